@@ -1,0 +1,155 @@
+"""The command line: one command for each public method of `Lab`, with its signature and docstring as the help.
+
+stdout is data, stderr is talk. Exit codes: 0 done, 1 refused, 2 you must change something, 3 the world failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import re
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal
+
+from . import __version__
+from .api import COMMANDS, Lab
+from .ledger.errors import MemexError, UsageError
+
+_ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = next((a for a in arguments if not a.startswith("-")), None)
+    parser = _parser(name)
+    options = vars(parser.parse_args(arguments))
+    as_json, folder = options.pop("json"), options.pop("lab")
+    name = options.pop("command")
+    if name is None:
+        parser.print_help()
+        return 0
+    try:
+        return _run(name, options, as_json, folder)
+    except MemexError as error:
+        if as_json:
+            print(json.dumps({"error": str(error), "exit": error.exit_code}))
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _run(name: str, options: dict[str, Any], as_json: bool, folder: Path | None) -> int:
+    method = COMMANDS[name]
+    if "self" not in inspect.signature(method).parameters:
+        result, damage = method(**options), []
+    else:
+        lab = Lab.open(folder or Path.cwd())
+        try:
+            result = method(lab, **options)
+            damage = lab.damage()
+        finally:
+            lab.close()
+    if as_json:
+        data = result.data() if hasattr(result, "data") else asdict(result) if is_dataclass(result) else result
+        print(json.dumps(data, ensure_ascii=False, default=str))
+    elif str(result):
+        print(result)
+    for finding in damage:
+        print(finding, file=sys.stderr)
+    if damage:
+        print("error: the ledger is damaged, so the answer may lack entries", file=sys.stderr)
+        print("  hint: memex doctor", file=sys.stderr)
+        return 3
+    return int(getattr(result, "exit_code", 0))
+
+
+def _parser(only: str | None) -> argparse.ArgumentParser:
+    """The parser; only the named command gets its options, so that start-up stays short."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
+    shared.add_argument(
+        "--lab", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the lab's folder (default: here or above)"
+    )
+    parser = argparse.ArgumentParser(
+        prog="memex",
+        description="A research memory that runs: experiments overnight, remembers what they meant, answers with evidence.",
+        epilog="Every command: memex COMMAND --help. Start with: memex init night && cd night && memex run --runs 8",
+        parents=[shared],
+    )
+    parser.set_defaults(json=False, lab=None)
+    parser.add_argument("--version", action="version", version=f"memexlab {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, method in COMMANDS.items():
+        doc = inspect.getdoc(method) or ""
+        first = doc.split("\n\n")[0].replace("\n", " ")
+        sub = commands.add_parser(name, help=first, description=_without_arguments(doc), parents=[shared],
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+        if name == only:
+            _add_arguments(sub, method)
+    return parser
+
+
+def _without_arguments(doc: str) -> str:
+    return doc.split("\nArguments:")[0].strip()
+
+
+def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) -> None:
+    helps = dict(m.groups() for m in map(_ARGUMENT.match, (method.__doc__ or "").splitlines()) if m)
+    hints = typing.get_type_hints(method)
+    for name, parameter in inspect.signature(method).parameters.items():
+        if name == "self":
+            continue
+        kind, many = _kind(hints[name])
+        text = helps.get(name, "").replace("%", "%%")
+        flag = "--" + name.rstrip("_").replace("_", "-")
+        extra: dict[str, Any] = {"help": text}
+        if typing.get_origin(kind) is Literal:
+            extra["choices"] = typing.get_args(kind)
+        elif kind is not bool:
+            extra |= {"type": kind}
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            if parameter.default is not parameter.empty:
+                extra |= {"nargs": "?", "default": parameter.default}
+            if many:
+                extra["nargs"] = "+"
+            parser.add_argument(name, metavar=name.rstrip("_").upper(), **extra)
+        elif kind is bool:
+            parser.add_argument(flag, dest=name, action="store_true", help=text)
+        elif many:
+            parser.add_argument(flag, dest=name, action="append", default=[], metavar=_metavar(name), **extra)
+        else:
+            required = parameter.default is parameter.empty
+            default = None if required else parameter.default
+            if "choices" not in extra:
+                extra["metavar"] = _metavar(name)
+            parser.add_argument(flag, dest=name, required=required, default=default, **extra)
+
+
+def _metavar(name: str) -> str:
+    return {"metric": "NAME=VALUE", "set": "KNOB=VALUE"}.get(name.rstrip("_"), name.rstrip("_").upper())
+
+
+def _kind(hint: Any) -> tuple[Any, bool]:
+    """The plain type of an annotation, and whether it takes many."""
+    origin = typing.get_origin(hint)
+    if origin in (list, Sequence):
+        return typing.get_args(hint)[0], True
+    if origin in (typing.Union, UnionType):
+        inner = [a for a in typing.get_args(hint) if a is not type(None)]
+        if len(inner) != 1:
+            raise UsageError(f"{hint} has no place on the command line")
+        return _kind(inner[0])
+    return hint, False

@@ -1,0 +1,134 @@
+"""Makes labs: from a target that ships with the package, or around a repository that exists."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import FILE, FOLDER, NAME
+from .ledger import OutsideError, UsageError
+from .memory import Memory
+
+_IGNORED = f"{FOLDER}/\nresults.tsv\nreports/\n__pycache__/\n"
+
+PROGRAM = """# What this lab is for
+
+Write here, in plain words, what you want: what to try, what to leave alone, what counts as too complicated.
+It is read again before every idea, so you can steer without stopping anything.
+
+- A small gain that makes the code much longer is not worth keeping.
+- A gain that makes the code simpler is worth more than its number.
+"""
+
+HERE = """# What memex may run in this repository. Lines that begin with # are choices you may make.
+
+[lab]
+name = "{name}"
+
+[target]
+edit = ["train.py"]              # files that may be changed, relative to this folder
+lock = []                        # files that must not change, e.g. ["prepare.py", "evaluate.py", "data/*"]
+run = "python train.py"          # how one experiment runs, in a clean checkout of this repository
+# env = ["CUDA_HOME"]            # environment variables a run may see, by name; others are hidden
+
+# An evaluator that memex itself runs, in a checkout the experiment never saw, on the file the experiment left.
+# Without it the metric is read from what the experiment prints, and every run is marked self-reported.
+# artifact = "out/weights.npz"
+# evaluate = "python evaluate.py"
+# evaluate_final = "python evaluate.py --split test"   # once, for baseline and champion, at the end
+
+[metric]
+name = "val_bpb"                 # printed as `val_bpb: 0.98` (behind a line ---), or METRIC val_bpb=0.98, or in JSON
+# unit = "bits per byte"
+better = "lower"                 # or "higher"
+
+[budget]
+seconds = 300                    # told to the run as MEMEX_SECONDS
+kill_after_seconds = 600         # memex ends the run and all it started
+# memory_mb = 16000
+
+# Ranges for constants of the editable files; without them memex looks around their present values.
+# [knobs]
+# LEARNING_RATE = {{ low = 1e-4, high = 1e-1, scale = "log" }}
+# ACTIVATION = {{ choices = ["gelu", "relu"] }}
+# SEED = {{ fixed = true }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A new lab, and what to type next."""
+
+    folder: str
+    target: str
+    next: str
+
+    def __str__(self) -> str:
+        return f"lab {self.folder} is ready ({self.target})\nnext: {self.next}"
+
+
+def targets_folder() -> Path:
+    """Where the targets that ship with the package lie: inside it when installed, beside `src` in a checkout."""
+    installed = Path(__file__).parent / "targets"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "targets"
+
+
+def init_lab(folder: Path, target: str) -> Started:
+    """A lab in a new or empty folder, with the target's files in a git repository of its own."""
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", "memex init NEW-FOLDER, or memex init --here inside a repository")
+    name = folder.resolve().name
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot name a lab", "letters, digits, . _ - and at most 80 of them")
+    if target == "none":
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).write_text(f'[lab]\nname = "{name}"\n', encoding="utf-8")
+    else:
+        source = targets_folder() / target
+        if not (source / FILE).exists():
+            raise UsageError(f"there is no target {target} in {targets_folder()}", "memex init DIR --target microgpt")
+        shutil.copytree(
+            source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("out", "__pycache__", "*.pyc")
+        )
+        text = (folder / FILE).read_text(encoding="utf-8")
+        if "[lab]" not in text:
+            (folder / FILE).write_text(f'[lab]\nname = "{name}"\n\n{text}', encoding="utf-8")
+        (folder / "program.md").write_text(PROGRAM, encoding="utf-8")
+    ignore = folder / ".gitignore"
+    before = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
+    ignore.write_text(before + _IGNORED, encoding="utf-8")
+    _remember(folder)
+    _git(folder, "init", "--quiet")
+    _git(folder, "add", "--all")
+    _git(folder, "-c", "user.name=memex", "-c", "user.email=memex@localhost", "commit", "--quiet", "-m", f"lab {name}")
+    return Started(str(folder), target, f"cd {folder} && memex {'doctor' if target == 'none' else 'run --runs 8'}")
+
+
+def init_here(folder: Path) -> Started:
+    """A commented `memex.toml` in a repository that exists; nothing else in it is touched."""
+    path = folder / FILE
+    if path.exists():
+        raise UsageError(f"{path} exists already", f"edit {path}, then memex doctor")
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in folder.resolve().name).strip("-._") or "lab"
+    path.write_text(HERE.format(name=name), encoding="utf-8")
+    _remember(folder)
+    # Own ignore file inside: the person's .gitignore is theirs.
+    (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
+    return Started(str(folder), "this repository", f"edit {path}, commit, then memex doctor && memex run --runs 8")
+
+
+def _remember(folder: Path) -> None:
+    memory = Memory(folder / FOLDER)
+    memory.index.catch_up()
+    memory.close()
+
+
+def _git(folder: Path, *args: str) -> None:
+    try:
+        done = subprocess.run(["git", *args], cwd=folder, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise OutsideError("git is not installed", hint="install git, for example: apt install git") from error
+    if done.returncode:
+        raise OutsideError(f"git {args[0]} failed in {folder}: {done.stderr.strip()}", hint=f"git -C {folder} status")

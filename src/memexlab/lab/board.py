@@ -1,0 +1,175 @@
+"""Where a campaign stands, read from the views: champion, head, noise, what was tried. It decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..ledger import Scalar
+from ..memory import Memory
+from .proposers import Tried
+from .verdict import Better, Noise
+
+#: Runs whose value was not chosen for being good: only these say how good a commit is.
+_FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One run as the views show it; `parent` is an entry id or ''."""
+
+    id: str
+    number: int
+    role: str
+    status: str
+    verdict: str
+    value: float | None
+    commit: str
+    parent: str
+    description: str
+
+
+_STANDING = (
+    "SELECT r.id, r.number, r.role, r.status, r.verdict, r.value, r.commit_id, coalesce(p.id, ''), r.description"
+    " FROM runs r LEFT JOIN entries p ON p.seq = r.parent"
+)
+
+
+class Board:
+    """Reads one campaign; every answer includes all that has landed."""
+
+    def __init__(self, memory: Memory, campaign: str, better: Better) -> None:
+        self.memory, self.campaign, self.better = memory, campaign, better
+
+    def _all(self, where: str, *parameters: object) -> list[Standing]:
+        rows = self.memory.db.execute(f"{_STANDING} WHERE r.campaign = ? AND {where}", (self.campaign, *parameters))
+        return [Standing(*row) for row in rows]
+
+    def _one(self, where: str, *parameters: object) -> Standing | None:
+        found = self._all(f"{where} LIMIT 1", *parameters)
+        return found[0] if found else None
+
+    def standing(self, entry_id: str) -> Standing | None:
+        return self._one("r.id = ?", entry_id)
+
+    def started(self) -> list[str]:
+        rows = self.memory.db.execute("SELECT id FROM runs WHERE status = 'started' ORDER BY campaign, number")
+        return [row[0] for row in rows]
+
+    def unjudged(self) -> list[Standing]:
+        """Candidates that were measured and never judged, because the harness ended in between."""
+        return self._all("r.role = 'candidate' AND r.status = 'ok' AND r.verdict = '' ORDER BY r.number")
+
+    def baseline(self) -> Standing | None:
+        return self._one("r.role = 'baseline' AND r.value IS NOT NULL ORDER BY r.number")
+
+    def champion(self) -> Standing | None:
+        return (
+            self._one("r.run = (SELECT run FROM champions c WHERE c.campaign = r.campaign AND c.until IS NULL)")
+            or self.baseline()
+        )
+
+    def head(self) -> Standing | None:
+        """What the next idea is built on: the run that was confirmed or provisionally kept last, else the baseline."""
+        return (
+            self._one(
+                "r.verdict IN ('confirmed', 'provisional') AND r.status = 'keep' ORDER BY"
+                " (SELECT max(seq) FROM verdicts v WHERE v.run = r.run) DESC"
+            )
+            or self.baseline()
+        )
+
+    def last_number(self) -> int:
+        row = self.memory.db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (self.campaign,)).fetchone()
+        return row[0] or 0
+
+    def fresh_values(self, commit: str) -> list[float]:
+        rows = self.memory.db.execute(
+            f"SELECT value FROM runs WHERE campaign = ? AND commit_id = ? AND {_FRESH} ORDER BY number",
+            (self.campaign, commit),
+        )
+        return [row[0] for row in rows]
+
+    def noise(self) -> Noise:
+        """Sigma of the metric, pooled over every group of repeats of the same commit in this campaign."""
+        groups: dict[str, list[float]] = defaultdict(list)
+        for commit, value in self.memory.db.execute(
+            f"SELECT commit_id, value FROM runs WHERE campaign = ? AND {_FRESH}", (self.campaign,)
+        ):
+            groups[commit].append(value)
+        return Noise.pooled(groups.values())
+
+    def pairs(self, candidate: Standing) -> list[tuple[float, float]]:
+        """(candidate, champion) values of the fresh pairs measured for a candidate, in order; half a pair counts not."""
+        return [pair for pair in self._sides(candidate) if None not in pair]  # type: ignore[misc]
+
+    def looks(self, candidate: Standing) -> int:
+        """How many pairs were started for a candidate, measured or not."""
+        return len(self._sides(candidate))
+
+    def _sides(self, candidate: Standing) -> list[tuple[float | None, float | None]]:
+        sides: dict[int, list[float | None]] = {}
+        for seed, commit, value in self.memory.db.execute(
+            "SELECT r.seed, r.commit_id, r.value FROM refs f JOIN runs r ON r.run = f.seq"
+            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair' ORDER BY r.number",
+            (candidate.id,),
+        ):
+            pair = sides.setdefault(seed, [None, None])
+            pair[0 if commit == candidate.commit else 1] = value
+        return [(first, second) for first, second in sides.values()]
+
+    def all_pairs(self) -> list[list[tuple[float, float]]]:
+        """The pairs of every race of the campaign, one list a race."""
+        candidates = self._all("r.role = 'candidate' AND r.value IS NOT NULL ORDER BY r.number")
+        return [pairs for pairs in map(self.pairs, candidates) if pairs]
+
+    def carried(self) -> list[Standing]:
+        """Wins over a champion that was replaced meanwhile, not yet measured on top of the new one."""
+        return self._all(
+            "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run"
+            " AND json_extract(v.numbers, '$.carry') = 1) AND NOT EXISTS (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq"
+            " WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
+        )
+
+    def tried(self) -> tuple[Tried, ...]:
+        """Every candidate in order: its settings and its parent's, and what both measured (fresh values first)."""
+        db = self.memory.db
+        means: dict[str, float] = dict(
+            db.execute(
+                f"SELECT commit_id, avg(value) FROM runs WHERE campaign = ? AND {_FRESH} GROUP BY 1", (self.campaign,)
+            )
+        )
+        rows = db.execute(
+            "SELECT r.run, r.commit_id, r.value, r.status, p.run, p.commit_id, p.value FROM runs r"
+            " LEFT JOIN runs p ON p.run = r.parent WHERE r.campaign = ? AND r.role = 'candidate' ORDER BY r.number",
+            (self.campaign,),
+        ).fetchall()
+        return tuple(
+            Tried(
+                settings=self._settings(run),
+                parent=self._settings(parent) if parent is not None else {},
+                value=means.get(commit, value),
+                parent_value=means.get(parent_commit or "", parent_value),
+                status=status,
+            )
+            for run, commit, value, status, parent, parent_commit, parent_value in rows
+        )
+
+    def _settings(self, run: int) -> dict[str, Scalar]:
+        row = self.memory.db.execute("SELECT body FROM entries WHERE seq = ?", (run,)).fetchone()
+        found: dict[str, Scalar] = json.loads(row[0]).get("settings", {}) if row else {}
+        return found
+
+    def final_of(self, commit: str) -> Standing | None:
+        return self._one("r.role = 'final' AND r.commit_id = ?", commit)
+
+    def artifacts(self, commit: str, limit: int = 4) -> Sequence[str]:
+        """Blobs of what the fresh runs of a commit left behind, oldest first."""
+        rows = self.memory.db.execute(
+            "SELECT f.target FROM runs r JOIN refs f ON f.seq = r.run AND f.role = 'artifact'"
+            f" WHERE r.campaign = ? AND r.commit_id = ? AND {_FRESH} ORDER BY r.number LIMIT ?",
+            (self.campaign, commit, limit),
+        )
+        return [row[0] for row in rows]

@@ -1,0 +1,157 @@
+"""Git as the workbench: clean checkouts to run in, a commit for every run, a branch for what was kept.
+
+Git is derived: the diff of a run is a blob in the lab before anything here is reset. Every run's commit is kept
+reachable under `refs/memex/<campaign>/<number>`; kept runs are on the branch `memex/<campaign>`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..ledger import OutsideError, UsageError
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "memex", "GIT_AUTHOR_EMAIL": "memex@localhost",
+    "GIT_COMMITTER_NAME": "memex", "GIT_COMMITTER_EMAIL": "memex@localhost",
+}  # fmt: skip
+# Default settings lose commits of the last seconds at power loss; see git-config, core.fsync.
+_DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch", "-c", "gc.auto=0")
+
+
+class Checkouts:
+    """The repository that holds the lab, and the worktrees beside it in which runs happen."""
+
+    def __init__(self, lab: Path, worktrees: Path) -> None:
+        self.lab = lab
+        self.worktrees = worktrees
+        top = self._try("rev-parse", "--show-toplevel")
+        if top is None:
+            raise UsageError(
+                f"{lab} is not in a git repository",
+                f"git -C {lab} init && git -C {lab} add -A && git -C {lab} commit -m start",
+            )
+        self.top = Path(top.decode().strip())
+        self.prefix = Path(os.path.relpath(lab.resolve(), self.top.resolve()))
+
+    # --- plumbing
+
+    def _run(
+        self, args: Sequence[str], cwd: Path, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> bytes:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | _IDENTITY | dict(env or {})
+        try:
+            done = subprocess.run(["git", *_DURABLE, *args], cwd=cwd, input=stdin, env=clean, capture_output=True)
+        except FileNotFoundError as error:
+            raise OutsideError("git is not installed", hint="install git, for example: apt install git") from error
+        if done.returncode:
+            text = done.stderr.decode(errors="replace").strip()
+            raise OutsideError(f"git {' '.join(args[:3])} failed in {cwd}: {text}", hint=f"git -C {cwd} status")
+        return done.stdout
+
+    def _git(self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
+        return self._run(args, self.lab, stdin, env)
+
+    def _try(self, *args: str) -> bytes | None:
+        try:
+            return self._git(*args)
+        except OutsideError:
+            return None
+
+    # --- reading
+
+    def head(self) -> str:
+        found = self._try("rev-parse", "--verify", "HEAD^{commit}")
+        if found is None:
+            raise UsageError(
+                f"the repository at {self.top} has no commit",
+                f"git -C {self.top} add -A && git -C {self.top} commit -m start",
+            )
+        return found.decode().strip()
+
+    def branch(self, campaign: str) -> str | None:
+        found = self._try("rev-parse", "--verify", "--quiet", f"refs/heads/memex/{campaign}^{{commit}}")
+        return found.decode().strip() if found else None
+
+    def has(self, commit: str) -> bool:
+        return self._try("cat-file", "-e", f"{commit}^{{commit}}") is not None
+
+    def changed_files(self, names: Sequence[str]) -> list[str]:
+        """Which of the files differ from HEAD in the person's own working tree."""
+        out = self._git("status", "--porcelain", "-z", "--untracked-files=all", "--", *names)
+        return [item[3:].decode(errors="replace") for item in out.split(b"\0") if item]
+
+    def read(self, commit: str, name: str) -> str:
+        return self._git("show", f"{commit}:{(self.prefix / name).as_posix()}").decode("utf-8")
+
+    def diff(self, old: str, new: str) -> bytes:
+        return self._git("diff", "--no-color", "--no-ext-diff", old, new)
+
+    # --- writing
+
+    def commit(self, parent: str, files: Mapping[str, str], message: str) -> str:
+        """A commit on `parent` with these files replaced; touches no working tree and no branch."""
+        with tempfile.TemporaryDirectory(prefix="memex-git-") as scratch:
+            env = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+            self._git("read-tree", parent, env=env)
+            for name, text in files.items():
+                path = (self.prefix / name).as_posix()
+                blob = self._git("hash-object", "-w", "--stdin", stdin=text.encode("utf-8")).decode().strip()
+                listed = self._run(["ls-files", "-s", "--", path], self.top, env=env).split()
+                mode = listed[0].decode() if listed else "100644"
+                self._run(["update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}"], self.top, env=env)
+            tree = self._git("write-tree", env=env).decode().strip()
+        return self._git("commit-tree", tree, "-p", parent, "-F", "-", stdin=message.encode("utf-8")).decode().strip()
+
+    def keep(self, campaign: str, number: int, commit: str) -> None:
+        """Makes the commit of a run reachable for good."""
+        self._git("update-ref", f"refs/memex/{campaign}/{number:05d}", commit)
+
+    def advance(self, campaign: str, commit: str) -> None:
+        """Points the campaign's branch at a commit, unless the person has it checked out: then says so."""
+        current = self._try("symbolic-ref", "--quiet", "HEAD")
+        if current and current.decode().strip() == f"refs/heads/memex/{campaign}":
+            raise UsageError(
+                f"the branch memex/{campaign} is checked out, so it cannot be moved under you",
+                f"git -C {self.top} switch -   (and look at its commits with git log memex/{campaign})",
+            )
+        self._git("update-ref", f"refs/heads/memex/{campaign}", commit)
+
+    def merged(self, names: Sequence[str], base: str, ours: str, theirs: str) -> dict[str, str] | None:
+        """The files with both changes since `base`, or None where they touch the same lines."""
+        result: dict[str, str] = {}
+        with tempfile.TemporaryDirectory(prefix="memex-merge-") as scratch:
+            for name in names:
+                paths = []
+                for commit in (ours, base, theirs):
+                    path = Path(scratch) / f"{len(paths)}"
+                    path.write_text(self.read(commit, name), encoding="utf-8")
+                    paths.append(str(path))
+                done = subprocess.run(["git", "merge-file", "-p", *paths], capture_output=True, cwd=scratch)
+                if done.returncode:
+                    return None
+                result[name] = done.stdout.decode("utf-8")
+        return result
+
+    def checkout(self, name: str, commit: str) -> Path:
+        """The lab's folder in a clean worktree at `commit`: nothing of an earlier run is left in it."""
+        tree = self.worktrees / name
+        if not (tree / ".git").exists():
+            self.worktrees.mkdir(parents=True, exist_ok=True)
+            self._git("worktree", "prune")
+            self._git("worktree", "add", "--force", "--detach", str(tree), commit)
+        else:
+            self._run(["checkout", "--quiet", "--force", "--detach", commit], tree)
+            self._run(["reset", "--quiet", "--hard", commit], tree)
+            self._run(["clean", "-ffdxq"], tree)
+        return tree / self.prefix
+
+    def tidy(self) -> None:
+        """Removes the worktrees; their runs are in the ledger."""
+        if self.worktrees.exists():
+            for tree in sorted(self.worktrees.iterdir()):
+                self._try("worktree", "remove", "--force", str(tree))
+            self._try("worktree", "prune")

@@ -1,0 +1,104 @@
+"""Judges candidates by the rules of `verdict`, and records why. It measures nothing itself."""
+
+from __future__ import annotations
+
+from ..ledger import Draft, Ref, Scalar, Verdict
+from ..memory import Memory
+from .board import Board, Standing
+from .verdict import Race, in_words, minimum_detectable_effect, race, screen, seed_correlation, suspicious
+
+#: Pairs that may fail (a crash, a timeout) before a race is given up.
+SPARE_LOOKS = 2
+
+
+class Judge:
+    """The harness's own judgement: screen, then race against the champion of the day."""
+
+    def __init__(self, board: Board, memory: Memory, by: str) -> None:
+        self.board, self.memory, self.by = board, memory, by
+
+    def next_pair(self, candidate: Standing, champion: Standing) -> int | None:
+        """The look to run next, counted from 1, or None where no further pair is asked for."""
+        if candidate.value is None or self._was_overtaken(candidate, champion):
+            return None
+        if self._screen(candidate, champion.commit).outcome != "race":
+            return None
+        looks = self.board.looks(candidate)
+        state = self._race(candidate)
+        if state is not None and (state.decision != "continue" or looks >= state.n + SPARE_LOOKS):
+            return None
+        return None if state is None and looks >= SPARE_LOOKS else looks + 1
+
+    def land(self, candidate: Standing, champion: Standing) -> Verdict:
+        """Records the verdict that the measurements so far allow."""
+        verdict = self._verdict(candidate, champion)
+        refs = [Ref("tests", candidate.id), Ref("parent", champion.id)]
+        rows = self.memory.db.execute(
+            "SELECT e.id FROM refs f JOIN runs r ON r.run = f.seq JOIN entries e ON e.seq = f.seq"
+            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair' ORDER BY r.number",
+            (candidate.id,),
+        )
+        refs += [Ref("from", row[0]) for row in rows]
+        earlier = self.memory.db.execute(
+            "SELECT e.id FROM verdicts v JOIN entries e USING (seq) JOIN runs r ON r.run = v.run WHERE r.id = ?",
+            (candidate.id,),
+        )
+        refs += [Ref("supersedes", row[0]) for row in earlier]
+        subject = f"run:{self.board.campaign}/{candidate.number}"
+        self.memory.land([Draft(subject, verdict, tuple(refs))], self.by)
+        return verdict
+
+    def take_merges(self) -> list[tuple[Standing, Standing]]:
+        """(champion, win to carry over to it) for wins that another win of the same wave overtook."""
+        champion = self.board.champion()
+        return [(champion, run) for run in self.board.carried() if champion is not None]
+
+    # --- rules
+
+    def _was_overtaken(self, candidate: Standing, champion: Standing) -> bool:
+        """Another candidate of the same parent became champion since this one was proposed."""
+        return champion.id != candidate.id and champion.parent == candidate.parent != ""
+
+    def _screen(self, candidate: Standing, reference_commit: str):  # type: ignore[no-untyped-def]
+        assert candidate.value is not None
+        values = self.board.fresh_values(reference_commit)
+        return screen(candidate.value, values, self.board.noise(), self.board.better)
+
+    def _race(self, candidate: Standing) -> Race | None:
+        pairs = self.board.pairs(candidate)
+        if not pairs:
+            return None
+        rho = seed_correlation(self.board.all_pairs())
+        return race(pairs, self.board.noise(), self.board.better, rho=rho)
+
+    def _verdict(self, candidate: Standing, champion: Standing) -> Verdict:
+        assert candidate.value is not None
+        noise = self.board.noise()
+        numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof}
+        if self._was_overtaken(candidate, champion):
+            parent = self.board.standing(candidate.parent)
+            looked = self._screen(candidate, parent.commit if parent else champion.commit)
+            numbers |= {"z": looked.z, "screen_gain": looked.gain}
+            if looked.outcome == "race":
+                number = parent.number if parent else 0
+                return Verdict(
+                    "inconclusive",
+                    f"it looks {abs(looked.gain):.4g} better than run {number}, which run {champion.number} replaced meanwhile; "
+                    f"it is measured again on top of run {champion.number}",
+                    numbers | {"carry": 1},
+                )
+        looked = self._screen(candidate, champion.commit)
+        numbers |= {"z": looked.z, "screen_gain": looked.gain}
+        state = self._race(candidate)
+        if looked.outcome != "race" or state is None:
+            numbers["mde"] = minimum_detectable_effect(noise, 1, 0.0)
+            if looked.outcome == "race":
+                return Verdict("inconclusive", "its fresh pairs could not be measured", numbers)
+            return Verdict("discard", in_words(looked, noise), numbers)
+        numbers |= {
+            "gain": state.gain, "low": state.interval[0], "high": state.interval[1], "mde": state.mde, "pairs": state.n,
+            "standard_error": state.standard_error, "threshold": state.threshold,
+        }  # fmt: skip
+        if suspicious(state.gain, noise):
+            numbers["audit"] = 1
+        return Verdict(state.decision, in_words(state, noise), numbers)

@@ -1,0 +1,151 @@
+"""Records runs that something else measured: by hand, by another tool, or from its log file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import PurePath
+
+from ..ledger import Draft, Entry, Finding, Ref, Run, Source
+from ..memory import Memory
+from .campaign import Better
+from .importers import Imported, read_log
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did: each physical line of the file has exactly one fate in `lines`."""
+
+    file: str
+    campaign: str
+    format: str
+    metric: str
+    runs: int
+    added: int
+    lines: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{count} {fate}" for fate, count in self.lines.items() if count)
+        text = [
+            f"{self.file}: {sum(self.lines.values())} lines ({told})",
+            f"{self.runs} runs in campaign {self.campaign} ({self.format}, metric {self.metric or 'unknown'}), "
+            f"{self.added} new, {self.runs - self.added} already here",
+        ]
+        shown = self.findings[:20]
+        text += [str(finding) for finding in shown]
+        if len(self.findings) > len(shown):
+            text.append(f"... and {len(self.findings) - len(shown)} more findings: memex import {self.file} --json")
+        text.append(f"next: memex report --campaign {self.campaign}")
+        return "\n".join(text)
+
+    def data(self) -> dict[str, object]:
+        return {
+            name: getattr(self, name) for name in ("file", "campaign", "format", "metric", "runs", "added", "lines")
+        } | {
+            "findings": [
+                {n: getattr(f, n) for n in ("rule", "severity", "where", "message", "hint")} for f in self.findings
+            ]
+        }
+
+
+def define(memory: Memory, campaign: str, by: str, **meta: object) -> Entry:
+    """The entry that says what a campaign compares; the first definition of a name counts."""
+    draft = Draft(f"campaign:{campaign}", Source(f"campaign {campaign}", meta=meta), key=f"campaign:{campaign}")
+    return memory.land([draft], by)[0]
+
+
+def last_number(memory: Memory, campaign: str) -> int:
+    row = memory.db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (campaign,)).fetchone()
+    return row[0] or 0
+
+
+def import_log(
+    memory: Memory, data: bytes, name: str, by: str, campaign: str, metric: str | None, better: Better | None
+) -> ImportResult:
+    """Reads a log and lands its runs; a row that landed before, from this file or a shorter copy, is not added again."""
+    imported = read_log(data, PurePath(name).name, campaign, metric, better)
+    blob = memory.blobs.put(data)
+    definition = define(
+        memory,
+        campaign,
+        by,
+        metric=imported.metric,
+        unit=imported.unit,
+        better=imported.better or "lower",
+        origin="import",
+    )
+    source = Source(
+        title=PurePath(name).name,
+        media=imported.format,
+        uri=name,
+        meta={"runs": len(imported.runs), "campaign": campaign},
+    )
+    [file] = memory.land(
+        [Draft(f"import:{campaign}", source, (Ref("file", blob),), key=f"import:{campaign}:{blob}")], by
+    )
+    added = 0
+    rows = list(_keyed(imported, data, campaign))
+    for start in range(0, len(rows), _BATCH):
+        part = rows[start : start + _BATCH]
+        before = len(memory.index.by_key([key for key, _ in part]))
+        memory.land(lambda part=part: _numbered(memory, campaign, part, definition, file), by)  # type: ignore[misc]
+        added += len(part) - before
+    fates = Counter(fate.fate for fate in imported.fates)
+    return ImportResult(
+        name, campaign, imported.format, imported.metric, len(imported.runs), added, dict(fates), imported.findings
+    )
+
+
+def _keyed(imported: Imported, data: bytes, campaign: str) -> Iterator[tuple[str, Run]]:
+    """Each run with a key made of its own text and how often that text came before: a longer copy adds only what is new."""
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    seen: Counter[str] = Counter()
+    for item in imported.runs:
+        text = b"\n".join(lines[item.line - 1 : item.line - 1 + item.lines]).strip()
+        digest = sha256(text).hexdigest()
+        seen[digest] += 1
+        meta = {**item.run.meta, "line": item.line, **({"at": item.at} if item.at else {})}
+        if item.parent_commit:
+            meta["parent_commit"] = item.parent_commit
+        yield f"import:{campaign}:{digest}:{seen[digest]}", replace(item.run, meta=meta)
+
+
+def _numbered(
+    memory: Memory, campaign: str, rows: Sequence[tuple[str, Run]], definition: Entry, file: Entry
+) -> list[Draft]:
+    known = memory.index.by_key([key for key, _ in rows])
+    number = last_number(memory, campaign)
+    drafts = []
+    for key, run in rows:
+        number += key not in known
+        refs = (Ref("from", definition.id), Ref("from", file.id))
+        drafts.append(Draft(f"run:{campaign}/{number}", replace(run, campaign=campaign, number=number), refs, key=key))
+    return drafts
+
+
+def log_run(
+    memory: Memory, run: Run, by: str, metric: str, better: Better, diff: bytes | None, log: bytes | None
+) -> Entry:
+    """Lands one run measured elsewhere and returns its entry, durable."""
+    definition = define(memory, run.campaign, by, metric=metric, better=better, origin="log")
+    refs = [Ref("from", definition.id)]
+    if diff is not None:
+        refs.append(Ref("diff", memory.blobs.put(diff)))
+    if log is not None:
+        refs.append(Ref("log", memory.blobs.put(log)))
+
+    def drafts() -> list[Draft]:
+        number = last_number(memory, run.campaign) + 1
+        parent = memory.db.execute(
+            "SELECT e.id FROM champions c JOIN entries e ON e.seq = c.run WHERE c.campaign = ? AND c.until IS NULL",
+            (run.campaign,),
+        ).fetchone()
+        lineage = (Ref("parent", parent[0]),) if parent else ()
+        return [Draft(f"run:{run.campaign}/{number}", replace(run, number=number), (*refs, *lineage))]
+
+    return memory.land(drafts, by)[0]

@@ -1,0 +1,110 @@
+"""Bytes named by their SHA-256: logs, diffs, artifacts, documents. Written once, never changed.
+
+A blob is durable before `put` returns, so an entry that points to it can never outlive it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from .errors import Finding, OutsideError, UsageError
+
+PREFIX = "b:"
+
+
+def blob_id(data: bytes) -> str:
+    return PREFIX + sha256(data).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes names created in `folder` durable; without it a synced file can still vanish at power loss."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replaces `path` as a whole: temporary file beside it, fsync, rename, fsync of the folder."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, path)
+        sync_folder(path.parent)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class Blobs:
+    """A folder of blobs, two levels deep: `ab/abcdef...`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, blob: str) -> Path:
+        name = blob.removeprefix(PREFIX)
+        if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+            raise UsageError(f"not a blob id: {blob!r}", "a blob id is b: and 64 hexadecimal digits")
+        return self.folder / name[:2] / name
+
+    def put(self, data: bytes) -> str:
+        """Stores the bytes and returns their id; storing the same bytes again costs one stat."""
+        blob = blob_id(data)
+        path = self.path(blob)
+        if path.exists():
+            return blob
+        try:
+            if not path.parent.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                sync_folder(self.folder)
+            write_durably(path, data)
+            path.chmod(0o444)
+        except OSError as error:
+            raise OutsideError(
+                f"cannot store {len(data)} bytes in {self.folder}: {error}",
+                retryable=True,
+                hint="df -h .   (then run the command again; nothing that was recorded is lost)",
+            ) from error
+        return blob
+
+    def get(self, blob: str) -> bytes:
+        """The bytes, checked against their name; raises OutsideError if they are missing or damaged."""
+        path = self.path(blob)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise OutsideError(f"blob {blob} cannot be read: {error}", hint="memex doctor") from error
+        if blob_id(data) != blob:
+            raise OutsideError(f"blob {blob} is damaged: its bytes have another hash", hint="memex doctor")
+        return data
+
+    def has(self, blob: str) -> bool:
+        return self.path(blob).exists()
+
+    def ids(self) -> Iterator[str]:
+        for path in sorted(self.folder.glob("??/*")):
+            if not path.name.startswith(".tmp-"):
+                yield PREFIX + path.name
+
+    def verify(self) -> Iterator[Finding]:
+        """Reads every blob; one finding for each whose bytes do not have the hash in its name."""
+        for blob in self.ids():
+            try:
+                self.get(blob)
+            except (OutsideError, UsageError) as error:
+                yield Finding(
+                    "blob-damaged",
+                    "error",
+                    str(self.folder),
+                    str(error).split("\n")[0],
+                    "restore from a copy",
+                )

@@ -1,0 +1,180 @@
+"""`land()`: the one way anything is recorded. Gate, stamp, append, sync, fold; all of a batch or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from . import gate, wire
+from .blobs import Blobs
+from .errors import Finding, Refused
+from .file import Batch, Cursor, FileLedger
+from .types import Draft, Entry, Ref
+
+
+class Landed(Protocol):
+    """What `land` must know of the entries before: a view that can catch up with the ledger."""
+
+    def catch_up(self) -> None: ...
+    def known(self, ids: Sequence[str]) -> set[str]: ...
+    def by_key(self, keys: Sequence[str]) -> dict[str, Entry]: ...
+
+
+class Seen:
+    """The smallest `Landed`: ids and keys in memory, read from the ledger itself."""
+
+    def __init__(self, ledger: FileLedger) -> None:
+        self._ledger = ledger
+        self._cursor = Cursor()
+        self._ids: set[str] = set()
+        self._keys: dict[str, Entry] = {}
+
+    def catch_up(self) -> None:
+        for batch in self._ledger.read(self._cursor):
+            self._cursor = batch.cursor
+            for entry in batch.entries():
+                self._ids.add(entry.id)
+                if entry.key is not None:
+                    self._keys.setdefault(entry.key, entry)
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        return self._ids.intersection(ids)
+
+    def by_key(self, keys: Sequence[str]) -> dict[str, Entry]:
+        return {key: self._keys[key] for key in keys if key in self._keys}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+Drafts = Sequence[Draft] | Callable[[], Sequence[Draft]]
+
+
+def land(
+    drafts: Drafts,
+    by: str,
+    *,
+    ledger: FileLedger,
+    blobs: Blobs,
+    view: Landed,
+    clock: Callable[[], datetime] = utc_now,
+) -> list[Entry]:
+    """Records the drafts as one batch and returns their entries, durable; raises Refused and records nothing otherwise.
+
+    A draft refers to an earlier draft of its batch as `@0`, `@1`. A draft whose key landed before is not recorded
+    again; its place in the result holds the first entry. `drafts` may be a function: it is called under the lock with
+    the view caught up, so what it reads there is true when it lands.
+    """
+    findings = list(gate.check_actor(by))
+    if findings:
+        raise Refused(findings)
+    with ledger.locked() as tail:
+        view.catch_up()
+        wanted = list(drafts() if callable(drafts) else drafts)
+        if not wanted:
+            return []
+        earlier = view.by_key([draft.key for draft in wanted if draft.key is not None])
+        result: list[Entry | int] = []
+        new: list[Draft] = []
+        for draft in wanted:
+            first = earlier.get(draft.key) if draft.key is not None else None
+            result.append(first if first is not None else len(new))
+            if first is None:
+                new.append(draft)
+        ids = [item.id if isinstance(item, Entry) else "" for item in result]
+        stored = _stamp(wanted, result, ids, by, clock(), blobs, view)
+        batch = tail.write(stored) if stored else Batch((), tail.cursor)
+    ledger.sync()
+    view.catch_up()
+    landed = batch.entries()
+    return [item if isinstance(item, Entry) else landed[item] for item in result]
+
+
+def _stamp(
+    wanted: Sequence[Draft],
+    result: Sequence[Entry | int],
+    ids: list[str],
+    by: str,
+    now: datetime,
+    blobs: Blobs,
+    view: Landed,
+) -> list[bytes]:
+    findings: list[Finding] = []
+    stored: list[bytes] = []
+    outside = {ref.id for draft in wanted for ref in draft.refs if ref.id.startswith("e:")}
+    known = view.known(sorted(outside))
+    fresh: set[str] = set()
+    for i, draft in enumerate(wanted):
+        if isinstance(result[i], Entry):
+            continue
+        where = f"draft {i} ({draft.kind} {draft.subject})"
+        problems = list(gate.check(draft, where))
+        problems += _check_targets(draft, where, i, known, blobs)
+        if problems:
+            findings += problems
+            continue
+        refs = tuple(_settle(ref, ids) for ref in draft.refs)
+        try:
+            line = _unique(replace(draft, refs=refs), by, now, fresh, view)
+        except (ValueError, TypeError) as error:
+            findings.append(
+                Finding(
+                    "storable",
+                    "error",
+                    where,
+                    f"cannot be stored: {error}",
+                    "use text, finite numbers, lists",
+                )
+            )
+            continue
+        if len(line) > wire.LINE_LIMIT_BYTES:
+            findings.append(
+                Finding(
+                    "size",
+                    "error",
+                    where,
+                    f"{len(line)} bytes; an entry holds at most {wire.LINE_LIMIT_BYTES}",
+                    "store the long part as a blob and refer to it",
+                )
+            )
+        ids[i] = wire.entry_id(line)
+        fresh.add(ids[i])
+        stored.append(line)
+    if findings:
+        raise Refused(findings)
+    return stored
+
+
+def _unique(draft: Draft, by: str, now: datetime, fresh: set[str], view: Landed) -> bytes:
+    """The stored bytes; two equal drafts of one instant are told apart by a microsecond."""
+    while True:
+        line = wire.entry_json(draft, by, now.isoformat(timespec="microseconds"))
+        identity = wire.entry_id(line)
+        if identity not in fresh and not view.known([identity]):
+            return line
+        now += timedelta(microseconds=1)
+
+
+def _check_targets(draft: Draft, where: str, i: int, known: set[str], blobs: Blobs) -> Iterable[Finding]:
+    for ref in draft.refs:
+        if ref.id.startswith("@"):
+            missing = not ref.id[1:].isdigit() or int(ref.id[1:]) >= i
+        elif ref.is_blob:
+            missing = len(ref.id) == 66 and not blobs.has(ref.id)
+        else:
+            missing = ref.id not in known
+        if missing:
+            yield Finding(
+                "ref-missing",
+                "error",
+                where,
+                f"{ref.role} points to {ref.id}, which has not landed",
+                "land what it rests on first",
+            )
+
+
+def _settle(ref: Ref, ids: Sequence[str]) -> Ref:
+    return replace(ref, id=ids[int(ref.id[1:])]) if ref.id.startswith("@") else ref

@@ -1,0 +1,87 @@
+"""Live talk of a running loop: a progress display in a terminal, one line an event anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from .lab.night import Event
+
+_MARKS = {
+    "confirmed": "★", "provisional": "+", "discard": "·", "dropped": "·", "inconclusive": "?",
+}  # fmt: skip
+_COLOURS = {
+    "confirmed": "bold green", "provisional": "green", "inconclusive": "yellow", "dropped": "dim", "discard": "dim",
+    "crash": "red", "timeout": "red", "invalid": "red", "lost": "red",
+}  # fmt: skip
+
+
+def line(event: Event) -> str:
+    """One event as a line of plain text; '' for what only a display shows."""
+    value = f"{event.value:.6g}" if event.value is not None else event.status
+    if event.kind == "measured":
+        return f"  run {event.number:<4} {value:<10} {event.text}"
+    if event.kind == "verdict":
+        return f"{_MARKS.get(event.status, ' ')} run {event.number:<4} {event.text}"
+    if event.kind == "final":
+        return f"  {event.text}: {value}"
+    return "" if event.kind in ("started", "proposed") else event.text
+
+
+@contextmanager
+def listener(out: TextIO) -> Iterator[Callable[[Event], None]]:
+    """What to tell events to, while it lasts."""
+    if not out.isatty():
+
+        def plain(event: Event) -> None:
+            text = line(event)
+            if text:
+                print(text, file=out, flush=True)
+
+        yield plain
+        return
+    with _display(out) as tell:
+        yield tell
+
+
+@contextmanager
+def _display(out: TextIO) -> Iterator[Callable[[Event], None]]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(file=out)
+    running: dict[int, tuple[str, float]] = {}
+    best: list[str] = []
+
+    class Now:
+        """Redrawn several times a second: what runs now, and for how long."""
+
+        def __rich__(self) -> Text:
+            text = Text()
+            for number, (description, begun) in sorted(running.items()):
+                text.append(f"  run {number:<4} ", "bold")
+                text.append(f"{time.monotonic() - begun:5.1f} s  ", "cyan")
+                text.append(description + "\n")
+            if best:
+                text.append(best[-1], "bold green")
+            return text
+
+    with Live(Now(), console=console, refresh_per_second=4, transient=True) as live:
+
+        def tell(event: Event) -> None:
+            if event.kind == "started":
+                running[event.number] = (event.text, time.monotonic())
+            elif event.kind in ("measured", "lost"):
+                running.pop(event.number, None)
+            if event.kind == "verdict" and event.status == "confirmed":
+                best.append(f"champion: run {event.number}, {event.text.partition(': ')[2]}")
+            text = line(event)
+            if text:
+                live.console.print(Text(text, _COLOURS.get(event.status, "")), soft_wrap=True)
+
+        yield tell
+    sys.stderr.flush()

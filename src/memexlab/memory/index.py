@@ -1,0 +1,272 @@
+"""The index: one SQLite file that holds every view, folded from the ledger and safe to delete.
+
+One process at a time writes it, under its own lock, because SQLite before 3.51.3 can damage a WAL file when two
+connections write or checkpoint at once (sqlite.org/wal.html, "the WAL-reset bug"). Readers need no lock. What the
+ledger says always wins: an index of another version, of another ledger, or damaged, is dropped and folded again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
+
+from ..ledger import Cursor, Entry, FileLedger, Finding, OutsideError
+from ..ledger.wire import body_to, dumps, entry_from
+from . import runs, schema
+
+_TAIL_BYTES = 64
+_CHECKPOINT_BYTES = 8_000_000
+Progress = Callable[[int], None]
+
+
+class Index:
+    """The views of one ledger. `catch_up()` makes them current; `db` is for reading."""
+
+    def __init__(self, path: Path, ledger: FileLedger) -> None:
+        self.path = path
+        self.ledger = ledger
+        self._db: sqlite3.Connection | None = None
+        self._inode = 0
+        self._cursor: Cursor | None = None
+
+    # --- reading
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """A connection to the views as they are now; call `catch_up` first to include what others landed."""
+        if self._db is None:
+            with self._lock():
+                self._open()
+        assert self._db is not None
+        return self._db
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            found.update(row[0] for row in self.db.execute(f"SELECT id FROM entries WHERE id IN ({marks})", part))
+        return found
+
+    def by_key(self, keys: Sequence[str]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for row in self.db.execute(f"{_ENTRY} WHERE key IN ({marks})", part):
+                found[row[7]] = self._entry(row)
+        return found
+
+    def entry(self, seq: int) -> Entry | None:
+        row = self.db.execute(f"{_ENTRY} WHERE seq = ?", (seq,)).fetchone()
+        return self._entry(row) if row else None
+
+    def _entry(self, row: tuple[object, ...]) -> Entry:
+        seq, entry_id, kind, subject, by, at, since, key, body, until = row
+        refs = self.db.execute(
+            "SELECT role, target, coalesce(start, -1), coalesce(end, -1) FROM refs WHERE seq = ? ORDER BY rowid", (seq,)
+        )
+        stored = {
+            "kind": kind, "subject": subject, "by": by, "at": at, "since": since, "until": until, "key": key,
+            "refs": refs.fetchall(), "body": json.loads(str(body)),
+        }  # fmt: skip
+        return entry_from(stored, str(entry_id), int(str(seq)))
+
+    def damage(self) -> list[Finding]:
+        """What was wrong with the ledger when it was folded; empty is good."""
+        rows = self.db.execute("SELECT rule, severity, place, message, hint FROM damage")
+        return [Finding(rule, severity, place, message, hint) for rule, severity, place, message, hint in rows]
+
+    # --- writing
+
+    def catch_up(self, progress: Progress | None = None) -> None:
+        """Folds what landed since the last time; costs two system calls where nothing did."""
+        if self._db is not None and self._cursor is not None and self._is_current(self._cursor):
+            return
+        with self._lock():
+            self._open()
+            self._fold_new(progress)
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Drops every view and folds the whole ledger again."""
+        with self._lock():
+            self._drop()
+            self._open()
+            self._fold_new(progress)
+
+    def _is_current(self, cursor: Cursor) -> bool:
+        try:
+            if os.stat(self.path).st_ino != self._inode:
+                return False
+            path = self.ledger.folder / f"{cursor.segment:04d}.jsonl"
+            if os.stat(path).st_size != cursor.offset:
+                return False
+        except FileNotFoundError:
+            return cursor == Cursor() and not self.ledger.segments() and self.path.exists()
+        return not (self.ledger.folder / f"{cursor.segment + 1:04d}.jsonl").exists()
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _open(self) -> None:
+        """Opens the file, or makes a new one where it is missing, damaged, or of another version."""
+        if self._db is not None and (not self.path.exists() or os.stat(self.path).st_ino != self._inode):
+            self.close()
+        if self._db is None:
+            try:
+                self._connect()
+            except sqlite3.DatabaseError:
+                self._drop()
+                self._connect()
+
+    def _connect(self) -> None:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, schema.VERSION):
+                raise sqlite3.DatabaseError(f"index version {version}, not {schema.VERSION}")
+            if version == 0:
+                db.executescript(f"BEGIN IMMEDIATE; {schema.TABLES} PRAGMA user_version = {schema.VERSION}; COMMIT;")
+        except sqlite3.OperationalError as error:
+            db.close()
+            raise OutsideError(f"cannot open {self.path}: {error}", retryable=True, hint="df -h .") from error
+        except sqlite3.DatabaseError:
+            db.close()
+            raise
+        self._db, self._inode, self._cursor = db, os.stat(self.path).st_ino, None
+
+    def _drop(self) -> None:
+        self.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
+    def _fold_new(self, progress: Progress | None) -> None:
+        cursor, tail = self._stored_cursor()
+        if tail != self._tail(cursor):
+            # The ledger is not the one that was folded: restored from a copy, or cut short by a power loss.
+            self._drop()
+            self._connect()
+            cursor = Cursor()
+        db = self.db
+        findings: list[Finding] = []
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            fold = runs.Fold(db)
+            before = cursor
+            for batch in self.ledger.read(cursor, findings.append):
+                for line in batch.lines:
+                    self._fold_entry(line.entry(), fold)
+                    if progress is not None and line.seq % 1000 == 999:
+                        progress(line.seq + 1)
+                cursor = batch.cursor
+            if cursor != before or findings:
+                fold.finish()
+                rows = [(f.where, f.rule, f.severity, f.message, f.hint) for f in findings if f.severity == "error"]
+                db.executemany("INSERT INTO damage VALUES (?, ?, ?, ?, ?)", rows)
+                self._store_cursor(cursor)
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            self._cursor = None
+            raise
+        self._cursor = cursor
+        wal = Path(f"{self.path}-wal")
+        if wal.exists() and wal.stat().st_size > _CHECKPOINT_BYTES:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if cursor.seq - before.seq > 5000:
+            db.execute("PRAGMA optimize=0x10002").fetchall()
+
+    def _fold_entry(self, entry: Entry, fold: runs.Fold) -> None:
+        db = self.db
+        known = db.execute("SELECT 1 FROM entries WHERE id = ? OR key = ?", (entry.id, entry.key)).fetchone()
+        if known:
+            return  # the same entry in two merged ledgers, or one key landed in both: the first counts
+        db.execute(
+            "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.seq, entry.id, entry.kind, entry.subject, entry.by, entry.at, entry.since, entry.until,
+                entry.key, dumps(body_to(entry.body)),
+            ),
+        )  # fmt: skip
+        if entry.refs:
+            db.executemany(
+                "INSERT INTO refs VALUES (?, ?, ?, ?, ?)",
+                [
+                    (entry.seq, ref.role, ref.id, *((None, None) if ref.start < 0 else (ref.start, ref.end)))
+                    for ref in entry.refs
+                ],
+            )
+        fold.apply(entry)
+
+    def _stored_cursor(self) -> tuple[Cursor, str]:
+        row = self.db.execute("SELECT value FROM meta WHERE name = 'cursor'").fetchone()
+        if row is None:
+            return Cursor(), ""
+        stored = json.loads(row[0])
+        return Cursor(stored["segment"], stored["offset"], stored["seq"]), stored["tail"]
+
+    def _store_cursor(self, cursor: Cursor) -> None:
+        value = json.dumps({**asdict(cursor), "tail": self._tail(cursor)})
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES ('cursor', ?)", (value,))
+
+    def _tail(self, cursor: Cursor) -> str:
+        """The last bytes before the cursor: they end in a checksum, so they tell one ledger from another."""
+        if cursor.offset == 0:
+            return ""
+        try:
+            with (self.ledger.folder / f"{cursor.segment:04d}.jsonl").open("rb") as file:
+                file.seek(max(0, cursor.offset - _TAIL_BYTES))
+                return file.read(min(_TAIL_BYTES, cursor.offset)).decode("latin-1")
+        except FileNotFoundError:
+            return "missing"
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._db, self._cursor, self._inode = None, None, 0
+
+    # --- checking
+
+    def logical_hash(self) -> str:
+        """A hash of what the views say, free of positions: the same for any causal order in which entries landed."""
+        db = self.db
+        ids = dict(db.execute("SELECT seq, id FROM entries"))
+        total = blake2b(digest_size=16)
+        for table in schema.HASHED:
+            cursor = db.execute(f"SELECT * FROM {table}")
+            names = [column[0] for column in cursor.description]
+            positions = [i for i, name in enumerate(names) if name in schema.POSITIONS.get(table, ())]
+            dropped = names.index("seq") if table == "entries" else -1
+            rows = []
+            for row in cursor:
+                cells = list(row)
+                for i in positions:
+                    cells[i] = ids.get(cells[i], cells[i])
+                if dropped >= 0:
+                    del cells[dropped]
+                rows.append(json.dumps(cells))
+            total.update(f"{table}\n".encode())
+            for text in sorted(rows):
+                total.update(text.encode())
+        return total.hexdigest()
+
+
+_ENTRY = "SELECT seq, id, kind, subject, by, at, since, key, body, until FROM entries"

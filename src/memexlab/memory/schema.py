@@ -1,0 +1,164 @@
+"""The documented tables: what `memex sql` reads. Every one is folded from entries and safe to delete.
+
+A run is named here by `run`, the position of its entry in this ledger: short to type and to join. The same run has the
+same `id` in every ledger. Positions differ between ledgers, so `logical_hash` replaces them by ids.
+Works with SQLite 3.40 and later.
+"""
+
+from __future__ import annotations
+
+#: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- every entry that landed, in order
+CREATE TABLE entries(
+  seq INTEGER PRIMARY KEY,      -- position in this ledger, from 0
+  id TEXT NOT NULL UNIQUE,      -- e: and 32 hexadecimal digits, the same in every ledger
+  kind TEXT NOT NULL,           -- source call run claim answer verdict
+  subject TEXT NOT NULL,
+  by TEXT NOT NULL,             -- human:NAME model:NAME agent:NAME code:NAME
+  at TEXT NOT NULL,             -- when it was recorded, UTC
+  since TEXT, until TEXT,       -- when it held in the world
+  key TEXT UNIQUE,              -- what makes a retry safe
+  body TEXT NOT NULL            -- JSON; read a field with json_extract(body, '$.name')
+);
+CREATE INDEX entries_kind ON entries(kind, subject);
+
+-- what an entry points to
+CREATE TABLE refs(
+  seq INTEGER NOT NULL,         -- the entry that points
+  role TEXT NOT NULL,           -- from quotes tests parent supersedes retracts ... diff log artifact evaluator file
+  target TEXT NOT NULL,         -- an entry id (e:...) or a blob id (b:...)
+  start INTEGER, end INTEGER    -- span in the blob, or NULL for all of it
+);
+CREATE INDEX refs_seq ON refs(seq, role);
+CREATE INDEX refs_target ON refs(target, role);
+
+-- what may be compared: one metric, one evaluator, one budget, one kind of hardware
+CREATE TABLE campaigns(
+  campaign TEXT PRIMARY KEY,
+  metric TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  better TEXT NOT NULL,         -- lower or higher
+  budget_seconds REAL,
+  evaluator TEXT NOT NULL,      -- hash of the locked files, or ''
+  hardware TEXT NOT NULL,
+  origin TEXT NOT NULL          -- lab, import or log
+) WITHOUT ROWID;
+
+-- one row a run; the last word on it
+CREATE TABLE runs(
+  run INTEGER PRIMARY KEY,      -- entries.seq of the run
+  id TEXT NOT NULL UNIQUE,      -- entries.id
+  campaign TEXT NOT NULL,
+  number INTEGER NOT NULL,      -- counts the runs of the campaign from 1
+  role TEXT NOT NULL,           -- candidate baseline pair final
+  status TEXT NOT NULL,         -- keep discard crash timeout blocked invalid inconclusive ok started lost
+  verdict TEXT NOT NULL,        -- confirmed provisional discard inconclusive dropped ... or '' where nobody judged
+  reason TEXT NOT NULL,         -- the verdict in a sentence
+  value REAL,                   -- the campaign's metric; NULL where nothing was measured
+  description TEXT NOT NULL,
+  hypothesis TEXT NOT NULL,
+  parent INTEGER,               -- the run it was derived from
+  commit_id TEXT NOT NULL,
+  seed INTEGER,
+  seconds REAL,                 -- wall clock, by the harness
+  usd REAL,
+  hardware TEXT NOT NULL,
+  isolation TEXT NOT NULL,
+  self_reported INTEGER NOT NULL, -- 1 where the run itself printed its metric
+  error TEXT NOT NULL,
+  by TEXT NOT NULL,
+  at TEXT NOT NULL
+);
+CREATE INDEX runs_value ON runs(campaign, value) WHERE value IS NOT NULL;
+CREATE UNIQUE INDEX runs_number ON runs(campaign, number, run);
+CREATE INDEX runs_status ON runs(status);
+CREATE INDEX runs_at ON runs(at);
+
+CREATE TABLE metrics(
+  run INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY(run, name)
+) WITHOUT ROWID;
+
+-- the knobs that a run was measured under
+CREATE TABLE settings(
+  run INTEGER NOT NULL,
+  knob TEXT NOT NULL,
+  value TEXT,                   -- as text, true and false for booleans
+  number REAL,                  -- as a number, where it is one
+  PRIMARY KEY(run, knob)
+) WITHOUT ROWID;
+CREATE INDEX settings_value ON settings(knob, value, run);
+CREATE INDEX settings_number ON settings(knob, number, run) WHERE number IS NOT NULL;
+
+-- typed edits of a run against its parent
+CREATE TABLE changes(
+  run INTEGER NOT NULL,
+  component TEXT NOT NULL,      -- function or class, '' for the module
+  knob TEXT NOT NULL,
+  old TEXT, new TEXT,
+  direction TEXT NOT NULL,      -- up down set add remove swap edit
+  magnitude REAL,               -- doublings (log2 of the ratio) where both are positive numbers, else the difference
+  origin TEXT NOT NULL          -- settings, diff or text: what the change was read from
+);
+CREATE INDEX changes_run ON changes(run);
+CREATE INDEX changes_knob ON changes(knob, direction);
+
+-- judgements on runs, every one of them; the last counts in `runs`
+CREATE TABLE verdicts(
+  seq INTEGER PRIMARY KEY,      -- entries.seq of the verdict
+  run INTEGER NOT NULL,         -- the run it judges
+  decision TEXT NOT NULL,       -- confirmed provisional discard inconclusive dropped ... or retract
+  reason TEXT NOT NULL,
+  gain REAL,                    -- mean gain of the fresh pairs against the champion of that time, positive is better
+  low REAL, high REAL,          -- 95 % interval of the gain
+  sigma REAL,                   -- noise floor it was judged with
+  mde REAL,                     -- smallest effect this test would have seen 8 times in 10
+  pairs INTEGER,                -- fresh pairs run
+  champion INTEGER,             -- the champion it was compared with
+  numbers TEXT NOT NULL         -- JSON, all numbers of the judgement
+);
+CREATE INDEX verdicts_run ON verdicts(run);
+
+-- who was champion when, by position in the campaign
+CREATE TABLE champions(
+  campaign TEXT NOT NULL,
+  run INTEGER NOT NULL,
+  since INTEGER NOT NULL,       -- runs.number at which it took the place
+  until INTEGER,                -- runs.number at which it lost it; NULL for the reigning one
+  value REAL,
+  gain REAL,                    -- against the champion before, positive is better
+  PRIMARY KEY(campaign, since)
+) WITHOUT ROWID;
+
+-- what is wrong with the ledger; empty is good
+CREATE TABLE damage(
+  place TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL, message TEXT NOT NULL, hint TEXT NOT NULL
+);
+"""
+
+#: Columns that hold positions; `logical_hash` maps them to entry ids.
+POSITIONS: dict[str, tuple[str, ...]] = {
+    "refs": ("seq",),
+    "runs": ("run", "parent"),
+    "metrics": ("run",),
+    "settings": ("run",),
+    "changes": ("run",),
+    "verdicts": ("seq", "run", "champion"),
+    "champions": ("run",),
+}
+#: Tables that `logical_hash` covers.
+HASHED: tuple[str, ...] = (
+    "entries",
+    "refs",
+    "campaigns",
+    "runs",
+    "metrics",
+    "settings",
+    "changes",
+    "verdicts",
+    "champions",
+)

@@ -1,0 +1,167 @@
+"""What the commands print: small results that know their text and their data."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .lab.metrics import number
+from .lab.recording import ImportResult, import_log, log_run
+from .ledger import FAILED, Run, Scalar, UsageError
+from .memory import Memory, Rows, query, schema
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A run that landed."""
+
+    id: str
+    campaign: str
+    number: int
+
+    def __str__(self) -> str:
+        return self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild folded."""
+
+    entries: int
+    seconds: float
+    logical_hash: str
+
+    def __str__(self) -> str:
+        return f"{self.entries} entries folded in {self.seconds:.1f} s; logical hash {self.logical_hash}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as text; as data, a list of objects."""
+
+    rows: Rows
+
+    def data(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.rows.columns, row, strict=True)) for row in self.rows.rows]
+
+    def __str__(self) -> str:
+        cells = [[_cell(value) for value in row] for row in self.rows.rows]
+        widths = [max(map(len, column)) for column in zip(self.rows.columns, *cells, strict=True)]
+        lines = ["  ".join(name.ljust(width) for name, width in zip(row, widths, strict=True)).rstrip()
+                 for row in [list(self.rows.columns), ["-" * width for width in widths], *cells]]  # fmt: skip
+        if self.rows.truncated:
+            lines.append(f"... more than {len(self.rows.rows)} rows: memex sql --limit {10 * len(self.rows.rows)} ...")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+
+
+def ask_sql(memory: Memory, text: str, limit: int, seconds: float, show_schema: bool) -> Any:
+    if show_schema:
+        return Text(schema.TABLES.strip())
+    if not text.strip():
+        raise UsageError("no query was given", 'memex sql "select number, status, value, description from runs"')
+    memory.index.catch_up()
+    return Table(query(memory.index.path, text, row_limit=max(1, limit), seconds_limit=seconds))
+
+
+def rebuilt(memory: Memory) -> Rebuilt:
+    begun = time.monotonic()
+    memory.index.rebuild()
+    count = memory.index.db.execute("SELECT count(*) FROM entries").fetchone()[0]
+    return Rebuilt(count, time.monotonic() - begun, memory.index.logical_hash())
+
+
+def pairs(items: Sequence[str], what: str) -> dict[str, str]:
+    """`NAME=VALUE` items as a mapping; raises UsageError for one without an equals sign."""
+    found: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{item!r} is no {what}", f"--{what} NAME=VALUE")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def setting(text: str) -> Scalar:
+    """A knob's value from the command line: a number, true or false where it reads as one, else the text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    value = number(text)
+    if value is None:
+        return text
+    return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII) else value
+
+
+def read_file(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the {what} {path} cannot be read: {error.strerror}", f"ls {path.parent}") from error
+
+
+def logged(
+    memory: Memory,
+    by: str,
+    description: str,
+    status: Any,
+    metric: Sequence[str],
+    set_: Sequence[str],
+    hypothesis: str,
+    diff: Path | None,
+    log: Path | None,
+    campaign: str,
+    better: Any,
+    commit: str,
+    seconds: float | None,
+) -> Logged:
+    from .lab.importers import better_of
+
+    values: dict[str, float] = {}
+    for name, text in pairs(metric, "metric").items():
+        value = number(text)
+        if value is None:
+            raise UsageError(
+                f"metric {name} is {text!r}, not a finite number", "log it as --status crash, without the metric"
+            )
+        values[name] = value
+    if not values and status not in FAILED:
+        raise UsageError(f"a run with status {status} needs its metric", "--metric val_bpb=0.98")
+    first = next(iter(values), "")
+    run = Run(
+        campaign=campaign, status=status, description=description, hypothesis=hypothesis, metrics=values,
+        settings={name: setting(text) for name, text in pairs(set_, "set").items()}, commit=commit, seconds=seconds,
+        self_reported=True,
+    )  # fmt: skip
+    entry = log_run(
+        memory, run, by, first, better or better_of(first) or "lower",
+        read_file(diff, "diff") if diff else None, read_file(log, "log") if log else None,
+    )  # fmt: skip
+    assert isinstance(entry.body, Run)
+    return Logged(entry.id, campaign, entry.body.number)
+
+
+def imported(
+    memory: Memory, by: str, file: Path, campaign: str | None, metric: str | None, better: Any
+) -> ImportResult:
+    name = campaign or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-") or "import"
+    return import_log(memory, read_file(file, "log"), str(file), by, name, metric, better)

@@ -1,0 +1,195 @@
+"""`memex run` and `memex report`: from the settings of a lab to a night of research, and what it came to."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from .config import FILE, load
+from .lab.campaign import Contract, hardware, locked_hash
+from .lab.checkouts import Checkouts
+from .lab.engine import Slots
+from .lab.night import BY, Event, Limits, Night
+from .lab.proposers.knobs import KnobProposer
+from .lab.tsv import results_tsv
+from .ledger import Draft, Entry, Ref, Source, UsageError, utc_now, write_durably
+from .memory import Memory
+
+_SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report on disk."""
+
+    headline: str
+    html: str
+    markdown: str
+    png: str
+
+    def __str__(self) -> str:
+        return f"{self.headline}\n\nreport: {self.html}\n        {self.markdown}\n        {self.png}"
+
+
+@dataclass(frozen=True, slots=True)
+class NightOutcome:
+    """What `memex run` did, with its report."""
+
+    campaign: str
+    candidates: int
+    report: Reported | None = None
+
+    def with_report(self, report: Reported) -> NightOutcome:
+        return replace(self, report=report)
+
+    def __str__(self) -> str:
+        return str(self.report) if self.report else ""
+
+
+def run_night(
+    root: Path,
+    memory: Memory,
+    tell: Callable[[Event], None],
+    runs: int | None,
+    hours: float | None,
+    seconds: float | None,
+    slots: int | None,
+    campaign: str | None,
+) -> NightOutcome:
+    """Runs the loop of the lab at `root` until a limit; raises UsageError where the lab has no target."""
+    for name, given in (("runs", runs), ("hours", hours), ("seconds", seconds), ("slots", slots)):
+        if given is not None and given <= 0:
+            raise UsageError(f"--{name} is {given}", f"a number above 0, such as --{name} 8")
+    contract = load(root).contract
+    if contract is None:
+        raise UsageError(f"{root / FILE} names no [target], so there is nothing to run", "memex init --here")
+    if seconds is not None:
+        longer = max(contract.budget.kill_after_seconds, seconds * 2 + 30)
+        contract = replace(contract, budget=replace(contract.budget, seconds=seconds, kill_after_seconds=longer))
+    checkouts = Checkouts(root, memory.folder / "worktrees")
+    dirty = checkouts.changed_files([*contract.edit, *contract.lock])
+    if dirty:
+        raise UsageError(
+            f"these files differ from the last commit: {', '.join(dirty[:5])}",
+            f'git -C {root} commit -am "say what changed"',
+        )
+    with _alone(memory.folder):
+        locked = locked_hash(root, contract.lock)
+        name, definition = _campaign(memory, contract, root, locked, campaign)
+        tell(Event("campaign", f"Campaign {name}: {contract.metric.name}, {contract.metric.better} is better, "
+                   f"{contract.budget.seconds:g} s a run."))  # fmt: skip
+        count = slots or min(
+            2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
+        night = Night(
+            memory, checkouts, contract, name, definition.id, locked, KnobProposer(), Slots(count), tell,
+            program=lambda: _program(root), after_each=lambda: write_tsv(root, memory, name),
+        )  # fmt: skip
+        candidates = night.run(Limits(runs, hours))
+    return NightOutcome(name, candidates)
+
+
+def _program(root: Path) -> str:
+    path = root / "program.md"
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def write_tsv(root: Path, memory: Memory, campaign: str) -> None:
+    """Keeps `results.tsv` in upstream's five columns; it is a view, so it is written as a whole."""
+    text = results_tsv(memory.db, campaign)
+    path = root / "results.tsv"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_durably(path, text.encode("utf-8"))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One loop a lab at a time: two would measure each other's noise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
+            raise UsageError(f"another memex run is at work in this lab (process {pid})", f"kill -INT {pid}") from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _campaign(memory: Memory, contract: Contract, root: Path, locked: str, wanted: str | None) -> tuple[str, Entry]:
+    """The campaign that this contract belongs to: the newest with the same terms, else a new one."""
+    terms: dict[str, Any] = {
+        "metric": contract.metric.name, "unit": contract.metric.unit, "better": contract.metric.better,
+        "budget_seconds": contract.budget.seconds, "evaluator": locked, "hardware": hardware(), "origin": "lab",
+        "run": contract.run, "evaluate": contract.evaluate, "edit": list(contract.edit),
+    }  # fmt: skip
+    toml = memory.blobs.put((root / FILE).read_bytes())
+
+    def defined(name: str) -> Entry | None:
+        return memory.index.by_key([f"campaign:{name}"]).get(f"campaign:{name}")
+
+    def same(entry: Entry) -> bool:
+        return isinstance(entry.body, Source) and {k: entry.body.meta.get(k) for k in terms} == terms
+
+    memory.index.catch_up()
+    name, turn = wanted or contract.name, 1
+    while (entry := defined(name)) is not None and not same(entry):
+        if wanted:
+            assert isinstance(entry.body, Source)
+            differs = [key for key in terms if entry.body.meta.get(key) != terms[key]]
+            raise UsageError(
+                f"campaign {name} was measured under other terms ({', '.join(differs)}), so its runs cannot be compared",
+                f"memex run --campaign {name}-2",
+            )
+        turn += 1
+        name = f"{contract.name}-{turn}"
+    if entry is None:
+        draft = Draft(
+            f"campaign:{name}", Source(f"campaign {name}", meta=terms), (Ref("file", toml),), key=f"campaign:{name}"
+        )
+        [entry] = memory.land([draft], BY)
+    return name, entry
+
+
+def since_instant(text: str, now: datetime) -> str:
+    """An ISO instant from `12h`, `90m`, `3d` or a date; raises UsageError for anything else."""
+    match = _SINCE.fullmatch(text.strip())
+    if match:
+        return (now - timedelta(seconds=float(match[1]) * _SECONDS[match[2]])).isoformat()
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no time", "--since 12h, --since 3d or --since 2026-01-31") from error
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def write_report(memory: Memory, folder: Path, since: str | None, campaign: str | None) -> Reported:
+    """Writes `<date>.md`, `.html`, `.png` and the same as `latest.*`; a second report of a day replaces the first."""
+    from .lab.report import build_report, to_html, to_markdown, to_png
+
+    now = utc_now()
+    if campaign is not None:
+        known = [row[0] for row in memory.db.execute("SELECT campaign FROM campaigns ORDER BY campaign")]
+        if campaign not in known:
+            raise UsageError(f"there is no campaign {campaign!r}", f"known are: {', '.join(known) or 'none yet'}")
+    report = build_report(memory.db, campaign=campaign, since=since_instant(since, now) if since else None, now=now)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{now:%Y-%m-%d}" + (f"-{campaign}" if campaign else "")
+    files = {"md": to_markdown(report).encode(), "html": to_html(report).encode(), "png": to_png(report)}
+    for kind, data in files.items():
+        write_durably(folder / f"{stem}.{kind}", data)
+        write_durably(folder / f"latest.{kind}", data)
+    path = folder / stem
+    return Reported(report.headline, f"{path}.html", f"{path}.md", f"{path}.png")
