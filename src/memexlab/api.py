@@ -8,18 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .ledger.errors import Finding, UsageError
-
 if TYPE_CHECKING:
-    from .health import Health
     from .founding import Started
+    from .health import Health
     from .lab.recording import ImportResult
-    from .memory import Memory, Rows
-    from .results import Logged, Rebuilt, Table
+    from .ledger import Finding
+    from .memory import Memory
+    from .results import Logged, Rebuilt, Table, Text
     from .running import NightOutcome, Reported
 
 Status = Literal["keep", "discard", "crash", "timeout", "invalid", "inconclusive"]
 Direction = Literal["lower", "higher"]
+Target = Literal["microgpt", "tinygpt", "sql-tuning", "none"]
 
 
 def person() -> str:
@@ -75,7 +75,7 @@ class Lab:
         Arguments:
             folder: where; a new or empty folder
             target: what to experiment on
-            here: write a commented memex.toml into this repository instead, for a command and a metric that exist already
+            here: write a commented memex.toml into this repository, for a command and a metric that exist already
         """
         from .founding import init_here, init_lab
 
@@ -101,10 +101,12 @@ class Lab:
             slots: runs at a time (default: one per processor, at most 2)
             campaign: name of the campaign to start or continue
         """
-        from .running import run_night
         from .live import listener
+        from .running import run_night
 
         if not sys.platform.startswith(("linux", "darwin")):
+            from .ledger import UsageError
+
             raise UsageError(f"experiments do not run on {sys.platform}", "use Linux, macOS or WSL")
         with listener(sys.stderr) as tell:
             outcome = run_night(self.root, self.memory, tell, runs, hours, seconds, slots, campaign)
@@ -180,7 +182,7 @@ class Lab:
         metric: str | None = None,
         better: Direction | None = None,
     ) -> ImportResult:
-        """Takes in a log of experiments: results.tsv, pi-style .jsonl, MemoryLab's experiments.jsonl. Twice adds nothing.
+        """Takes in a log: results.tsv, pi-style .jsonl, MemoryLab's experiments.jsonl; importing twice adds nothing.
 
         Arguments:
             file: the log
@@ -192,7 +194,7 @@ class Lab:
 
         return imported(self.memory, person(), file, campaign, metric, better)
 
-    def sql(self, query: str = "", *, limit: int = 1000, seconds: float = 10.0, schema: bool = False) -> Table | Rows:
+    def sql(self, query: str = "", *, limit: int = 1000, seconds: float = 10.0, schema: bool = False) -> Table | Text:
         """Reads the views with SQL: runs, settings, changes, champions, verdicts, entries and more.
 
         Read-only, stopped after a time, cut after a number of rows. Tables and columns: memex sql --schema

@@ -13,14 +13,13 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
-from . import __version__
+from . import __version__, api
 from .api import COMMANDS, Lab
-from .ledger.errors import MemexError, UsageError
 
 _ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
 
@@ -28,14 +27,16 @@ _ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = next((a for a in arguments if not a.startswith("-")), None)
+    name = next((argument for argument in arguments if argument in COMMANDS), None)
     parser = _parser(name)
     options = vars(parser.parse_args(arguments))
-    as_json, folder = options.pop("json"), options.pop("lab")
+    as_json, folder = options.pop("json", False), options.pop("lab", None)
     name = options.pop("command")
     if name is None:
         parser.print_help()
         return 0
+    from .ledger import MemexError  # here, so that --help does not wait for it
+
     try:
         return _run(name, options, as_json, folder)
     except MemexError as error:
@@ -63,7 +64,7 @@ def _run(name: str, options: dict[str, Any], as_json: bool, folder: Path | None)
         finally:
             lab.close()
     if as_json:
-        data = result.data() if hasattr(result, "data") else asdict(result) if is_dataclass(result) else result
+        data = result.data() if hasattr(result, "data") else asdict(result)
         print(json.dumps(data, ensure_ascii=False, default=str))
     elif str(result):
         print(result)
@@ -85,11 +86,10 @@ def _parser(only: str | None) -> argparse.ArgumentParser:
     )
     parser = argparse.ArgumentParser(
         prog="memex",
-        description="A research memory that runs: experiments overnight, remembers what they meant, answers with evidence.",
+        description="A research memory that runs: it experiments, remembers what it meant, answers with evidence.",
         epilog="Every command: memex COMMAND --help. Start with: memex init night && cd night && memex run --runs 8",
         parents=[shared],
     )
-    parser.set_defaults(json=False, lab=None)
     parser.add_argument("--version", action="version", version=f"memexlab {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, method in COMMANDS.items():
@@ -107,12 +107,12 @@ def _without_arguments(doc: str) -> str:
 
 
 def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) -> None:
-    helps = dict(m.groups() for m in map(_ARGUMENT.match, (method.__doc__ or "").splitlines()) if m)
-    hints = typing.get_type_hints(method)
+    helps = {m[1]: m[2] for m in map(_ARGUMENT.match, (method.__doc__ or "").splitlines()) if m}
     for name, parameter in inspect.signature(method).parameters.items():
         if name == "self":
             continue
-        kind, many = _kind(hints[name])
+        # Only what the arguments name is imported there; what a command returns is not, to keep start-up short.
+        kind, many = _kind(eval(parameter.annotation, vars(api)))
         text = helps.get(name, "").replace("%", "%%")
         flag = "--" + name.rstrip("_").replace("_", "-")
         extra: dict[str, Any] = {"help": text}
@@ -150,6 +150,6 @@ def _kind(hint: Any) -> tuple[Any, bool]:
     if origin in (typing.Union, UnionType):
         inner = [a for a in typing.get_args(hint) if a is not type(None)]
         if len(inner) != 1:
-            raise UsageError(f"{hint} has no place on the command line")
+            raise TypeError(f"{hint} has no place on the command line")
         return _kind(inner[0])
     return hint, False

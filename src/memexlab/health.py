@@ -156,7 +156,7 @@ def _check_target(root: Path, checks: list[str], findings: list[Finding]) -> Non
                 )
             )
         checks.append(
-            f"target     {', '.join(contract.edit)} may change, {len(locked)} files locked, metric {contract.metric.name}"
+            f"target     {', '.join(contract.edit)} may change, {len(locked)} locked, metric {contract.metric.name}"
         )
     except MemexError as error:
         findings.append(Finding("target", "error", FILE, str(error).split("\n")[0], "mend memex.toml"))

@@ -75,7 +75,7 @@ def _cell(value: Any) -> str:
     return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
 
 
-def ask_sql(memory: Memory, text: str, limit: int, seconds: float, show_schema: bool) -> Any:
+def ask_sql(memory: Memory, text: str, limit: int, seconds: float, show_schema: bool) -> Table | Text:
     if show_schema:
         return Text(schema.TABLES.strip())
     if not text.strip():
@@ -153,7 +153,8 @@ def logged(
         self_reported=True,
     )  # fmt: skip
     entry = log_run(
-        memory, run, by, first, better or better_of(first) or "lower",
+        memory, run, by, first, better,
+        better_of(first) or "lower",
         read_file(diff, "diff") if diff else None, read_file(log, "log") if log else None,
     )  # fmt: skip
     assert isinstance(entry.body, Run)

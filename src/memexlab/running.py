@@ -150,7 +150,7 @@ def _campaign(memory: Memory, contract: Contract, root: Path, locked: str, wante
             assert isinstance(entry.body, Source)
             differs = [key for key in terms if entry.body.meta.get(key) != terms[key]]
             raise UsageError(
-                f"campaign {name} was measured under other terms ({', '.join(differs)}), so its runs cannot be compared",
+                f"campaign {name} was measured under other terms ({', '.join(differs)}): its runs cannot be compared",
                 f"memex run --campaign {name}-2",
             )
         turn += 1

@@ -102,7 +102,7 @@ class Board:
         return Noise.pooled(groups.values())
 
     def pairs(self, candidate: Standing) -> list[tuple[float, float]]:
-        """(candidate, champion) values of the fresh pairs measured for a candidate, in order; half a pair counts not."""
+        """(candidate, champion) values of a candidate's fresh pairs, in order; half a pair does not count."""
         return [pair for pair in self._sides(candidate) if None not in pair]  # type: ignore[misc]
 
     def looks(self, candidate: Standing) -> int:
@@ -129,8 +129,8 @@ class Board:
         """Wins over a champion that was replaced meanwhile, not yet measured on top of the new one."""
         return self._all(
             "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run"
-            " AND json_extract(v.numbers, '$.carry') = 1) AND NOT EXISTS (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq"
-            " WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
+            " AND json_extract(v.numbers, '$.carry') = 1) AND NOT EXISTS (SELECT 1 FROM refs f JOIN runs n"
+            " ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
         )
 
     def tried(self) -> tuple[Tried, ...]:

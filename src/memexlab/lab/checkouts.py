@@ -125,7 +125,7 @@ class Checkouts:
         result: dict[str, str] = {}
         with tempfile.TemporaryDirectory(prefix="memex-merge-") as scratch:
             for name in names:
-                paths = []
+                paths: list[str] = []
                 for commit in (ours, base, theirs):
                     path = Path(scratch) / f"{len(paths)}"
                     path.write_text(self.read(commit, name), encoding="utf-8")

@@ -83,8 +83,8 @@ class Judge:
                 number = parent.number if parent else 0
                 return Verdict(
                     "inconclusive",
-                    f"it looks {abs(looked.gain):.4g} better than run {number}, which run {champion.number} replaced meanwhile; "
-                    f"it is measured again on top of run {champion.number}",
+                    f"it looks {abs(looked.gain):.4g} better than run {number}, which run {champion.number} replaced "
+                    f"meanwhile; it is measured again on top of run {champion.number}",
                     numbers | {"carry": 1},
                 )
         looked = self._screen(candidate, champion.commit)

@@ -278,7 +278,8 @@ class Night:
                     f"run:{self.campaign}/{number + 1 + i}",
                     Run(
                         campaign=self.campaign, status="started", number=number + 1 + i, role=plan.role,
-                        description=plan.description, hypothesis=plan.hypothesis, settings=self._settings_of(plan.commit),
+                        description=plan.description, hypothesis=plan.hypothesis,
+                        settings=self._settings_of(plan.commit),
                         commit=plan.commit, seed=plan.seed, hardware=hardware(), isolation=ISOLATION,
                         self_reported=self.contract.self_reported, owner=owner,
                     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePath
 
-from ..ledger import Draft, Entry, Finding, Ref, Run, Source
+from ..ledger import Draft, Entry, Finding, Ref, Run, Source, UsageError
 from ..memory import Memory
 from .campaign import Better
 from .importers import Imported, read_log
@@ -53,10 +53,22 @@ class ImportResult:
         }
 
 
-def define(memory: Memory, campaign: str, by: str, **meta: object) -> Entry:
-    """The entry that says what a campaign compares; the first definition of a name counts."""
+def define(memory: Memory, campaign: str, by: str, wanted: dict[str, str | None], **meta: object) -> Entry:
+    """The entry that says what a campaign compares; the first definition of a name counts.
+
+    Raises UsageError where that definition differs from what the person asked for by name (`wanted`).
+    """
     draft = Draft(f"campaign:{campaign}", Source(f"campaign {campaign}", meta=meta), key=f"campaign:{campaign}")
-    return memory.land([draft], by)[0]
+    entry = memory.land([draft], by)[0]
+    assert isinstance(entry.body, Source)
+    for name, value in wanted.items():
+        if value and entry.body.meta.get(name) != value:
+            raise UsageError(
+                f"campaign {campaign} compares {entry.body.meta.get('metric')} ({entry.body.meta.get('better')} is better), "
+                f"not with {name} {value}",
+                f"--campaign {campaign}-2",
+            )
+    return entry
 
 
 def last_number(memory: Memory, campaign: str) -> int:
@@ -67,13 +79,14 @@ def last_number(memory: Memory, campaign: str) -> int:
 def import_log(
     memory: Memory, data: bytes, name: str, by: str, campaign: str, metric: str | None, better: Better | None
 ) -> ImportResult:
-    """Reads a log and lands its runs; a row that landed before, from this file or a shorter copy, is not added again."""
+    """Reads a log and lands its runs; a row that landed before, from this file or a shorter one, is not added."""
     imported = read_log(data, PurePath(name).name, campaign, metric, better)
     blob = memory.blobs.put(data)
     definition = define(
         memory,
         campaign,
         by,
+        {"metric": metric, "better": better},
         metric=imported.metric,
         unit=imported.unit,
         better=imported.better or "lower",
@@ -95,14 +108,14 @@ def import_log(
         before = len(memory.index.by_key([key for key, _ in part]))
         memory.land(lambda part=part: _numbered(memory, campaign, part, definition, file), by)  # type: ignore[misc]
         added += len(part) - before
-    fates = Counter(fate.fate for fate in imported.fates)
+    fates: Counter[str] = Counter(fate.fate for fate in imported.fates)
     return ImportResult(
         name, campaign, imported.format, imported.metric, len(imported.runs), added, dict(fates), imported.findings
     )
 
 
 def _keyed(imported: Imported, data: bytes, campaign: str) -> Iterator[tuple[str, Run]]:
-    """Each run with a key made of its own text and how often that text came before: a longer copy adds only what is new."""
+    """Each run with a key of its own text and how often that came before: a longer copy adds only what is new."""
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     seen: Counter[str] = Counter()
     for item in imported.runs:
@@ -129,10 +142,19 @@ def _numbered(
 
 
 def log_run(
-    memory: Memory, run: Run, by: str, metric: str, better: Better, diff: bytes | None, log: bytes | None
+    memory: Memory,
+    run: Run,
+    by: str,
+    metric: str,
+    better: Better | None,
+    guess: Better,
+    diff: bytes | None,
+    log: bytes | None,
 ) -> Entry:
     """Lands one run measured elsewhere and returns its entry, durable."""
-    definition = define(memory, run.campaign, by, metric=metric, better=better, origin="log")
+    definition = define(
+        memory, run.campaign, by, {"better": better}, metric=metric, better=better or guess, origin="log"
+    )
     refs = [Ref("from", definition.id)]
     if diff is not None:
         refs.append(Ref("diff", memory.blobs.put(diff)))

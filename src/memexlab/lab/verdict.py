@@ -1,4 +1,30 @@
-"""Whether a measured change is real. Draft."""
+"""Whether a measured change is real: "move cheaply, believe slowly".
+
+Knows numbers only: repeats of one setting, a screening value, pairs of candidate and champion on one seed. Knows no
+run, no file, no clock, and does not decide what to measure next; the caller measures, asks, and obeys. Direction is a
+parameter, and every gain is positive when the candidate is better.
+
+One run *screens* a candidate. Above z = 1 it earns a *race*: up to three looks, each one fresh pair measured on one
+seed side by side; the screening value is never used again, because it was selected for being high. Only a race
+confirms. The working branch may move on less (`provisional`).
+
+The rule follows the O'Brien-Fleming shape (Biometrics 35, 1979, p. 549) with two corrections, both measured by
+`bench/verdict_simulation.py` (400 runs a campaign, sigma estimated from 4 repeats, not known):
+
+- *Student t instead of normal thresholds*, at the degrees of freedom of the noise. Of campaigns with 200 candidates
+  that equal the champion, the share confirming more than 2 % of them falls from 5 % to 1.5 %; without later repeats
+  pooled in it would be 17 %. So every race's values should come back into `Noise.pooled`. A compulsory second look was
+  measured too and is not used: fewer false wins by less than one point, and no other gain.
+- *Seed correlation is centred within each race and shrunk* by three degrees of freedom. Raw pairs of a whole campaign
+  correlate by the campaign's own progress, not by the seed. Unshrunk and clipped at 0, an estimate from six
+  pairs is too high on average when there is no correlation (0.15 late in a campaign), and intervals of wins then cover
+  too little. Shrinking lowers the share of false wins from 10 to 6 % at a true correlation of 0.6 with small
+  effects, and costs nothing that could be measured early.
+
+What it does not correct: a race that stops early because it went well overstates its gain. In the simulation the
+95 % interval of a *confirmed* gain covers the truth in 90 to 97 % of wins while gains are large, and in 76 to 92 % when
+most are below one sigma. A later paired re-test of the champion against its ancestor is the cure.
+"""
 
 from __future__ import annotations
 
@@ -9,135 +35,90 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
+from ..ledger.errors import UsageError
+
 Better = Literal["lower", "higher"]
+Outcome = Literal["discard", "provisional", "race"]
+Decision = Literal["continue", "confirmed", "dropped", "inconclusive"]
+#: Candidate and champion, measured side by side on one seed that the harness chose.
 Pair = tuple[float, float]
 
+DISCARD_AT_Z = 0.5
+RACE_ABOVE_Z = 1.0
+#: A working branch may move on a fresh gain above this many sigma.
+PROVISIONAL_SIGMAS = 0.5
+#: A simpler candidate is kept unless it loses more than this many sigma.
+SIMPLER_MAY_LOSE_SIGMAS = 0.5
+SUSPICIOUS_SIGMAS = 8.0
+LEAST_DOF = 3
+LEAST_PAIRS_FOR_CORRELATION = 6
+CORRELATION_PRIOR_DOF = 3
+HIGHEST_CORRELATION = 0.9
+
 _NORMAL = NormalDist()
-_Z_POWER = _NORMAL.inv_cdf(0.8)
-
-
-@lru_cache(maxsize=4096)
-def student_t_quantile(tail: float, dof: int) -> float:
-    if not 0.0 < tail <= 0.5:
-        raise ValueError
-    z = -_NORMAL.inv_cdf(tail)
-    if dof > 200:
-        z3, z5, z7 = z**3, z**5, z**7
-        return (
-            z
-            + (z3 + z) / (4 * dof)
-            + (5 * z5 + 16 * z3 + 3 * z) / (96 * dof**2)
-            + (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * dof**3)
-        )
-    low, high = 0.0, 1.0
-    while _t_tail(high, dof) > tail:
-        high *= 2
-    for _ in range(80):
-        mid = (low + high) / 2
-        if _t_tail(mid, dof) > tail:
-            low = mid
-        else:
-            high = mid
-    return (low + high) / 2
-
-
-def _t_tail(t: float, dof: int) -> float:
-    theta = math.atan2(t, math.sqrt(dof))
-    sin, cos = math.sin(theta), math.cos(theta)
-    term = total = 1.0 if dof % 2 == 0 else cos
-    for j in range(2 if dof % 2 == 0 else 3, dof - 1, 2):
-        term *= cos * cos * (j - 1) / j
-        total += term
-    if dof % 2 == 0:
-        central = sin * total
-    else:
-        central = 2 / math.pi * (theta + (sin * total if dof > 1 else 0.0))
-    return (1 - central) / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
+    """The noise floor of one campaign: sigma of a single run, the degrees of freedom behind it, the groups pooled."""
+
     sigma: float
     dof: int
     groups: int
 
     @classmethod
     def pooled(cls, groups: Iterable[Sequence[float]], prior_sigma: float | None = None, prior_dof: int = 3) -> Noise:
-        squares, dof, used = 0.0, 0, 0
+        """Pool the variance within groups of repeats of one setting, optionally shrunk towards `prior_sigma`.
+
+        Values that are not finite are left out; a group of fewer than two values says nothing. Groups that were
+        chosen for their values (screening runs of the winners) do not belong here. The prior moves sigma and adds no
+        degrees of freedom, so it can neither make a noise `known` nor narrow an interval. Sigma is NaN without data.
+        """
+        squares: list[float] = []
+        dof = used = 0
         for group in groups:
-            v = [x for x in group if math.isfinite(x)]
-            if len(v) < 2:
+            values = [value for value in group if math.isfinite(value)]
+            if len(values) < 2:
                 continue
-            shifted = [x - v[0] for x in v]
-            mean = math.fsum(shifted) / len(v)
-            squares += math.fsum((x - mean) ** 2 for x in shifted)
-            dof += len(v) - 1
+            shifted = [value - values[0] for value in values]  # equal values then give exactly zero
+            mean = math.fsum(shifted) / len(values)
+            squares.extend((value - mean) ** 2 for value in shifted)
+            dof += len(values) - 1
             used += 1
+        total, weight = math.fsum(squares), dof
         if prior_sigma is not None:
-            sigma = math.sqrt((prior_dof * prior_sigma**2 + squares) / (prior_dof + dof))
-        else:
-            sigma = math.sqrt(squares / dof) if dof else math.nan
-        return cls(sigma, dof, used)
+            total, weight = total + prior_dof * prior_sigma**2, dof + prior_dof
+        return cls(math.sqrt(total / weight) if weight else math.nan, dof, used)
 
     @property
     def known(self) -> bool:
-        return self.dof >= 3
-
-
-def seed_correlation(races: Iterable[Sequence[Pair]]) -> float:
-    cross = squares = 0.0
-    pairs = 0
-    for race_pairs in races:
-        v = [p for p in race_pairs if math.isfinite(p[0]) and math.isfinite(p[1])]
-        if len(v) < 2:
-            continue
-        pairs += len(v)
-        a0 = math.fsum(a for a, _ in v) / len(v)
-        b0 = math.fsum(b for _, b in v) / len(v)
-        for a, b in v:
-            cross += (a - a0) * (b - b0)
-            squares += (a - a0) ** 2 + (b - b0) ** 2
-    if pairs < 6 or squares == 0:
-        return 0.0
-    return min(0.9, max(0.0, 2 * cross / squares))
+        """Whether there is enough data for any verdict: four repeats of one setting, or as much from several."""
+        return self.dof >= LEAST_DOF
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    outcome: str
+    """What one run of a candidate says against the mean of `n` fresh champion runs; never proof."""
+
+    outcome: Outcome
     z: float
     gain: float
     n: int
 
-
-def gain_of(candidate: float, champion: float, better: Better) -> float:
-    return champion - candidate if better == "lower" else candidate - champion
-
-
-def _ratio(a: float, b: float) -> float:
-    if b > 0:
-        return a / b
-    return math.copysign(math.inf, a) if a else 0.0
-
-
-def screen(value: float, champion_values: Sequence[float], noise: Noise, better: Better) -> Screen:
-    if not math.isfinite(value):
-        return Screen("discard", -math.inf, math.nan, 0)
-    v = [x for x in champion_values if math.isfinite(x)]
-    gain = gain_of(value, math.fsum(v) / len(v), better)
-    z = _ratio(gain, noise.sigma * math.sqrt(1 + 1 / len(v)))
-    return Screen("discard" if z <= 0.5 else "provisional" if z <= 1 else "race", z, gain, len(v))
-
-
-@lru_cache(maxsize=4096)
-def race_threshold(look: int, looks: int, z_star: float, dof: int) -> float:
-    tail = _NORMAL.cdf(-z_star * math.sqrt(looks / look))
-    return student_t_quantile(tail, dof)
+    def numbers(self) -> dict[str, float | int]:
+        """The finite numbers, to be written into a verdict."""
+        return _finite({"z": self.z, "gain": self.gain, "n": self.n})
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    decision: str
+    """What the pairs so far say: mean gain with its standard error, T and the threshold at this look.
+
+    `interval` is 95 %, two-sided; `mde` the smallest effect that `n` pairs would show 8 times in 10 (one-sided 5 %).
+    With no usable pair (`n` = 0) the numbers are NaN.
+    """
+
+    decision: Decision
     n: int
     gain: float
     standard_error: float
@@ -146,20 +127,283 @@ class Race:
     interval: tuple[float, float]
     mde: float
 
+    def numbers(self) -> dict[str, float | int]:
+        """The finite numbers, to be written into a verdict."""
+        return _finite(
+            {
+                "n": self.n,
+                "gain": self.gain,
+                "standard_error": self.standard_error,
+                "T": self.T,
+                "threshold": self.threshold,
+                "low": self.interval[0],
+                "high": self.interval[1],
+                "mde": self.mde,
+            }
+        )
+
+
+def screen(value: float, champion_values: Sequence[float], noise: Noise, better: Better) -> Screen:
+    """Judge one run of a candidate: z up to 0.5 is discarded, up to 1 provisional, above 1 worth a race.
+
+    `champion_values` are fresh runs of what the candidate was made from, without the screening run that chose it. A
+    value that is not finite never wins. Raises UsageError while the noise is unknown.
+    """
+    _require_known(noise)
+    champion = [measured for measured in champion_values if math.isfinite(measured)]
+    if not champion:
+        raise ValueError("screen() needs at least one finite value of the champion")
+    if not math.isfinite(value):
+        return Screen("discard", -math.inf, math.nan, len(champion))
+    shifted = [gain_of(value, measured, better) for measured in champion]
+    gain = math.fsum(shifted) / len(champion)
+    z = _in_units_of(gain, noise.sigma * math.sqrt(1 + 1 / len(champion)))
+    outcome: Outcome = "discard" if z <= DISCARD_AT_Z else "provisional" if z <= RACE_ABOVE_Z else "race"
+    return Screen(outcome, z, gain, len(champion))
+
 
 def race(
     pairs: Sequence[Pair], noise: Noise, better: Better, looks: int = 3, z_star: float = 1.64, rho: float = 0.0
 ) -> Race:
-    n = len(pairs)
-    gain = math.fsum(gain_of(a, b, better) for a, b in pairs) / n
-    se = noise.sigma * math.sqrt(2 * (1 - rho) / n)
-    T = _ratio(gain, se)
-    thr = race_threshold(n, looks, z_star, noise.dof)
-    if thr <= T:
-        d = "confirmed"
-    elif T < 0:
-        d = "dropped"
+    """Judge a race after its latest pair; call it after every pair and stop when it no longer says "continue".
+
+    Confirmed when T reaches the threshold of this look, dropped when T is below 0 or a candidate's value is not
+    finite, inconclusive when the looks are used up. A pair whose champion failed uses up a look and proves nothing.
+    Give fresh pairs only, and `rho` from `seed_correlation`. Raises UsageError while the noise is unknown.
+    """
+    _require_known(noise)
+    if not pairs:
+        raise ValueError("race() needs at least one pair")
+    usable = [pair for pair in pairs if math.isfinite(pair[0]) and math.isfinite(pair[1])]
+    if any(not math.isfinite(candidate) for candidate, _ in pairs):
+        return _without_numbers("dropped")
+    if not usable:
+        return _without_numbers("inconclusive" if len(pairs) >= looks else "continue")
+    n = len(usable)
+    gain = math.fsum(gain_of(candidate, champion, better) for candidate, champion in usable) / n
+    error = _paired_standard_error(noise, n, rho)
+    t = _in_units_of(gain, error)
+    threshold = race_threshold(min(n, looks), looks, z_star, noise.dof)
+    decision: Decision
+    if t >= threshold:
+        decision = "confirmed"
+    elif t < 0:
+        decision = "dropped"
     else:
-        d = "inconclusive" if n >= looks else "continue"
-    half = student_t_quantile(0.025, noise.dof) * se
-    return Race(d, n, gain, se, T, thr, (gain - half, gain + half), 2.49 * se)
+        decision = "inconclusive" if len(pairs) >= looks else "continue"
+    half = student_t_quantile(0.025, noise.dof) * error
+    return Race(
+        decision=decision,
+        n=n,
+        gain=gain,
+        standard_error=error,
+        T=t,
+        threshold=threshold,
+        interval=(gain - half, gain + half),
+        mde=minimum_detectable_effect(noise, n, rho),
+    )
+
+
+def provisional(screened: Screen, pairs: Sequence[Pair], noise: Noise, better: Better) -> bool:
+    """Whether the working branch may move: z above 0.5, and a mean gain above 0.5 sigma over all fresh pairs.
+
+    With one pair this is the rule for the provisional lane; with more it serves after an inconclusive race.
+    """
+    _require_known(noise)
+    gains = [gain_of(candidate, champion, better) for candidate, champion in pairs]
+    if screened.z <= DISCARD_AT_Z or not gains or not all(map(math.isfinite, gains)):
+        return False
+    return math.fsum(gains) / len(gains) > PROVISIONAL_SIGMAS * noise.sigma
+
+
+def simplification(judged: Race, noise: Noise, looks: int = 3) -> bool:
+    """Whether a candidate that is simpler may be kept as a tie: |T| below 1 and a loss below 0.5 sigma, on all looks.
+
+    Fewer pairs are never enough: a tie is cheap to reach by measuring little. A caller who wants this goes on
+    measuring after "dropped". It keeps the shorter code; it is no win.
+    """
+    return judged.n >= looks and abs(judged.T) < 1 and judged.gain > -SIMPLER_MAY_LOSE_SIGMAS * noise.sigma
+
+
+def suspicious(gain: float, noise: Noise) -> bool:
+    """Whether a gain is above 8 sigma and wants an audit for leaks and reward hacking.
+
+    A flag for the caller, not a verdict: on a fresh target honest first gains of 10 to 25 sigma are common. Where
+    sigma is 0 (a metric without noise) there is no scale and nothing is flagged.
+    """
+    return noise.sigma > 0 and gain > SUSPICIOUS_SIGMAS * noise.sigma
+
+
+def seed_correlation(races: Iterable[Sequence[Pair]]) -> float:
+    """How much one seed moves candidate and champion alike, from past races, each a sequence of its pairs.
+
+    Centred within each race, because across races both sides improve together; so a race of one pair says nothing.
+    0 until six pairs, shrunk by three degrees of freedom, clipped to 0 .. 0.9.
+    """
+    products: list[float] = []
+    squares: list[float] = []
+    pairs = dof = 0
+    for race_pairs in races:
+        usable = [(a, b) for a, b in race_pairs if math.isfinite(a) and math.isfinite(b)]
+        if len(usable) < 2:
+            continue
+        pairs += len(usable)
+        dof += len(usable) - 1
+        (first_a, first_b), n = usable[0], len(usable)
+        mean_a = math.fsum(a - first_a for a, _ in usable) / n
+        mean_b = math.fsum(b - first_b for _, b in usable) / n
+        for a, b in usable:
+            da, db = a - first_a - mean_a, b - first_b - mean_b
+            products.append(da * db)
+            squares.append(da * da + db * db)
+    total = math.fsum(squares)
+    if pairs < LEAST_PAIRS_FOR_CORRELATION or total == 0:
+        return 0.0
+    shrunk = 2 * math.fsum(products) / total * dof / (dof + CORRELATION_PRIOR_DOF)
+    return min(HIGHEST_CORRELATION, max(0.0, shrunk))
+
+
+def minimum_detectable_effect(noise: Noise, n: int, rho: float = 0.0) -> float:
+    """The smallest gain, in the metric's unit, that `n` pairs show 8 times in 10 at one-sided 5 %."""
+    _require_known(noise)
+    return _detection_factor(noise.dof) * _paired_standard_error(noise, n, rho)
+
+
+def runs_to_settle(effect: float, noise: Noise, rho: float = 0.0) -> int:
+    """Runs a side (that many of the candidate and as many of the champion) to show `effect` 8 times in 10 at 5 %."""
+    if not effect > 0:
+        raise ValueError("runs_to_settle() needs an effect above 0")
+    one_pair = minimum_detectable_effect(noise, 1, rho)
+    return max(1, math.ceil((one_pair / effect) ** 2))
+
+
+def gain_of(candidate: float, champion: float, better: Better) -> float:
+    """How much better the candidate is, in the metric's unit; positive is better."""
+    if better == "lower":
+        return champion - candidate
+    if better == "higher":
+        return candidate - champion
+    raise ValueError(f"better is 'lower' or 'higher', not {better!r}")
+
+
+@lru_cache(maxsize=4096)
+def race_threshold(look: int, looks: int, z_star: float, dof: int) -> float:
+    """What T must reach at this look: z* sqrt(looks / look), carried to Student's t at equal tail probability."""
+    return student_t_quantile(_NORMAL.cdf(-z_star * math.sqrt(looks / look)), dof)
+
+
+@lru_cache(maxsize=4096)
+def student_t_quantile(tail: float, dof: int) -> float:
+    """The t that Student's distribution exceeds with probability `tail`, which is above 0 and at most 0.5.
+
+    Bisection on the closed form for whole degrees of freedom; above 200 the expansion of Abramowitz and Stegun 26.7.5.
+    """
+    if not 0 < tail <= 0.5 or dof < 1:
+        raise ValueError(f"no t quantile for tail {tail} and {dof} degrees of freedom")
+    if dof > 200:
+        z = -_NORMAL.inv_cdf(tail)
+        first = (z**3 + z) / 4
+        second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+        third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+        return z + first / dof + second / dof**2 + third / dof**3
+    low, high = 0.0, 1.0
+    while _student_t_tail(high, dof) > tail:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high:
+        if _student_t_tail(middle, dof) > tail:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def in_words(judged: Screen | Race, noise: Noise, unit: str = "") -> str:
+    """One plain sentence on a screen or a race, for reports; numbers are rounded to what the error allows."""
+    if isinstance(judged, Screen):
+        return _screen_in_words(judged, noise, unit)
+    heading = "still racing" if judged.decision == "continue" else judged.decision
+    if judged.n == 0:
+        failed = "candidate" if judged.decision == "dropped" else "champion"
+        return f"{heading}: the {failed} gave no finite number to compare"
+    error = judged.standard_error
+    low, high = (_rounded(bound, error) for bound in judged.interval)
+    pairs = "1 pair" if judged.n == 1 else f"{judged.n} pairs"
+    sentence = f"{heading}: {_gain_in_words(judged.gain, error, noise, unit)}, "
+    if error == 0:
+        return f"{sentence}from {pairs}; the metric has shown no noise"
+    seen = f"an effect of {_rounded(judged.mde, error)} would have been seen 8 times in 10"
+    return f"{sentence}95 % interval {low} to {high}, from {pairs}; {seen}"
+
+
+def _screen_in_words(judged: Screen, noise: Noise, unit: str) -> str:
+    if not math.isfinite(judged.gain):
+        return "discarded: the run gave no finite number to compare"
+    heading = {"discard": "discarded", "provisional": "provisional", "race": "worth a race"}[judged.outcome]
+    error = noise.sigma * math.sqrt(1 + 1 / judged.n)
+    runs = "1 champion run" if judged.n == 1 else f"{judged.n} champion runs"
+    return f"{heading}: {_gain_in_words(judged.gain, error, noise, unit)} in one run against {runs}"
+
+
+def _gain_in_words(gain: float, error: float, noise: Noise, unit: str) -> str:
+    if gain == 0:
+        return "no difference"
+    amount = f"{_rounded(abs(gain), error)}{' ' + unit if unit else ''} {'better' if gain > 0 else 'worse'}"
+    if noise.sigma == 0:
+        return amount
+    sigmas = abs(gain) / noise.sigma
+    return f"{amount} ({f'{sigmas:.0f}' if sigmas >= 10 else f'{sigmas:.1f}'} sigma)"
+
+
+def _rounded(value: float, error: float) -> str:
+    """Write a number to the first digit of its error."""
+    if error == 0:
+        return f"{value:.6g}"
+    text = f"{value:.{max(0, -math.floor(math.log10(error)))}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _require_known(noise: Noise) -> None:
+    if not noise.known:
+        raise UsageError(
+            f"the noise floor rests on {noise.dof} degrees of freedom, a verdict needs {LEAST_DOF}",
+            hint="measure the baseline four times before the first candidate",
+        )
+
+
+def _paired_standard_error(noise: Noise, n: int, rho: float) -> float:
+    if n < 1 or not 0 <= rho < 1:
+        raise ValueError(f"no standard error for {n} pairs at correlation {rho}")
+    return noise.sigma * math.sqrt(2 * (1 - rho) / n)
+
+
+def _detection_factor(dof: int) -> float:
+    return student_t_quantile(0.05, dof) + student_t_quantile(0.2, dof)
+
+
+def _in_units_of(gain: float, error: float) -> float:
+    if error > 0:
+        return gain / error
+    return math.copysign(math.inf, gain) if gain else 0.0
+
+
+def _without_numbers(decision: Decision) -> Race:
+    nan = math.nan
+    return Race(decision, 0, nan, nan, nan, nan, (nan, nan), nan)
+
+
+def _finite(numbers: dict[str, float | int]) -> dict[str, float | int]:
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _student_t_tail(t: float, dof: int) -> float:
+    """P(T > t) for t >= 0, Abramowitz and Stegun 26.7.3 and 26.7.4."""
+    theta = math.atan2(t, math.sqrt(dof))
+    cosine = math.cos(theta)
+    even = dof % 2 == 0
+    term = total = 1.0 if even else cosine
+    for step in range(2 if even else 3, dof - 1, 2):
+        term *= cosine * cosine * (step - 1) / step
+        total += term
+    series = math.sin(theta) * total if dof > 1 else 0.0
+    central = series if even else 2 / math.pi * (theta + series)
+    return (1 - central) / 2

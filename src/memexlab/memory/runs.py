@@ -170,7 +170,8 @@ class Fold:
         """The verdict that counts is the one no other supersedes; between several, the one recorded last."""
         row = self.db.execute(
             "SELECT v.decision, v.reason FROM verdicts v JOIN entries e USING (seq) WHERE v.run = ? AND NOT EXISTS"
-            " (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role = 'supersedes') ORDER BY e.at DESC, e.id DESC LIMIT 1",
+            " (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role = 'supersedes') ORDER BY e.at DESC, e.id DESC"
+            " LIMIT 1",
             (run,),
         ).fetchone()
         decision, reason = row if row else ("", "")

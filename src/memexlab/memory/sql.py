@@ -54,7 +54,7 @@ def _usage(error: Exception, db: sqlite3.Connection, seconds_limit: float) -> Us
             f"the query ran longer than {seconds_limit:g} s and was stopped",
             "add a WHERE, or memex sql --seconds 60 ...",
         )
-    if "not authorized" in text or "readonly" in text or "prohibited" in text:
+    if any(word in text for word in ("not authorized", "authorization denied", "readonly", "prohibited")):
         return UsageError(
             "only SELECT is allowed: views are computed, nothing is edited", 'memex sql "select * from runs"'
         )

@@ -10,8 +10,9 @@ from .imported import Better, Fate, Findings, Imported, ImportedRun, LineFate
 from .jsonlog import looks_like_json_lines, read_json_lines
 from .lines import physical_lines
 from .tables import read_table
+from .words import better_of
 
-__all__ = ["Better", "Fate", "Imported", "ImportedRun", "LineFate", "read_log"]
+__all__ = ["Better", "Fate", "Imported", "ImportedRun", "LineFate", "better_of", "read_log"]
 
 
 def read_log(data: bytes, name: str, campaign: str, metric: str | None = None, better: str | None = None) -> Imported:

@@ -9,6 +9,7 @@ import codecs
 import math
 import re
 from datetime import UTC, datetime
+from shlex import quote
 
 from .imported import Findings
 
@@ -54,7 +55,7 @@ def physical_lines(data: bytes, findings: Findings) -> list[str]:
             "warning",
             1,
             "the file has carriage returns but no line feeds, so it is one line",
-            f"tr '\\r' '\\n' < {findings.name} > fixed.tsv",
+            f"tr '\\r' '\\n' < {quote(findings.name)} > fixed.tsv",
         )
     return [line[:-1] if line.endswith("\r") else line for line in lines]
 

@@ -1,0 +1,68 @@
+"""Writes docs/commands.md and docs/tables.md from the code; `--check` only says whether they are current."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from memexlab import cli
+from memexlab.api import COMMANDS
+from memexlab.memory import schema
+
+HERE = Path(__file__).parent
+
+
+def commands() -> str:
+    """Every command as `--help` prints it."""
+    parts = ["# Commands", "", "Made from the docstrings of `memexlab.api.Lab` by `docs/make.py`.", ""]
+    for name in COMMANDS:
+        parser = cli._parser(name)
+        [subs] = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+        command = subs.choices[name]
+        parts += [f"## memex {name}", "", command.description or "", ""]
+        for action in command._actions:
+            if action.dest in ("help", "json", "lab"):
+                continue
+            words = ", ".join(action.option_strings) or str(action.metavar)
+            takes = (
+                ""
+                if action.nargs == 0 or not action.option_strings
+                else f" {action.metavar or '|'.join(action.choices or ())}"
+            )
+            parts.append(f"- `{words}{takes}`{' (required)' if action.required else ''}: {action.help}")
+        parts.append("")
+    return (
+        "\n".join(parts)
+        + "\nEvery command takes `--json` (the result as JSON) and `--lab DIR` (default: here or above).\n"
+    )
+
+
+def tables() -> str:
+    """Every table with its columns, from the commented schema."""
+    parts = ["# Tables", "", "What `memex sql` reads; made from `memexlab/memory/schema.py` by `docs/make.py`.", ""]
+    for comment, name, body in re.findall(
+        r"(?:-- (.+)\n)?CREATE TABLE (\w+)\((.*?)\n?\)(?: WITHOUT ROWID)?;", schema.TABLES, re.S
+    ):
+        parts += [f"## {name}", "", (comment or "bookkeeping of the index").capitalize() + ".", "", "```sql"]
+        parts += [line.rstrip() for line in body.strip("\n").splitlines()] + ["```", ""]
+    return "\n".join(parts)
+
+
+def main() -> int:
+    stale = []
+    for name, text in (("commands.md", commands()), ("tables.md", tables())):
+        path = HERE / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        print(f"out of date: {', '.join(stale)}; run: python docs/make.py")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,324 @@
+"""Reads one campaign from the views, and says how large its noise is. It judges nothing and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..ledger import FAILED
+from .verdict import Better, Noise, gain_of
+
+_SEED_ONLY = re.compile(
+    r"(?:(?:change|different|new|another|only|just|random|rng|torch|the|set|try|same)[\s:]+)*seed\b"
+    r"[\s:=#]*(?:from\s+)?\d*\s*(?:->|=>|→|to|vs\.?)?\s*\d*(?:\s*\([^()]*\))?",
+    re.IGNORECASE,
+)
+_SEED_KNOB = re.compile(r"(?:.*[._:])?(?:random_?|rng_?|torch_?)?seed", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """One row of `runs`; a value that is not finite reads as none."""
+
+    run: int
+    id: str
+    number: int
+    role: str
+    status: str
+    verdict: str
+    reason: str
+    value: float | None
+    description: str
+    parent: int | None
+    commit: str
+    seed: int | None
+    seconds: float | None
+    usd: float | None
+    hardware: str
+    isolation: str
+    self_reported: bool
+    error: str
+    at: str
+
+    @property
+    def failed(self) -> bool:
+        return self.status in FAILED and self.status != "started"
+
+    @property
+    def usable(self) -> float | None:
+        """The value, where the run still counts: a retracted or failed run has none."""
+        return None if self.status in FAILED else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The judgement that counts for a run; numbers in the metric's unit, positive is better."""
+
+    decision: str
+    gain: float | None
+    low: float | None
+    high: float | None
+    sigma: float | None
+    mde: float | None
+    pairs: int
+    champion: int | None
+    numbers: Mapping[str, object]
+
+    def number(self, name: str) -> float | None:
+        value = self.numbers.get(name)
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A champion: the run, when it took over, what it gained on the one before."""
+
+    run: int
+    since: int
+    value: float
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One typed edit of a run."""
+
+    knob: str
+    old: str | None
+    new: str | None
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeedShift:
+    """How far the metric moved when only the seed changed; `runs` are the numbers of the runs compared."""
+
+    shift: float
+    pairs: int
+    runs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Logbook:
+    """A campaign as the views show it. `runs` are in order of number; `tests` maps a pair run to its candidate."""
+
+    campaign: str
+    metric: str
+    unit: str
+    better: Better
+    budget_seconds: float | None
+    hardware: str
+    origin: str
+    runs: tuple[LoggedRun, ...]
+    judged: Mapping[int, Judged]
+    reigns: tuple[Reign, ...]
+    changes: Mapping[int, tuple[Change, ...]]
+    tests: Mapping[int, int]
+    training_seconds: float | None
+    _settings: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    @cached_property
+    def by_run(self) -> dict[int, LoggedRun]:
+        return {run.run: run for run in self.runs}
+
+    @cached_property
+    def _fresh(self) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = defaultdict(list)
+        for run in self.runs:
+            if run.role in ("baseline", "pair") and run.commit and run.usable is not None:
+                found[run.commit].append(run.usable)
+        return found
+
+    def fresh(self, run: LoggedRun) -> list[float]:
+        """Values of a commit that were not selected for being good: baseline repeats and fresh pairs."""
+        return self._fresh.get(run.commit, []) if run.commit else []
+
+    def level(self, run: LoggedRun) -> float | None:
+        """What a run is worth: the mean of its fresh values, or its own value where nobody repeated it."""
+        values = self.fresh(run)
+        return math.fsum(values) / len(values) if values else run.usable
+
+    def settings(self, run: int) -> Mapping[str, str]:
+        return self._settings.get(run, {})
+
+    @cached_property
+    def baseline(self) -> LoggedRun | None:
+        usable = [run for run in self.runs if run.usable is not None and run.role != "final"]
+        return next((run for run in usable if run.role == "baseline"), usable[0] if usable else None)
+
+    @cached_property
+    def champion(self) -> LoggedRun | None:
+        reigning = self.by_run.get(self.reigns[-1].run) if self.reigns else None
+        return reigning or (self.baseline if self.origin == "lab" else None)
+
+    def gain(self, better: float, than: float) -> float:
+        return gain_of(better, than, self.better)
+
+    def kept(self) -> list[tuple[LoggedRun, float]]:
+        """Runs kept without a judgement, after the first, each with its gain on the best kept before it."""
+        found: list[tuple[LoggedRun, float]] = []
+        best: float | None = None
+        for run in self.runs:
+            if run.verdict or run.role not in ("candidate", "baseline") or run.usable is None:
+                continue
+            if run.status != "keep" and not (best is None and run is self.baseline):
+                continue
+            if best is not None:
+                found.append((run, self.gain(run.usable, best)))
+            best = run.usable if best is None or self.gain(run.usable, best) > 0 else best
+        return found
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """Sigma of one run: the last one a verdict used, else pooled from repeats; None where neither is known."""
+        for judged in reversed(self.judged.values()):
+            if judged.sigma is not None and math.isfinite(judged.sigma) and judged.sigma >= 0:
+                return Noise(judged.sigma, int(judged.number("dof") or 3), 0)
+        groups: dict[tuple[object, ...], list[float]] = defaultdict(list)
+        for run in self.runs:
+            if run.usable is None or run.role == "final":
+                continue
+            if run.role in ("baseline", "pair"):
+                groups[(run.commit, *sorted(self.settings(run.run).items()))].append(run.usable)
+            elif run.commit and run.role == "candidate":
+                same = (run.commit, run.description, *sorted(self.settings(run.run).items()))
+                groups[same].append(run.usable)
+        pooled = Noise.pooled(groups.values())
+        return pooled if pooled.known else None
+
+    @cached_property
+    def seed_shift(self) -> SeedShift | None:
+        """From runs that change nothing but the seed against the run they were derived from; None where there is none."""
+        found: list[tuple[float, tuple[int, int]]] = []
+        best: LoggedRun | None = None
+        for run in self.runs:
+            if run.usable is None or run.role not in ("candidate", "baseline"):
+                continue
+            parent = self.by_run.get(run.parent) if run.parent is not None else None
+            reference = parent or best
+            if reference is not None and reference.usable is not None and self._only_seed(run, parent):
+                shift = abs(run.usable - reference.usable)
+                if shift > 0:
+                    found.append((shift, (reference.number, run.number)))
+            elif run.status == "keep" or best is None:
+                best = run
+        if not found:
+            return None
+        return SeedShift(math.fsum(s for s, _ in found) / len(found), len(found), tuple(pair for _, pair in found))
+
+    def _only_seed(self, run: LoggedRun, parent: LoggedRun | None) -> bool:
+        if _SEED_ONLY.fullmatch(run.description.strip()):
+            return True
+        mine, theirs = self.settings(run.run), self.settings(parent.run) if parent else {}
+        if mine and theirs:
+            differ = {knob for knob in mine.keys() | theirs.keys() if mine.get(knob) != theirs.get(knob)}
+            return bool(differ) and all(_SEED_KNOB.fullmatch(knob) for knob in differ)
+        return False
+
+    def lineage(self, run: LoggedRun) -> list[LoggedRun]:
+        """The run and its ancestors, youngest first."""
+        found, seen = [run], {run.run}
+        while (parent := self.by_run.get(found[-1].parent or -1)) is not None and parent.run not in seen:
+            found.append(parent)
+            seen.add(parent.run)
+        return found
+
+
+def campaigns_newest_first(db: sqlite3.Connection, since: str | None) -> list[str]:
+    """Campaigns in which something happened since then, the one with the newest run first."""
+    rows = db.execute(
+        "SELECT c.campaign, max(r.run) newest, max(r.at) last FROM campaigns c LEFT JOIN runs r USING (campaign)"
+        " GROUP BY 1 ORDER BY newest DESC NULLS LAST, 1"
+    )
+    return [row[0] for row in rows if since is None or (row[2] is not None and is_since(row[2], since))]
+
+
+def is_since(at: str, since: str) -> bool:
+    """Whether an instant is not before another; both ISO 8601 in UTC, with `Z` or an offset, to any precision."""
+    return _comparable(at) >= _comparable(since)
+
+
+def _comparable(at: str) -> str:
+    plain = at.replace("+00:00", "").rstrip("Z").replace(" ", "T")
+    head, _, fraction = plain.partition(".")
+    return f"{head}.{fraction:0<9}"
+
+
+def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
+    """Everything the report needs to know about one campaign; raises KeyError for a campaign nobody defined."""
+    terms = db.execute(
+        "SELECT metric, unit, better, budget_seconds, hardware, origin FROM campaigns WHERE campaign = ?", (campaign,)
+    ).fetchone()
+    if terms is None:
+        raise KeyError(campaign)
+    rows = db.execute(
+        "SELECT run, id, number, role, status, verdict, reason, value, description, parent, commit_id, seed, seconds,"
+        " usd, hardware, isolation, self_reported, error, at FROM runs WHERE campaign = ? ORDER BY number, run",
+        (campaign,),
+    )
+    runs = tuple(_logged(row) for row in rows)
+    decisions = {run.run: run.verdict for run in runs}
+    judged: dict[int, Judged] = {}
+    for row in db.execute(
+        "SELECT v.run, v.decision, v.gain, v.low, v.high, v.sigma, v.mde, v.pairs, v.champion, v.numbers"
+        " FROM verdicts v JOIN runs r ON r.run = v.run WHERE r.campaign = ? ORDER BY v.seq",
+        (campaign,),
+    ):
+        if row[1] == decisions[row[0]]:
+            judged[row[0]] = Judged(row[1], *map(_finite, row[2:7]), row[7] or 0, row[8], _object(row[9]))
+    reigns = tuple(
+        Reign(*row)
+        for row in db.execute(
+            "SELECT run, since, value, gain FROM champions WHERE campaign = ? AND value IS NOT NULL ORDER BY since",
+            (campaign,),
+        )
+    )
+    changes: dict[int, list[Change]] = defaultdict(list)
+    for run, component, knob, old, new, direction in db.execute(
+        "SELECT c.run, c.component, c.knob, c.old, c.new, c.direction FROM changes c JOIN runs r ON r.run = c.run"
+        " WHERE r.campaign = ? ORDER BY c.run, c.component, c.knob",
+        (campaign,),
+    ):
+        changes[run].append(Change(f"{component}.{knob}" if component else knob, old, new, direction))
+    settings: dict[int, dict[str, str]] = defaultdict(dict)
+    for run, knob, value in db.execute(
+        "SELECT s.run, s.knob, s.value FROM settings s JOIN runs r ON r.run = s.run WHERE r.campaign = ?", (campaign,)
+    ):
+        settings[run][knob] = "none" if value is None else value
+    tests = dict(
+        db.execute(
+            "SELECT p.run, t.run FROM runs p JOIN refs f ON f.seq = p.run AND f.role = 'tests' JOIN runs t"
+            " ON t.id = f.target WHERE p.campaign = ? AND p.role = 'pair' ORDER BY t.run",
+            (campaign,),
+        ).fetchall()
+    )
+    [training] = db.execute(
+        "SELECT sum(m.value) FROM metrics m JOIN runs r ON r.run = m.run WHERE r.campaign = ? AND m.name IN"
+        " ('training_seconds', 'train_seconds')",
+        (campaign,),
+    ).fetchone()
+    return Logbook(
+        campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", *terms[3:], runs, judged, reigns,
+        {run: tuple(found) for run, found in changes.items()}, tests, _finite(training), settings,
+    )  # fmt: skip
+
+
+def _logged(row: Sequence[object]) -> LoggedRun:
+    cells = list(row)
+    cells[7], cells[12], cells[13], cells[16] = _finite(row[7]), _finite(row[12]), _finite(row[13]), bool(row[16])
+    return LoggedRun(*cells)  # type: ignore[arg-type]
+
+
+def _finite(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _object(text: str) -> Mapping[str, object]:
+    found = json.loads(text or "{}")
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,240 @@
+"""The sentences of the report that weigh evidence: headline, champion, noise, third split. Losses as plainly as wins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .learned import Effect, Next
+from .logbook import Logbook, LoggedRun
+from .verdict import student_t_quantile
+from .wording import Amounts, clean, duration, plural, run_numbers, sigmas
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Champion against baseline; gains in the metric's unit, positive is better. `basis` says what they rest on."""
+
+    champion: int
+    champion_description: str
+    champion_value: float
+    baseline: int
+    baseline_value: float
+    gain: float
+    low: float | None
+    high: float | None
+    sigmas: float | None
+    pairs: int
+    confirmed: bool
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThirdSplit:
+    """Scores on the split nobody looked at; `gain` is None where only one side has one."""
+
+    text: str
+    gain: float | None
+    disagrees: bool
+
+
+def standing_of(book: Logbook) -> Standing | None:
+    """None where there is no champion besides the baseline."""
+    champion, baseline = book.champion, book.baseline
+    if champion is None or baseline is None or champion is baseline:
+        return None
+    level, base = book.level(champion), book.level(baseline)
+    if level is None or base is None:
+        return None
+    judged = book.judged.get(champion.run)
+    noise = book.noise
+    gain, low, high = book.gain(level, base), None, None
+    pairs = judged.pairs if judged else 0
+    against = book.by_run.get(judged.champion) if judged and judged.champion is not None else None
+    is_direct = against is not None and (against is baseline or (against.commit == baseline.commit != ""))
+    ours, theirs = len(book.fresh(champion)), len(book.fresh(baseline))
+    if judged is not None and judged.gain is not None and pairs and is_direct:
+        gain, low, high = judged.gain, judged.low, judged.high
+        basis = f"{plural(pairs, 'fresh pair')} against the baseline, each on one seed"
+    elif ours and theirs and noise is not None and noise.known:
+        half = student_t_quantile(0.025, noise.dof) * noise.sigma * math.sqrt(1 / ours + 1 / theirs)
+        low, high = gain - half, gain + half
+        basis = f"means of {plural(ours, 'fresh run')} of the champion and {theirs} of the baseline"
+    else:
+        basis = "one run of each, and the champion was picked for being the best: expect less when it is repeated"
+    sigma = noise.sigma if noise is not None and noise.sigma > 0 else None
+    return Standing(
+        champion.number, clean(champion.description, 120), level, baseline.number, base, gain, low, high,
+        gain / sigma if sigma else None, pairs, champion.verdict == "confirmed", basis,
+    )  # fmt: skip
+
+
+def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: Sequence[Effect]) -> str:
+    """What won, by how much, how sure; or plainly that nothing did."""
+    if not book.runs:
+        return "Nothing has been measured yet."
+    if book.baseline is None:
+        waiting = sum(run.status == "started" for run in book.runs)
+        if waiting == len(book.runs):
+            return f"{plural(waiting, 'run')} under way, nothing measured yet."
+        return f"Nothing could be measured: {plural(sum(r.failed for r in book.runs), 'run')} failed."
+    sigma = book.noise.sigma if book.noise else None
+    if standing is None:
+        return _nothing_won(book, amounts, found, sigma)
+    value, gain = amounts.with_unit(standing.champion_value), amounts.value(abs(standing.gain))
+    how = f" ({sigmas(standing.gain, sigma)})" if sigma else ""
+    if standing.confirmed:
+        steps = sum(r.verdict == "confirmed" for r in book.lineage(book.champion) if book.champion) if book.champion else 1
+        sure = f"confirmed by {plural(standing.pairs, 'fresh pair')}" if standing.pairs else "confirmed"
+        way = "better" if standing.gain >= 0 else "WORSE"
+        if steps > 1:
+            sure = f"{steps} confirmed wins on top of one another, the last by {plural(standing.pairs, 'fresh pair')}"
+        return f"Champion {value}, {gain} {way} than the baseline{how}, {sure}."
+    shift = f" One seed change alone moved it by {amounts.value(book.seed_shift.shift)}." if book.seed_shift else ""
+    return (
+        f"Best kept run {value}, {gain} better than the first one{how}; nothing was repeated, so it is not verified.{shift}"
+        if standing.gain >= 0
+        else f"Best kept run {value}, {gain} worse than the first one{how}."
+    )
+
+
+def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma: float | None) -> str:
+    base = book.level(book.baseline) if book.baseline else None
+    stands = f"{amounts.with_unit(base)}" if base is not None else "unmeasured"
+    repeats = len(book.fresh(book.baseline)) if book.baseline else 0
+    if not any(run.role == "candidate" and run is not book.baseline for run in book.runs):
+        floor = f", sigma {sigma:.2g} from {plural(repeats, 'run')}" if sigma else ""
+        return f"The baseline is measured: {stands}{floor}. No idea has been tried yet."
+    best = max(found, key=lambda effect: effect.gain, default=None)
+    text = f"Nothing beat the baseline, which stands at {stands}."
+    if best is not None and best.gain > 0:
+        how = f" ({sigmas(best.gain, sigma)})" if sigma else ""
+        outcome = "unresolved" if best.outcome == "unresolved" else "not more than noise" if sigma else "noise unknown"
+        text += f" The closest, run {best.run.number}, looked {amounts.fine(best.gain)} better{how}: {outcome}."
+    return text
+
+
+def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> str:
+    """`12 ideas tried in 4 min 10 s: 1 confirmed, 2 unresolved, 0 crashed.`"""
+    ideas = [run for run in new if run.role == "candidate" and run is not book.baseline]
+    if not ideas:
+        return ""
+    failed = sum(run.failed for run in ideas)
+    open_ = sum(run.verdict in ("provisional", "inconclusive") for run in ideas)
+    kept = sum(run.status == "keep" and not run.verdict for run in ideas)
+    waiting = sum(run.status == "started" for run in ideas)
+    seconds = sum(run.seconds or 0.0 for run in new)
+    parts = [f"{sum(run.verdict == 'confirmed' for run in ideas)} confirmed"]
+    parts += [f"{open_} unresolved"] if open_ or book.origin == "lab" else []
+    parts += [f"{kept} kept without a check"] if kept else []
+    parts += [f"{failed} failed", *([f"{waiting} still running"] if waiting else [])]
+    within = f" with {duration(seconds)} of runs" if seconds else ""
+    lead = "New: " if only_new else ""
+    return f"{lead}{plural(len(ideas), 'idea')} tried{within}: {', '.join(parts)}."
+
+
+def noise_sentence(book: Logbook, amounts: Amounts) -> str:
+    """How large the noise is and where that is known from."""
+    noise = book.noise
+    if noise is not None:
+        if noise.sigma == 0:
+            return "Repeats gave exactly the same value every time: this metric shows no noise."
+        trust = "" if noise.dof >= 8 else " That is few: sigma itself may be off by a third or more."
+        return (
+            f"Noise: sigma is {noise.sigma:.2g} for one run, pooled from repeats ({plural(noise.dof, 'degree')} of freedom)."
+            + trust
+        )
+    if book.seed_shift is not None:
+        seed = book.seed_shift
+        runs = ", ".join(f"#{a} against #{b}" for a, b in seed.runs[:3])
+        count = "a single pair is" if seed.pairs == 1 else f"{seed.pairs} pairs are"
+        return (
+            f"Noise: nothing was repeated here. The only hint is {plural(seed.pairs, 'run')} that changed just the seed ({runs}):"
+            f" the metric moved by {seed.shift:.2g}. {count.capitalize()} a weak estimate of noise."
+        )
+    if len(book.runs) > 1:
+        return "Noise: unknown. No setting was measured four times, so nobody can say which differences are real."
+    return ""
+
+
+def seed_sentence(book: Logbook) -> str:
+    """How many of a log's keeps gained less than the noise, in a plain sentence."""
+    gains = [gain for _, gain in book.kept()]
+    if not gains:
+        return ""
+    if book.noise is not None:
+        edge = book.noise.sigma * math.sqrt(2)
+        inside = sum(gain < edge for gain in gains)
+        return (
+            f"{inside} of the {plural(len(gains), 'keep')} after the baseline improved by less than {edge:.2g}, "
+            "the noise between two single runs."
+        )
+    if book.seed_shift is not None:
+        shift = book.seed_shift.shift
+        inside = sum(gain < shift for gain in gains)
+        weak = "one pair is a weak estimate" if book.seed_shift.pairs == 1 else "few pairs are a weak estimate"
+        return (
+            f"{inside} of the {plural(len(gains), 'keep')} after the baseline improved by less than {shift:.2g}, what a change "
+            f"of the seed alone did in the same log; {len(gains) - inside} improved by more. ({weak.capitalize()}.)"
+        )
+    return f"{plural(len(gains), 'keep')} after the baseline; without any repeat there is no telling which of them are luck."
+
+
+def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
+    """Champion and baseline on the split nobody has looked at, with a remark where it disagrees."""
+    finals = {run.commit: run for run in book.runs if run.role == "final" and run.commit}
+    if not finals:
+        return None
+    champion, baseline = book.champion, book.baseline
+    ours = finals.get(champion.commit) if champion else None
+    theirs = finals.get(baseline.commit) if baseline else None
+    if ours is None and theirs is None:
+        return None
+    scores = [
+        f"{name} {amounts.value(run.usable)} (#{run.number})" if run.usable is not None else f"{name} failed (#{run.number})"
+        for name, run in (("champion", ours), ("baseline", theirs))
+        if run is not None and not (name == "baseline" and run is ours)
+    ]
+    text = f"On the third split, which no decision has seen: {', '.join(scores)}."
+    if ours is None or theirs is None or ours is theirs or ours.usable is None or theirs.usable is None:
+        return ThirdSplit(text, None, False)
+    gain = book.gain(ours.usable, theirs.usable)
+    standing = standing_of(book)
+    expected = standing.gain if standing else 0.0
+    if gain <= 0:
+        return ThirdSplit(
+            f"{text} It disagrees: there the champion is {amounts.fine(-gain)} worse. Do not count on this win.", gain, True
+        )
+    if expected > 0 and gain < expected / 2:
+        return ThirdSplit(
+            f"{text} It agrees in direction only: {gain / expected:.0%} of the gain is left there. "
+            "The win may be partly fitted to the split it was judged on.", gain, True,
+        )  # fmt: skip
+    return ThirdSplit(f"{text} It agrees: {amounts.fine(gain)} better there too.", gain, False)
+
+
+def doubts(book: Logbook, standing: Standing | None, split: ThirdSplit | None, amounts: Amounts) -> list[Next]:
+    """What a person should settle before building on the champion."""
+    found = []
+    if split is not None and split.disagrees and standing is not None:
+        found.append(
+            Next(
+                f"Decide whether run {standing.champion} stays champion",
+                f"The third split gives {amounts.signed(split.gain or 0.0)} where the race gave {amounts.signed(standing.gain)}.",
+            )
+        )
+    if standing is not None and standing.confirmed and standing.gain <= 0:
+        found.append(
+            Next(
+                f"Re-test run {standing.champion} against the baseline (#{standing.baseline})",
+                "It was confirmed step by step, and yet its fresh runs are no better than the baseline's.",
+            )
+        )
+    open_ = [run.number for run in book.runs if run.role == "candidate" and run.status == "ok" and not run.verdict]
+    if open_ and book.origin == "lab":
+        found.append(
+            Next(f"{plural(len(open_), 'run')} still to be judged ({run_numbers(open_)})", "The next `memex run` does it first.",
+                 "memex run --runs 1")
+        )  # fmt: skip
+    return found

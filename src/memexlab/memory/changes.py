@@ -1,0 +1,396 @@
+"""What changed between two runs: read from their settings, from their source or, last of all, from somebody's words.
+
+It does not know whether a change was good. Text that it cannot read gives no change: a guess would be taken for a fact.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+from ..ledger import Scalar
+from .knobs import Knob, parsed, read_knobs
+from .names import Written, choice_of, is_knob, normal_knob, read_number
+
+Direction = Literal["up", "down", "set", "add", "remove", "swap", "edit"]
+#: The component of a change to code outside any function or class.
+MODULE = "<module>"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One typed edit; the opposite edit is never equal to it.
+
+    `magnitude` is the number of doublings (log2 of the ratio) where both values are positive or the text named a
+    factor, the difference between other numbers, and None where that is not known. A structural edit has no `knob`.
+    """
+
+    component: str
+    knob: str
+    old: Scalar
+    new: Scalar
+    direction: Direction
+    magnitude: float | None
+
+
+def changes_between(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> tuple[Change, ...]:
+    """What differs between the settings of two runs, in the order of `old`, then of `new`; knobs as named there."""
+    return tuple(
+        _changed(_component(name), name, old.get(name), new.get(name), name in old, name in new)
+        for name in dict.fromkeys([*old, *new])
+        if (name in old) != (name in new) or not _equal(old[name], new[name])
+    )
+
+
+def changes_in_source(old: str, new: str) -> tuple[Change, ...]:
+    """Knobs first, then functions, methods and classes that were added, removed or edited, then the module's own code.
+
+    Formatting, comments, docstrings and the order of definitions do not count. `old` and `new` of a structural change
+    are short signatures that stay the same from one machine to the next. Raises UsageError for source that does not
+    parse.
+    """
+    knobs = read_knobs(old), read_knobs(new)
+    values = tuple({name: knob.value for name, knob in side.items()} for side in knobs)
+    found = list(changes_between(*values))
+    before, after = _signatures(old, knobs[0]), _signatures(new, knobs[1])
+    for component in dict.fromkeys([*before, *after]):
+        was, now = before.get(component), after.get(component)
+        if was != now:
+            direction: Direction = "add" if was is None else "remove" if now is None else "edit"
+            found.append(Change(component, "", was, now, direction, None))
+    return tuple(found)
+
+
+def changes_in_text(description: str) -> tuple[Change, ...]:
+    """What a free description says was changed, knobs by their normal names; empty where it cannot tell.
+
+    Only the first sentence is read. What stands in brackets counts where nothing outside of them does.
+    """
+    text = _plain(description)
+    outside = re.sub(r"\((\s*\S+\s*->\s*\S+\s*)\)", r" \1 ", text)
+    inside = " ; ".join(re.findall(r"\(([^()]*)\)", outside))
+    outside = re.sub(r"\([^()]*\)", " ", outside)
+    found = tuple(dict.fromkeys(_in_clauses(outside))) or tuple(dict.fromkeys(_in_clauses(inside)))
+    # Two different things said of one knob: the text is about more than one run.
+    return found if len({(c.knob, c.old, c.new) for c in found}) == len({c.knob for c in found}) else ()
+
+
+# --- settings
+
+
+def _component(name: str) -> str:
+    own = name.rpartition(":")[2].partition("[")[0]
+    return own.rpartition(".")[0]
+
+
+def _equal(old: Scalar, new: Scalar) -> bool:
+    if _is_number(old) and _is_number(new):
+        return math.isclose(float(old or 0), float(new or 0), rel_tol=1e-12, abs_tol=0.0)
+    return type(old) is type(new) and old == new
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _changed(component: str, knob: str, old: Scalar, new: Scalar, was: bool = True, now: bool = True) -> Change:
+    direction: Direction = "set"
+    magnitude: float | None = None
+    if not was or not now:
+        direction = "add" if now else "remove"
+    elif isinstance(old, bool) and isinstance(new, bool):
+        direction = "add" if new else "remove"
+    elif isinstance(old, int | float) and isinstance(new, int | float):
+        if not isinstance(old, bool) and not isinstance(new, bool):
+            direction = "up" if new > old else "down"
+            magnitude = math.log2(new / old) if old > 0 and new > 0 else float(new - old)
+    elif isinstance(old, str) and isinstance(new, str):
+        direction = "swap"
+    return Change(component, knob, old, new, direction, magnitude)
+
+
+# --- source
+
+
+class _Bare(ast.NodeTransformer):
+    """Leaves of a component only what is its own code: no docstring, no nested definition, no value of a knob."""
+
+    def __init__(self, knobs: Mapping[str, Knob]) -> None:
+        self.at = {(knob.line, knob.col, knob.end_col): name for name, knob in knobs.items()}
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        if isinstance(node, ast.expr):
+            name = self.at.get((node.lineno, node.col_offset, node.end_col_offset or 0))
+            return ast.Name(f"<{name}>", ast.Load()) if name else self.generic_visit(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            return None
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            parts = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
+            places = [(part.lineno, part.col_offset, part.end_col_offset or 0) for part in parts]
+            if parts and all(place in self.at for place in places):
+                return None
+        return self.generic_visit(node)
+
+
+def _signatures(source: str, knobs: Mapping[str, Knob]) -> dict[str, str]:
+    bare = _Bare(knobs)
+    found: dict[str, str] = {}
+
+    def walk(body: list[ast.stmt], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                name = f"{prefix}{node.name}"
+                own = copy.copy(node)
+                own.body = []
+                header = bare.generic_visit(own)
+                kept = [_dumped(header), *(_dumped(bare.visit(copy.deepcopy(part))) for part in node.body)]
+                form = "class" if isinstance(node, ast.ClassDef) else f"def({_arguments(node)})"
+                found[name] = f"{form} {_digest(kept)}"
+                walk(node.body, f"{name}.")
+            else:
+                for child in ast.iter_child_nodes(node):
+                    if isinstance(child, ast.stmt):
+                        walk([child], prefix)
+
+    tree = parsed(source)
+    walk(copy.deepcopy(tree).body, "")
+    kept = [part for part in (_dumped(bare.visit(node)) for node in tree.body) if part]
+    return {**found, MODULE: _digest(kept)} if kept else found
+
+
+def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    arguments = node.args
+    return ", ".join(a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs])
+
+
+def _dumped(node: ast.AST | None) -> str:
+    return "" if node is None else ast.dump(node, include_attributes=False)
+
+
+def _digest(parts: list[str]) -> str:
+    return sha256("\n".join(part for part in parts if part).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+# --- text
+
+_ARROWS = re.compile(r"\s*(?:→|⟶|➜|➔|⇒|=>|-+>)\s*")
+_TOKEN = re.compile(r"->|=|[^\s=]+")
+_UP = {"increase", "increased", "raise", "raised", "bump", "bumped", "higher", "larger", "bigger", "wider", "deeper"}
+_UP |= {"longer", "more", "boost", "stronger", "grow", "enlarge"}
+_DOWN = {"decrease", "decreased", "reduce", "reduced", "lower", "lowered", "smaller", "less", "fewer", "shorter"}
+_DOWN |= {"narrower", "shallower", "cut", "shrink", "weaker", "lessen"}
+#: A participle may also describe the thing itself ("decreasing init"), so it needs a number beside it.
+_PARTICIPLE = {"increasing": 1, "raising": 1, "decreasing": -1, "reducing": -1, "lowering": -1}
+_ADD = {"add", "added", "adding", "enable", "enabled", "enabling", "introduce", "activate"}
+_REMOVE = {"remove", "removed", "removing", "disable", "disabled", "disabling", "drop", "delete", "without", "no"}
+_FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "halve": 0.5, "halved": 0.5, "halving": 0.5, "half": 0.5}
+_FACTORS |= {"triple": 3.0, "tripled": 3.0, "quadruple": 4.0, "quadrupled": 4.0}
+_REPLACE = {"replace", "replaced", "replacing", "swap", "swapped", "switch", "switched", "change", "changed", "use"}
+_FILLERS = {"the", "a", "an", "of", "in", "for", "on", "from", "by", "at", "is", "was", "try", "use", "using", "set"}
+_FILLERS |= {"change", "changed", "tune", "tweak", "move", "make", "with", "all", "our", "constant", "tiny", "small"}
+_FILLERS |= {"back", "around", "about", "slightly", "further", "even", "much", "new", "test", "then", "also", "just"}
+#: Results and counters, which are measured and not changed.
+_MEASURED = {"loss", "val", "bpb", "val_bpb", "mfu", "vram", "perplexity", "accuracy", "speed", "throughput", "score"}
+_MEASURED |= {"latency", "sharpe", "memory", "gb", "mb", "result", "gain", "delta", "time", "metric", "win", "wins"}
+#: Words after which a clause says something other than what was changed.
+_VETO = {"not", "never", "don't", "doesn't", "didn't", "only", "every", "same", "until", "except", "unless", "?"}
+MAX_NAME_WORDS = 5
+
+
+def _plain(text: str) -> str:
+    text = text.replace("−", "-").replace("×", "x").replace("–", " — ").replace("—", " — ").replace("\u00a0", " ")
+    text = _ARROWS.sub(" -> ", text)
+    text = re.sub(r"^\s*(?:[\w-]+:\s+)+", "", text.strip())
+    return re.split(r"\s—\s|[.!]\s+|\n", text, maxsplit=1)[0].strip(" .!\"'`")
+
+
+def _in_clauses(text: str) -> Iterator[Change]:
+    for clause in re.split(r"\s*[;]\s*|,\s+|\s+(?:\+|&|and|plus)\s+", text):
+        tokens = [token.strip(",:`'\"") for token in _TOKEN.findall(clause)]
+        tokens = [token for token in tokens if token]
+        if tokens and not {token.lower() for token in tokens} & _VETO:
+            yield from _in_clause(tokens)
+
+
+def _in_clause(tokens: list[str]) -> Iterator[Change]:
+    replaced = _replacement(tokens)
+    if replaced is not None:
+        yield replaced
+        return
+    steps = list(_steps(tokens))
+    if steps:
+        yield from steps
+        return
+    said = _said(tokens)
+    if said is not None:
+        yield said
+
+
+def _steps(tokens: list[str]) -> Iterator[Change]:
+    """Every `NAME 0.04 to 0.05` of a clause, then every `NAME 9` where NAME is known for a knob or joined by `=`."""
+    numbers = [read_number(token) for token in tokens]
+    start = index = 0
+    verb = tokens[0].lower()
+    while index < len(tokens):
+        old = numbers[index]
+        if old is None:
+            index += 1
+            continue
+        pair = index + 2 < len(tokens) and tokens[index + 1].lower() in ("->", "to")
+        new = numbers[index + 2] if pair else None
+        before = _knob_of(tokens[start:index])
+        if new is not None:
+            after = [] if before else tokens[index + 3 : index + 3 + MAX_NAME_WORDS]
+            knob = before or _knob_of(after)
+            if knob and not _equal(old.value, new.value):
+                yield _changed("", knob, old.value, new.value)
+            index += 3 + len(after)
+        else:
+            one = _one_number(tokens, start, index, old, verb)
+            if one is not None:
+                yield one
+            index += 1
+        start = index
+
+
+def _one_number(tokens: list[str], start: int, index: int, number: Written, verb: str) -> Change | None:
+    before = tokens[start:index]
+    if verb in _REMOVE or (index + 1 < len(tokens) and tokens[index + 1].lower() in ("->", "%")):
+        return None
+    last = before[-1].lower() if before else ""
+    if last == "=":
+        knob = _knob_of(before[-2:-1])
+        return Change("", knob, None, number.value, "set", None) if knob else None
+    if verb in _ADD:
+        rest = tokens[index + 1 :]
+        to = [*rest[1:], *before] if rest and rest[0].lower() == "to" else [*before, *([] if before[1:] else rest)]
+        knob = _knob_of([word for word in to if word.lower() not in _ADD])
+        return Change("", knob, None, number.value, "add", None) if knob else None
+    knob = _knob_of(before)
+    sense = _sense(verb)
+    if number.factor or (last == "by" and number.percent):
+        knob = knob or _knob_of(tokens[index + 1 :])
+        if sense == "set" and not is_knob(knob) and "_" not in " ".join(before):
+            return None
+        return _scaled(knob, _factor(number, sense), sense) if knob else None
+    if not knob:
+        return None
+    if last == "by":
+        return Change("", knob, None, None, sense, None) if sense != "set" else None
+    if last in ("to", "->") or is_knob(knob) or any("_" in word or word.isupper() for word in before):
+        return Change("", knob, None, number.value, sense, None)
+    return None
+
+
+def _sense(verb: str) -> Direction:
+    lean = _PARTICIPLE.get(verb, 0)
+    return "up" if verb in _UP or lean > 0 else "down" if verb in _DOWN or lean < 0 else "set"
+
+
+def _factor(number: Written, sense: Direction) -> float:
+    if number.percent:
+        return 1 - number.value if sense == "down" else 1 + number.value
+    return 1 / number.value if sense == "down" and number.value > 1 else float(number.value)
+
+
+def _scaled(knob: str, factor: float, sense: Direction) -> Change | None:
+    if factor <= 0 or factor == 1 or (sense == "up" and factor < 1):
+        return None
+    return Change("", knob, None, None, "up" if factor > 1 else "down", math.log2(factor))
+
+
+def _said(tokens: list[str]) -> Change | None:
+    """A clause with no number in it that counts: a verb and a knob, or a value that belongs to a choice."""
+    words = [token.lower() for token in tokens]
+    verb, rest = words[0], tokens[1:]
+    if verb in _FACTORS:
+        knob = _knob_of(rest)
+        return _scaled(knob, _FACTORS[verb], "set") if knob else None
+    if words[-1] in _FACTORS:
+        knob = _knob_of(tokens[:-1])
+        return _scaled(knob, _FACTORS[words[-1]], "set") if knob else None
+    if verb in _ADD or verb in _REMOVE or words[:2] in (["turn", "on"], ["turn", "off"]):
+        added = verb in _ADD or words[:2] == ["turn", "on"]
+        named = [word for word in (rest[1:] if verb == "turn" else rest) if read_number(word) is None]
+        knob = _knob_of(named) if 0 < len(named) <= MAX_NAME_WORDS and "to" not in words else ""
+        known = added or verb != "no" or is_knob(knob)
+        return Change("", knob, None, None, "add" if added else "remove", None) if knob and known else None
+    sense = _sense(verb) if verb not in _PARTICIPLE else "set"
+    if sense != "set":
+        knob = _knob_of(rest)
+        return Change("", knob, None, None, sense, None) if knob and is_knob(knob) else None
+    return _chosen(tokens)
+
+
+def _chosen(tokens: list[str]) -> Change | None:
+    words = [token for token in tokens if token.lower() not in _FILLERS]
+    patterns = [word for word in words if re.fullmatch(r"[SL]{3,}", word)]
+    if len(patterns) == 1 and len(words) <= 3:
+        return Change("", "window_pattern", None, patterns[0], "set", None)
+    values = [word for word in words if choice_of(word)]
+    if len(values) != 1 or len(words) > 3:
+        return None
+    choice = choice_of(values[0])
+    knob = normal_knob(" ".join(word for word in words if word != values[0])) or choice
+    return Change("", knob, None, values[0].lower(), "set", None) if knob.endswith(choice) else None
+
+
+def _replacement(tokens: list[str]) -> Change | None:
+    """`replace A with B`, `swap A for B`, `B instead of A`, `A -> B`, `switch to B` and, for known values, `A to B`."""
+    words = [token.lower() for token in tokens]
+    verb = words[0]
+    old: list[str] = []
+    new: list[str] = []
+    if "instead" in words and words[words.index("instead") + 1 :][:1] == ["of"]:
+        at = words.index("instead")
+        new, old = tokens[:at], tokens[at + 2 :]
+    elif verb in _REPLACE and ("with" in words or "for" in words or "by" in words) and verb not in ("use", "change"):
+        at = next(i for i, word in enumerate(words) if word in ("with", "for", "by"))
+        old, new = tokens[1:at], tokens[at + 1 :]
+    elif "->" in words or "to" in words:
+        at = words.index("->") if "->" in words else words.index("to")
+        old, new = tokens[:at], tokens[at + 1 :]
+    old = [word for word in old if word.lower() not in _FILLERS | _REPLACE]
+    new = [word for word in new if word.lower() not in _FILLERS | _REPLACE]
+    if not new or any(read_number(word) for word in (*old[-1:], *new[:1])):
+        return None
+    if "->" in words and len(old) > 1 and len(new) == 1 and all("_" in word or word.isupper() for word in old[:-1]):
+        knob = _knob_of(old[:-1])
+        return _changed("", knob, _value(old[-1]), _value(new[0])) if knob and old[-1] != new[0] else None
+    choices = {choice_of(word) for word in (*old[-1:], new[0])} - {""}
+    explicit = verb in {"replace", "replaced", "replacing", "swap", "swapped"} or "instead" in words or "->" in words
+    short = len(old) <= MAX_NAME_WORDS and len(new) <= MAX_NAME_WORDS
+    if len(choices) == 1 and (explicit or choice_of(new[0])) and short:
+        was = old[-1].lower() if old and (choice_of(old[-1]) or explicit) else None
+        if was is None and verb not in _REPLACE and normal_knob(" ".join(old)) not in choices:
+            return None
+        return Change("", choices.pop(), was, new[0].lower(), "swap" if was else "set", None)
+    if explicit and old and short and not choices:
+        was, now = normal_knob(" ".join(old)), normal_knob(" ".join(new))
+        return Change("", was, was, now, "swap", None) if was and now and was != now else None
+    return None
+
+
+def _value(word: str) -> Scalar:
+    return {"true": True, "false": False}.get(word.lower(), word)
+
+
+def _knob_of(tokens: list[str]) -> str:
+    """The normal name in these words, or '' where they are too many, none, or name something that is measured."""
+    verbs = _UP | _DOWN | set(_FACTORS) | _ADD | set(_PARTICIPLE)
+    words = [
+        word for word in tokens if word not in ("->", "=", "-", "~") and word.lower() not in _FILLERS | verbs | {"to"}
+    ]
+    if not words or len(words) > MAX_NAME_WORDS or any(re.search(r"[^\w.\-\[\]]", word) for word in words):
+        return ""
+    if any(word.lower() in _MEASURED for word in words) or all(read_number(word) for word in words):
+        return ""
+    return normal_knob(" ".join(words))

@@ -1,0 +1,403 @@
+"""Settings in Python source: found by syntax tree, written back token by token.
+
+It runs no code and follows no import: a knob is a literal that one file names and reads.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from ..ledger import Scalar, UsageError
+
+KnobKind = Literal["int", "float", "bool", "choice"]
+#: Longer tuples and dictionaries are data, not settings.
+MAX_ITEMS = 8
+MAX_WORD_CHARS = 40
+_WORD = re.compile(r"[A-Za-z0-9_][\w.+:=-]*(?: [\w.+:=-]+){0,2}")
+_FILE_NAME = re.compile(r".*\.[A-Za-z][A-Za-z0-9]{0,5}")
+#: Reading any of these reads all fields of a class at once.
+_READS_ALL_FIELDS = frozenset({"asdict", "astuple", "vars", "fields", "__dict__", "_asdict"})
+
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A setting and where its value stands: lines from 1, columns in UTF-8 bytes from 0, the end exclusive.
+
+    `component` is '' for a module-level name, else the dotted name of the class or function it belongs to.
+    """
+
+    name: str
+    value: Scalar
+    kind: KnobKind
+    component: str
+    line: int
+    col: int
+    end_line: int
+    end_col: int
+
+
+def read_knobs(source: str) -> dict[str, Knob]:
+    """Settings of a Python file by name, in order: `LR`, `Config.lr`, `build.width`, `BETAS[0]`, `OPTIONS[depth]`.
+
+    A name that is bound twice or never read is a variable or dead, so it is no knob; where a file holds nothing but
+    settings, for others to import, all of its names count. Raises UsageError, naming the line, where it does not parse.
+    """
+    tree = parsed(source)
+    for_others = _only_settings(tree.body)
+    loads = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    attributes = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
+    every_field = bool((loads | attributes) & _READS_ALL_FIELDS)
+    found = list(_module_knobs(tree, None if for_others else loads))
+    for scope, component in _scopes(tree.body, ""):
+        if isinstance(scope, ast.ClassDef):
+            found += _class_knobs(scope, component, None if for_others or every_field else attributes | loads)
+        else:
+            found += _default_knobs(scope, component)
+    count = Counter(knob.name for knob in found)
+    found.sort(key=lambda knob: (knob.line, knob.col))
+    return {knob.name: knob for knob in found if count[knob.name] == 1}
+
+
+def settings(source: str) -> dict[str, Scalar]:
+    """The values of all knobs of a Python file, in order."""
+    return {name: knob.value for name, knob in read_knobs(source).items()}
+
+
+def set_knobs(source: str, values: Mapping[str, Scalar]) -> str:
+    """The source with these knobs changed and every other byte as it was.
+
+    Raises UsageError for an unknown knob, or a value that cannot be written where the knob stands.
+    """
+    knobs = read_knobs(source)
+    mark, body = ("\ufeff", source[1:]) if source.startswith("\ufeff") else ("", source)
+    lines = body.encode().splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    data = b"".join(lines)
+    edits: list[tuple[int, int, bytes]] = []
+    for name, value in values.items():
+        knob = knobs.get(name)
+        if knob is None:
+            near = difflib.get_close_matches(name, knobs, n=3) or list(knobs)[:8]
+            raise UsageError(f"no knob {name!r} in this file", f"its knobs: {', '.join(near) or 'none'}")
+        if _same(knob.value, value):
+            continue
+        start, end = starts[knob.line - 1] + knob.col, starts[knob.end_line - 1] + knob.end_col
+        edits.append((start, end, _written(knob, value, data[start:end].decode()).encode()))
+    for start, end, text in sorted(edits, reverse=True):
+        data = data[:start] + text + data[end:]
+    changed = mark + data.decode()
+    after = settings(changed) if edits else {}
+    for name, value in values.items():
+        if edits and after.get(name) != value:
+            hint = "give a finite number, true or false, or a short word"
+            raise UsageError(f"{value!r} cannot stand as the value of {name}", hint)
+    return changed
+
+
+def alternatives(source: str) -> dict[str, tuple[str, ...]]:
+    """For each choice knob, the words that the file itself compares it with or keeps under its key, sorted.
+
+    Read from `NAME == "a"`, `NAME in ("a", "b")`, `match NAME`, and dictionaries with word keys that NAME indexes.
+    """
+    tree = parsed(source)
+    tables = {
+        target.id: _word_keys(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    words: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        subject, found = _words_beside(node, tables)
+        if subject and found:
+            words.setdefault(subject, set()).update(found)
+    result: dict[str, tuple[str, ...]] = {}
+    for name, knob in read_knobs(source).items():
+        known = words.get(re.split(r"[.\[]", name.removeprefix(f"{knob.component}."))[0], set())
+        if knob.kind == "choice" and known - {knob.value}:
+            result[name] = tuple(sorted(known | {str(knob.value)}))
+    return result
+
+
+def written_float(value: float) -> str:
+    """A float as a person writes it: 3e-4 below 1e-3 and from 1e5 on, else with a decimal point; never rounded."""
+    digits = Decimal(repr(value))
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        text = f"{digits:f}"
+        return text if "." in text else f"{text}.0"
+    mantissa, _, exponent = f"{digits.normalize():e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree; raises UsageError, naming the line, where the source does not parse."""
+    try:
+        return ast.parse(source.removeprefix("\ufeff"))
+    except SyntaxError as error:
+        raise UsageError(
+            f"line {error.lineno or 1} is not Python: {error.msg}", "python -m py_compile FILE shows the place"
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UsageError(f"line 1 on cannot be parsed: {error}", "python -m py_compile FILE shows the place") from error
+
+
+# --- finding
+
+
+def _module_knobs(tree: ast.Module, read: set[str] | None) -> Iterator[Knob]:
+    bound = Counter(_bound(tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            bound.update(node.names)
+    for target, value in _assignments(tree.body):
+        if bound[target] == 1 and not target.startswith("__") and (read is None or target in read):
+            yield from _knobs_of(target, value, "")
+
+
+def _class_knobs(scope: ast.ClassDef, component: str, read: set[str] | None) -> Iterator[Knob]:
+    bound = Counter(_bound(scope.body))
+    for target, value in _assignments(scope.body):
+        if bound[target] == 1 and not target.startswith("__") and (read is None or target in read):
+            yield from _knobs_of(f"{component}.{target}", value, component)
+
+
+def _default_knobs(scope: _Function, component: str) -> Iterator[Knob]:
+    arguments = scope.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs: list[tuple[ast.arg, ast.expr | None]] = [
+        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    read = {
+        n.id for part in scope.body for n in ast.walk(part) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
+    for argument, default in pairs:
+        if default is not None and argument.arg in read:
+            yield from _knobs_of(f"{component}.{argument.arg}", default, component)
+
+
+def _knobs_of(name: str, node: ast.expr, component: str) -> Iterator[Knob]:
+    if isinstance(node, ast.Tuple | ast.List) and 0 < len(node.elts) <= MAX_ITEMS:
+        values = [_number(item) for item in node.elts]
+        if all(value is not None for value in values):
+            for index, item in enumerate(node.elts):
+                yield from _knob(f"{name}[{index}]", item, component)
+    elif isinstance(node, ast.Dict) and 0 < len(node.keys) <= MAX_ITEMS:
+        for key, item in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value.isidentifier():
+                yield from _knob(f"{name}[{key.value}]", item, component)
+    else:
+        yield from _knob(name, node, component)
+
+
+def _knob(name: str, node: ast.expr, component: str) -> Iterator[Knob]:
+    if node.end_lineno != node.lineno or node.end_col_offset is None:
+        return
+    value: Scalar = _number(node)
+    kind: KnobKind = "float" if isinstance(value, float) else "int"
+    if value is None and isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            value, kind = node.value, "bool"
+        elif isinstance(node.value, str) and _is_word(node.value):
+            value, kind = node.value, "choice"
+    if value is not None:
+        yield Knob(name, value, kind, component, node.lineno, node.col_offset, node.lineno, node.end_col_offset)
+
+
+def _is_word(text: str) -> bool:
+    short = len(text) <= MAX_WORD_CHARS and _WORD.fullmatch(text) is not None
+    return short and "://" not in text and _FILE_NAME.fullmatch(text) is None
+
+
+def _number(node: ast.expr) -> int | float | None:
+    """The value of a number, of its negative or of plain arithmetic on such; None for all else."""
+    if node.end_lineno != node.lineno or (node.end_col_offset or 0) - node.col_offset > MAX_WORD_CHARS:
+        return None
+    value: object = None
+    if isinstance(node, ast.Constant):
+        value = node.value
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        inner = _number(node.operand)
+        value = None if inner is None else -inner if isinstance(node.op, ast.USub) else inner
+    elif isinstance(node, ast.BinOp):
+        left, right = _number(node.left), _number(node.right)
+        if left is not None and right is not None:
+            value = _arithmetic(left, node.op, right)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if (math.isfinite(value) if isinstance(value, float) else value.bit_length() <= 64) else None
+
+
+def _arithmetic(left: int | float, op: ast.operator, right: int | float) -> object:
+    try:
+        match op:
+            case ast.Add():
+                return left + right
+            case ast.Sub():
+                return left - right
+            case ast.Mult():
+                return left * right
+            case ast.Div():
+                return left / right
+            case ast.FloorDiv():
+                return left // right
+            case ast.Pow() if abs(right) <= 64:
+                return left**right
+            case ast.LShift() if isinstance(left, int) and isinstance(right, int) and 0 <= right <= 64:
+                return left << right
+    except (ZeroDivisionError, OverflowError):
+        return None
+    return None
+
+
+def _assignments(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    """Names and the expressions assigned to them here, `if`, `try` and `with` blocks included; loops are not."""
+    for node in body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target, value = node.targets[0], node.value
+            if isinstance(target, ast.Name):
+                yield target.id, value
+            elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+                for part, item in zip(target.elts, value.elts, strict=True):
+                    if isinstance(part, ast.Name):
+                        yield part.id, item
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield node.target.id, node.value
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            for block in _blocks(node):
+                yield from _assignments(block)
+
+
+def _blocks(node: ast.If | ast.Try | ast.With) -> Iterator[list[ast.stmt]]:
+    yield node.body
+    if isinstance(node, ast.If | ast.Try):
+        yield node.orelse
+    if isinstance(node, ast.Try):
+        yield node.finalbody
+        yield from (handler.body for handler in node.handlers)
+
+
+def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
+    """Every binding of a name in this scope, as often as it is bound; the order is not that of the source."""
+    rest = list(body)
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                yield node.id
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            yield from (node.target.id, node.target.id)
+        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            rest.extend(ast.iter_child_nodes(node))
+
+
+def _scopes(body: Iterable[ast.AST], prefix: str) -> Iterator[tuple[_Scope, str]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node, f"{prefix}{node.name}"
+            yield from _scopes(node.body, f"{prefix}{node.name}.")
+        elif not isinstance(node, ast.expr):
+            yield from _scopes(ast.iter_child_nodes(node), prefix)
+
+
+def _only_settings(body: Iterable[ast.stmt]) -> bool:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            if not _only_settings(node.body):
+                return False
+        elif not (
+            isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.Pass)
+            or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        ):
+            return False
+    return True
+
+
+def _words_beside(node: ast.AST, tables: Mapping[str, set[str]]) -> tuple[str, set[str]]:
+    """The name that this node compares with words or looks up among words, and those words."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        left, right = node.left, node.comparators[0]
+        if isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            return (_name(left), _words([right])) if _name(left) else (_name(right), _words([left]))
+        if isinstance(node.ops[0], ast.In | ast.NotIn):
+            inside = right.elts if isinstance(right, ast.Tuple | ast.List | ast.Set) else []
+            return _name(left), _words(inside) | _word_keys(right) | tables.get(_name(right), set())
+    elif isinstance(node, ast.Subscript):
+        return _name(node.slice), _word_keys(node.value) | tables.get(_name(node.value), set())
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and node.args:
+        return _name(node.args[0]), _word_keys(node.func.value) | tables.get(_name(node.func.value), set())
+    elif isinstance(node, ast.Match):
+        patterns = [part for case in node.cases for part in ast.walk(case.pattern)]
+        return _name(node.subject), _words([part.value for part in patterns if isinstance(part, ast.MatchValue)])
+    return "", set()
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _words(nodes: Iterable[ast.expr]) -> set[str]:
+    return {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and _is_word(n.value)}
+
+
+def _word_keys(node: ast.expr) -> set[str]:
+    return _words(key for key in node.keys if key is not None) if isinstance(node, ast.Dict) else set()
+
+
+# --- writing
+
+
+def _same(old: Scalar, new: Scalar) -> bool:
+    return old == new and isinstance(old, bool) == isinstance(new, bool)
+
+
+def _written(knob: Knob, value: Scalar, old_text: str) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = number if knob.kind in ("int", "float") else isinstance(value, bool if knob.kind == "bool" else str)
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        hint = f"it is now {knob.value!r}"
+        raise UsageError(f"{knob.name} is a {knob.kind}, so {value!r} does not fit", hint)
+    if isinstance(value, str):
+        text = repr(value)
+        double = '"' in old_text and text.startswith("'") and '"' not in value
+        return f'"{text[1:-1]}"' if double else text
+    if isinstance(value, bool):
+        return str(value)
+    assert isinstance(value, int | float)
+    if knob.kind == "int" and value == int(value):
+        return _written_int(int(value), old_text)
+    return written_float(float(value))
+
+
+def _written_int(value: int, old_text: str) -> str:
+    """As the author wrote it: `2**19` becomes `2**18`, `64 * 1024` becomes `32 * 1024`, `1_000` becomes `2_000`."""
+    power = re.fullmatch(r"(\d+)(\s*\*\*\s*)\d+", old_text)
+    if power and value > 1 and int(power[1]) > 1:
+        exponent = round(math.log(value, int(power[1])))
+        if int(power[1]) ** exponent == value:
+            return f"{power[1]}{power[2]}{exponent}"
+    shift = re.fullmatch(r"1(\s*<<\s*)\d+", old_text)
+    if shift and value > 0 and value & (value - 1) == 0:
+        return f"1{shift[1]}{value.bit_length() - 1}"
+    product = re.fullmatch(r"\d+(\s*\*\s*)(\d+)", old_text)
+    if product and int(product[2]) and value > 0 and value % int(product[2]) == 0:
+        return f"{value // int(product[2])}{product[1]}{product[2]}"
+    return f"{value:_}" if "_" in old_text else str(value)

@@ -1,0 +1,247 @@
+"""The command line as a person meets it: what goes to stdout, what to stderr, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memexlab.api import COMMANDS
+from memexlab.cli import main
+from memexlab.ledger import FileLedger
+
+ROOT = Path(__file__).parents[1]
+
+
+def memex(*args: object, lab: Path | None = None) -> subprocess.CompletedProcess[str]:
+    where = ["--lab", str(lab)] if lab else []
+    return subprocess.run(
+        [sys.executable, "-m", "memexlab", *where, *map(str, args)], capture_output=True, text=True, cwd="/"
+    )
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab"
+    assert memex("init", folder, "--target", "none").returncode == 0
+    return folder
+
+
+def test_help_names_every_command() -> None:
+    done = memex("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert name in done.stdout
+        assert memex(name, "--help").returncode == 0
+
+
+def test_documentation_is_current() -> None:
+    done = subprocess.run([sys.executable, ROOT / "docs" / "make.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_argument_is_explained() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+    assert ": None" not in text
+    for line in text.splitlines():
+        if line.startswith("- `"):
+            assert len(line.split(": ", 1)[1]) > 5, line
+
+
+def test_log_prints_a_durable_id(lab: Path) -> None:
+    done = memex(
+        "log", "--description", "wider", "--status", "keep", "--metric", "val_bpb=0.97", "--metric", "mfu=41",
+        "--set", "width=64", "--set", "act=relu", "--set", "tied=true", "--hypothesis", "width helps", lab=lab,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    entry_id = done.stdout.strip()
+    batches = list(FileLedger(lab / ".memex" / "ledger").read())
+    assert batches[-1].lines[-1].id == entry_id
+    rows = json.loads(memex("sql", "select * from settings order by knob", "--json", lab=lab).stdout)
+    assert [(r["knob"], r["value"], r["number"]) for r in rows] == [
+        ("act", "relu", None),
+        ("tied", "true", None),
+        ("width", "64", 64.0),
+    ]
+    [run] = json.loads(memex("--json", "sql", "select number, value, status, hypothesis from runs", lab=lab).stdout)
+    assert run == {"number": 1, "value": 0.97, "status": "keep", "hypothesis": "width helps"}
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (("log", "--description", "x", "--status", "keep", "--metric", "a=nan"), "not a finite number"),
+        (("log", "--description", "x", "--status", "keep", "--metric", "a=1e999"), "not a finite number"),
+        (("log", "--description", "x", "--status", "keep"), "needs its metric"),
+        (("log", "--description", "x", "--status", "keep", "--metric", "a"), "NAME=VALUE"),
+        (
+            ("log", "--description", "x", "--status", "keep", "--metric", "a=1", "--diff", "/nonexistent"),
+            "cannot be read",
+        ),
+        (("import", "/nonexistent.tsv"), "cannot be read"),
+        (("sql", "drop table runs"), "only SELECT"),
+        (("sql", "select nothing"), "tables are"),
+        (("run",), "no \\[target\\]|names no"),
+        (("report", "--campaign", "nope"), "no campaign"),
+        (("report", "--since", "yesterdayish"), "no time"),
+        (("init", "/usr"), "not empty"),
+    ],
+)
+def test_what_the_person_must_change_exits_with_2_and_a_hint(lab: Path, args: tuple[str, ...], why: str) -> None:
+    done = memex(*args, lab=lab)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "hint:" in done.stderr
+    assert re.search(why, done.stderr)
+
+
+def test_a_crash_that_claims_a_metric_is_refused(lab: Path) -> None:
+    done = memex("log", "--description", "x", "--status", "crash", "--metric", "a=0", lab=lab)
+    assert done.returncode == 1
+    assert "not even 0" in done.stderr
+    assert (
+        memex("sql", "select count(*) from entries where kind = 'run'", "--json", lab=lab).stdout.strip()
+        == '[{"count(*)": 0}]'
+    )
+
+
+def test_no_lab_here(tmp_path: Path) -> None:
+    done = memex("sql", "select 1", lab=tmp_path)
+    assert done.returncode == 2
+    assert "memex init" in done.stderr
+
+
+def test_damage_is_loud_on_every_command(lab: Path) -> None:
+    for i in range(5):
+        assert (
+            memex("log", "--description", f"run {i}", "--status", "keep", "--metric", f"a={i}", lab=lab).returncode == 0
+        )
+    file = lab / ".memex" / "ledger" / "0001.jsonl"
+    data = bytearray(file.read_bytes())
+    place = data.index(b"run 2")
+    data[place] ^= 1
+    file.write_bytes(bytes(data))
+    doctor = memex("doctor", lab=lab)
+    assert doctor.returncode == 3
+    assert "DAMAGE" in doctor.stdout
+    assert "ledger-damaged" in doctor.stdout
+    rebuilt = memex("rebuild", lab=lab)
+    assert rebuilt.returncode == 3
+    read = memex("sql", "select description from runs order by number", lab=lab)
+    assert read.returncode == 3
+    assert "run 1" in read.stdout
+    assert "run 2" not in read.stdout
+    assert "run 4" in read.stdout
+    assert "damaged" in read.stderr
+
+
+def test_a_blob_that_changed_is_found(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("the log")
+    memex("log", "--description", "x", "--status", "keep", "--metric", "a=1", "--log", tmp_path / "log.txt", lab=lab)
+    [blob] = [path for path in (lab / ".memex" / "blobs").glob("*/*") if path.read_text() == "the log"]
+    blob.chmod(0o644)
+    blob.write_text("another")
+    done = memex("doctor", lab=lab)
+    assert done.returncode == 3
+    assert "blob-damaged" in done.stdout
+    blob.unlink()
+    assert "blob-missing" in memex("doctor", lab=lab).stdout
+
+
+def test_import_counts_every_line_and_adds_nothing_twice(lab: Path, tmp_path: Path) -> None:
+    log = tmp_path / "results.tsv"
+    head = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
+    rows = [
+        "aaaaaaa\t0.99\t40.0\tkeep\tbaseline\n",
+        "bbbbbbb\t0.98\t40.0\tkeep\tlr 0.04 -> 0.06\n",
+        "ccccccc\t0.000000\t0.0\tcrash\toom\n",
+    ]
+    log.write_text(head + "".join(rows))
+    first = json.loads(memex("import", log, "--campaign", "old", "--json", lab=lab).stdout)
+    assert (first["runs"], first["added"], first["lines"]) == (3, 3, {"header": 1, "run": 3})
+    assert json.loads(memex("import", log, "--campaign", "old", "--json", lab=lab).stdout)["added"] == 0
+    log.write_text(head + "".join(rows) + "ddddddd\t0.97\t40.0\tkeep\tlr 0.06 -> 0.08\n")
+    assert json.loads(memex("import", log, "--campaign", "old", "--json", lab=lab).stdout)["added"] == 1
+    runs = json.loads(memex("sql", "select number, value, status from runs order by number", "--json", lab=lab).stdout)
+    assert [(r["number"], r["value"], r["status"]) for r in runs] == [
+        (1, 0.99, "keep"),
+        (2, 0.98, "keep"),
+        (3, None, "crash"),
+        (4, 0.97, "keep"),
+    ]
+    changes = json.loads(
+        memex("sql", "select knob, old, new, direction from changes where origin = 'text'", "--json", lab=lab).stdout
+    )
+    assert [c["direction"] for c in changes] == ["up", "up"]
+    other = memex("import", log, "--campaign", "old", "--better", "higher", lab=lab)
+    assert other.returncode == 2
+    assert "lower is better" in other.stderr
+
+
+def test_rebuild_says_the_same(lab: Path) -> None:
+    memex("log", "--description", "x", "--status", "keep", "--metric", "a=1", lab=lab)
+    first = json.loads(memex("rebuild", "--json", lab=lab).stdout)
+    (lab / ".memex" / "index.db").unlink()
+    second = json.loads(memex("rebuild", "--json", lab=lab).stdout)
+    assert first["logical_hash"] == second["logical_hash"]
+    assert first["entries"] == second["entries"] == 2
+
+
+def test_report_of_an_empty_lab_says_what_to_type(lab: Path) -> None:
+    done = memex("report", lab=lab)
+    assert done.returncode == 0, done.stderr
+    assert "memex" in (lab / "reports" / "latest.md").read_text()
+
+
+def test_init_here_touches_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("LR = 0.1\n")
+    assert memex("init", tmp_path, "--here").returncode == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".memex", "memex.toml", "train.py"]
+    assert memex("init", tmp_path, "--here").returncode == 2
+    done = memex("run", "--runs", 1, lab=tmp_path)
+    assert done.returncode == 2
+    assert "git repository" in done.stderr
+
+
+def test_twelve_first_starts_at_once(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    assert memex("init", lab, "--target", "none").returncode == 0
+    for path in (lab / ".memex").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    command = [
+        sys.executable,
+        "-m",
+        "memexlab",
+        "--lab",
+        str(lab),
+        "log",
+        "--description",
+        "x",
+        "--status",
+        "keep",
+        "--metric",
+        "a=1",
+    ]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(12)]
+    outcomes = [(*process.communicate(), process.returncode) for process in started]
+    assert [code for _, _, code in outcomes] == [0] * 12, outcomes
+    assert len({out for out, _, _ in outcomes}) == 12
+    numbers = json.loads(memex("sql", "select number from runs order by number", "--json", lab=lab).stdout)
+    assert [row["number"] for row in numbers] == list(range(1, 13))
+
+
+def test_main_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--lab", "/", "sql", "select 1"]) == 2
+    assert "no lab" in capsys.readouterr().err
+
+
+def test_config_names_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "memex.toml").write_text('[target]\nedti = ["train.py"]\nrun = "x"\n')
+    done = memex("run", lab=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'edit'" in done.stderr

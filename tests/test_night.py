@@ -1,0 +1,256 @@
+"""The loop on a toy target with a known optimum: real processes, real git, real ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from memexlab.api import Lab
+from memexlab.lab.night import Event
+from memexlab.ledger import OutsideError, UsageError
+from memexlab.memory import Memory
+from memexlab.running import run_night
+
+from .toy import make_toy
+
+
+def night(root: Path, runs: int = 6, slots: int = 2, **more: object) -> list[Event]:
+    memory = Memory(root / ".memex")
+    events: list[Event] = []
+    try:
+        options = {"hours": None, "seconds": None, "campaign": None} | more
+        run_night(root, memory, events.append, runs, options["hours"], options["seconds"], slots, options["campaign"])  # type: ignore[arg-type]
+    finally:
+        memory.close()
+    return events
+
+
+def sql(root: Path, query: str) -> list[tuple[object, ...]]:
+    memory = Memory(root / ".memex")
+    try:
+        return memory.db.execute(query).fetchall()
+    finally:
+        memory.close()
+
+
+def test_a_night_finds_what_is_there_to_find(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    night(root, runs=10)
+    assert sql(root, "SELECT count(*) FROM runs WHERE role = 'baseline' AND status = 'ok'") == [(4,)]
+    candidates = sql(root, "SELECT status, verdict FROM runs WHERE role = 'candidate'")
+    assert len(candidates) == 10
+    assert all(verdict or status in ("crash",) for status, verdict in candidates)
+    champions = sql(root, "SELECT run, gain FROM champions ORDER BY since")
+    assert len(champions) >= 3
+    assert all(gain > 0.04 for _, gain in champions[1:])
+    # Every confirmed win rests on fresh pairs measured on the same seed, never on its screening value.
+    for run, pairs in sql(root, "SELECT run, pairs FROM verdicts WHERE decision = 'confirmed'"):
+        rows = sql(
+            root,
+            "SELECT r.seed, count(*) FROM refs f JOIN runs r ON r.run = f.seq JOIN entries e ON e.seq = "
+            f"{run} WHERE f.target = e.id AND f.role = 'tests' GROUP BY r.seed",
+        )
+        assert len(rows) == pairs
+        assert all(count == 2 for _, count in rows)
+    # Kept runs are commits on the branch, every run is reachable, and its diff is a blob.
+    log = subprocess.run(["git", "log", "--oneline", "memex/toy"], cwd=root, capture_output=True, text=True, check=True)
+    assert len(log.stdout.splitlines()) == len(champions)
+    refs = subprocess.run(["git", "for-each-ref", "refs/memex"], cwd=root, capture_output=True, text=True, check=True)
+    started = sql(root, "SELECT count(*) FROM runs WHERE role <> 'final'")[0][0]
+    assert len(refs.stdout.splitlines()) == started
+    assert sql(root, "SELECT count(*) FROM refs WHERE role = 'diff'")[0][0] >= 20
+    # The third split was scored once for the baseline and once for the champion.
+    assert sql(root, "SELECT count(*) FROM runs WHERE role = 'final' AND value IS NOT NULL") == [(2,)]
+    tsv = (root / "results.tsv").read_text().splitlines()
+    assert tsv[0].split("\t") == ["commit", "loss", "memory_gb", "status", "description"]
+    assert len(tsv) == 12
+    assert subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True).stdout == b""
+
+
+def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    night(root, runs=2)
+    night(root, runs=2)
+    assert sql(root, "SELECT count(*) FROM runs WHERE role = 'baseline'") == [(4,)]
+    assert sql(root, "SELECT count(*), count(DISTINCT description) FROM runs WHERE role = 'candidate'") == [(4, 4)]
+    assert sql(root, "SELECT count(DISTINCT campaign) FROM runs") == [(1,)]
+
+
+CHANGED = "(LEARNING_RATE, WIDTH, MOMENTUM, ACTIVATION) != (0.001, 32, 0.9, 'gelu')"
+
+
+@pytest.mark.parametrize(
+    ("extra", "status", "why"),
+    [
+        ("1 / 0", "crash", "ZeroDivisionError"),
+        ("time.sleep(100)", "timeout", "ended after"),
+        ("LEARNING_RATE = float('nan')", "crash", "no finite number"),
+        ("open('evaluate.py', 'a').write('#')", "invalid", "locked file"),
+        ("sys.exit(0)", "invalid", "no artifact"),
+        ("print('loss: 0.0001'); os._exit(1)", "crash", "exit code 1"),
+    ],
+)
+def test_a_failed_run_has_a_status_of_its_own_and_never_wins(tmp_path: Path, extra: str, status: str, why: str) -> None:
+    root = make_toy(tmp_path / "lab", extra=f"if {CHANGED}: {extra}", kill_after=2)
+    night(root, runs=2)
+    rows = sql(root, "SELECT status, value, error FROM runs WHERE role = 'candidate'")
+    assert [row[0] for row in rows] == [status, status]
+    assert all(value is None and why in error for _, value, error in rows)
+    assert sql(root, "SELECT count(*) FROM champions") == [(1,)]
+    last = (root / "results.tsv").read_text().splitlines()[-1].split("\t")
+    assert last[1:4] == ["0.000000", "0.0", "crash"]
+
+
+def test_a_metric_that_the_run_prints_is_not_believed_where_an_evaluator_is_set(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", extra="print('---'); print('loss: 0.000001')")
+    night(root, runs=2)
+    assert sql(root, "SELECT min(value) > 0.5, max(self_reported) FROM runs") == [(1, 0)]
+
+
+def test_without_an_evaluator_the_run_is_marked_self_reported(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", extra="print('---'); print('loss:', 2 + rng.random() / 100)")
+    text = (root / "memex.toml").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith(("evaluate", "artifact"))]
+    (root / "memex.toml").write_text("\n".join(lines))
+    night(root, runs=2)
+    assert sql(root, "SELECT DISTINCT self_reported FROM runs") == [(1,)]
+    assert sql(root, "SELECT min(value) >= 2 FROM runs") == [(1,)]
+
+
+def test_a_baseline_that_does_not_run_stops_at_once_and_says_why(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", extra="raise SystemExit('no data')")
+    with pytest.raises(OutsideError, match="no data"):
+        night(root, runs=2)
+
+
+def test_uncommitted_edits_are_refused_with_what_to_type(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    (root / "train.py").write_text((root / "train.py").read_text() + "\n# mine\n")
+    with pytest.raises(UsageError, match=r"train\.py[\s\S]*git -C"):
+        night(root, runs=1)
+
+
+def test_other_terms_make_another_campaign(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    night(root, runs=1)
+    night(root, runs=1, seconds=0.02)
+    assert sql(root, "SELECT campaign, budget_seconds FROM campaigns ORDER BY campaign") == [
+        ("toy", 0.01),
+        ("toy-2", 0.02),
+    ]
+    with pytest.raises(UsageError, match="budget_seconds"):
+        night(root, runs=1, seconds=0.03, campaign="toy")
+
+
+def test_one_loop_at_a_time(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", seconds=0.5)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "memexlab", "--lab", str(root), "run", "--runs", "1"], stderr=subprocess.DEVNULL
+    )
+    lock = root / ".memex" / "run.lock"
+    while not lock.exists() or not lock.read_text():
+        time.sleep(0.02)
+    with pytest.raises(UsageError, match=f"process {first.pid}"):
+        night(root, runs=1)
+    first.send_signal(signal.SIGINT)
+    assert first.wait(60) == 0
+
+
+def test_kill_nine_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    """The loop is killed again and again at growing delays; then it finishes, and the ledger holds all of it."""
+    root = make_toy(tmp_path / "lab", seconds=0.15)
+    command = [sys.executable, "-m", "memexlab", "--lab", str(root), "run", "--runs", "3"]
+    seen: set[object] = set()
+    for delay in (0.4, 0.7, 0.9, 1.2, 1.5, 2.0):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        ids = {row[0] for row in sql(root, "SELECT id FROM entries")}
+        assert seen <= ids
+        seen = ids
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert sql(root, "SELECT count(*) FROM runs WHERE status = 'started'") == [(0,)]
+    assert sql(root, "SELECT count(*) >= 1 FROM runs WHERE status = 'lost'") == [(1,)]
+    assert sql(root, "SELECT count(*) FROM runs WHERE role = 'baseline' AND value IS NOT NULL") == [(4,)]
+    # Shown once: one entry says lost for each run that was interrupted.
+    assert sql(root, "SELECT count(*) FROM runs GROUP BY campaign, number HAVING count(*) > 1") == []
+    health = Lab.open(root).doctor()
+    assert [f for f in health.findings if f.severity == "error"] == []
+
+
+def test_control_c_stops_cleanly(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", seconds=0.3)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memexlab", "--lab", str(root), "run"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "run 6" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Stopped by hand" in err
+    assert "report:" in out
+    assert sql(root, "SELECT count(*) FROM runs WHERE status = 'started'") == [(0,)]
+
+
+def test_a_lab_inside_a_larger_repository(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "repo")
+    subprocess.run(["git", "mv", "train.py", "evaluate.py", "memex.toml", "."], cwd=root, capture_output=True)
+    inner = root / "deep" / "lab"
+    inner.mkdir(parents=True)
+    for name in ("train.py", "evaluate.py", "memex.toml", ".gitignore"):
+        os.rename(root / name, inner / name)
+    subprocess.run(["git", "add", "-A"], cwd=root, check=True)
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "move"], cwd=root, check=True)
+    night(inner, runs=2)
+    assert sql(inner, "SELECT count(*) FROM runs WHERE role = 'candidate' AND value IS NOT NULL") == [(2,)]
+
+
+def test_steering_is_read_again_before_every_wave(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    from memexlab import running
+
+    seen: list[str] = []
+    original = running.KnobProposer.propose
+
+    class Listening(running.KnobProposer):
+        def propose(self, brief):  # type: ignore[no-untyped-def]
+            seen.append(brief.program)
+            (root / "program.md").write_text(f"turn {len(seen)}")
+            return original(self, brief)
+
+    running.KnobProposer = Listening  # type: ignore[misc]
+    try:
+        night(root, runs=3, slots=1)
+    finally:
+        running.KnobProposer = Listening.__mro__[1]  # type: ignore[misc]
+    assert seen[:3] == ["", "turn 1", "turn 2"]
+
+
+def test_the_report_of_a_night_is_written_and_named(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    done = subprocess.run(
+        [sys.executable, "-m", "memexlab", "--lab", str(root), "--json", "run", "--runs", "4"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["candidates"] == 4
+    assert outcome["report"]["headline"]
+    for kind, start in (("html", b"<!doctype html>"), ("markdown", b"#"), ("png", b"\x89PNG")):
+        assert Path(outcome["report"][kind]).read_bytes().lower().startswith(start.lower())
