@@ -84,7 +84,7 @@ def test_log_prints_a_durable_id(lab: Path) -> None:
         ),
         (("import", "/nonexistent.tsv"), "cannot be read"),
         (("sql", "drop table runs"), "only SELECT"),
-        (("sql", "select nothing"), "tables are"),
+        (("sql", "select zzz from runs"), "tables are"),
         (("run",), "no \\[target\\]|names no"),
         (("report", "--campaign", "nope"), "no campaign"),
         (("report", "--since", "yesterdayish"), "no time"),

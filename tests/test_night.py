@@ -160,7 +160,7 @@ def test_one_loop_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"process {first.pid}"):
         night(root, runs=1)
     first.send_signal(signal.SIGINT)
-    assert first.wait(60) == 0
+    assert first.wait(60) in (0, 130)  # 130 where it was stopped before the first run
 
 
 def test_kill_nine_at_any_moment_loses_nothing(tmp_path: Path) -> None:

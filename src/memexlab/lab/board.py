@@ -168,8 +168,8 @@ class Board:
     def artifacts(self, commit: str, limit: int = 4) -> Sequence[str]:
         """Blobs of what the fresh runs of a commit left behind, oldest first."""
         rows = self.memory.db.execute(
-            "SELECT f.target FROM runs r JOIN refs f ON f.seq = r.run AND f.role = 'artifact'"
-            f" WHERE r.campaign = ? AND r.commit_id = ? AND {_FRESH} ORDER BY r.number LIMIT ?",
+            "SELECT (SELECT target FROM refs WHERE refs.seq = runs.run AND refs.role = 'artifact') AS blob FROM runs"
+            f" WHERE campaign = ? AND commit_id = ? AND {_FRESH} AND blob IS NOT NULL ORDER BY number LIMIT ?",
             (self.campaign, commit, limit),
         )
         return [row[0] for row in rows]

@@ -198,7 +198,7 @@ def progress_svg(
     lane = 22.0 if numbers else 0.0
     ruler = 52.0 if chart.ruler and chart.band else 14.0
     low, high = limits(chart)
-    values, decimals = ticks(low, high, 5 if narrow else 7)
+    values, decimals = ticks(low, high, 6 if narrow else 9)
     left = 18 + max((text_width(tick_text(v, decimals), size) for v in values), default=30)
     plot = Box(left, top + 30, width - ruler, height - 34 - lane)
     frame = _Frame(chart, plot, plot.bottom + lane / 2 + 3)
@@ -280,7 +280,9 @@ def _wrapped(text: str, size: float, limit: float) -> list[str]:
             lines.append(word)
         else:
             lines[-1] = joined
-    return [shorten(line, max(8, int(limit / size / 0.6))) for line in lines]
+    return [
+        line if text_width(line, size) <= limit else shorten(line, max(8, int(limit / size / 0.8))) for line in lines
+    ]
 
 
 def _legend(
@@ -299,6 +301,13 @@ def _legend(
         out.append(_shape(mark, x + 8, y - 4, 4.5, colour))
         _text(out, x + 20, y, words, size, colour["text"])
         x += width
+    greedy = greedy_best(chart)
+    if len(greedy) > 1 and _differs(greedy, chart):
+        words = "best single run so far"
+        if x + 30 + text_width(words, size) > right:
+            x, y = left, y + 20
+        out.append(f'<path d="M{x:.1f} {y - 4:.1f}h24" stroke="{colour["quiet"]}" stroke-dasharray="5 4"/>')
+        _text(out, x + 30, y, words, size, colour["text"])
     return y + 6
 
 
@@ -365,7 +374,14 @@ def _ruler(out: list[str], chart: Chart, frame: _Frame, size: float, colour: dic
     for value in values:
         y = frame.y(base + sign * value * chart.band)
         out.append(f'<path d="M{x:.1f} {y:.1f}h5" stroke="{colour["quiet"]}"/>')
-        _text(out, x + 8, y + size * 0.35, f"{value:+.{decimals}f}" if value else "0", size - 1, colour["quiet"])
+        _text(
+            out,
+            x + 8,
+            y + size * 0.35,
+            f"{value:+.{decimals}f}".replace("-", "−") if value else "0",
+            size - 1,
+            colour["quiet"],
+        )
     _text(out, plot.right + 50, plot.top - 12, chart.ruler, size - 1, colour["quiet"], "end")
 
 
@@ -374,7 +390,7 @@ def _line(
 ) -> list[tuple[float, float]]:
     """Noise band, champion and greedy best; returns where there is ink."""
     plot, ink = frame.plot, []
-    ends = [frame.x(step.since) for step in chart.steps[1:]] + [plot.right]
+    ends = [*(frame.x(step.since) for step in chart.steps[1:]), plot.right][: len(chart.steps)]
     path, band = "", ""
     for i, (step, end) in enumerate(zip(chart.steps, ends, strict=True)):
         start = frame.x(step.since) if i else plot.left
@@ -396,15 +412,21 @@ def _line(
             end = frame.x(greedy[i + 1][0]) if i + 1 < len(greedy) else plot.right
             dashed += f"{'L' if dashed else 'M'}{frame.x(number):.1f} {y:.1f}H{end:.1f}"
         out.append(f'<path d="{dashed}" fill="none" stroke="{colour["quiet"]}" stroke-dasharray="5 4"/>')
-        y, below = frame.y(greedy[-1][1]), chart.better == "lower"
-        _text(out, plot.right - 4, y + (size * 1.1 if below else -5), "best single run (dashed)", size - 1,
-              colour["quiet"], "end")  # fmt: skip
-        width = text_width("best single run (dashed)", size - 1)
-        ink += [(plot.right - 4 - k, y + (size * 0.7 if below else -9)) for k in range(0, int(width), 5)] * 2
+        ink += _along_steps(greedy, frame)
     if path:
         out.append(f'<path d="{path}" fill="none" stroke="{colour["confirmed"]}" stroke-width="2.2" '
                    'stroke-linejoin="round"/>')  # fmt: skip
     return ink
+
+
+def _along_steps(greedy: Sequence[tuple[int, float]], frame: _Frame) -> list[tuple[float, float]]:
+    ends = [*(frame.x(number) for number, _ in greedy[1:]), frame.plot.right]
+    places = []
+    for (number, value), end in zip(greedy, ends, strict=True):
+        if not frame.rim(value):
+            start, y = frame.x(number), frame.y(value)
+            places += [(start + k * 6, y) for k in range(int((end - start) / 6))]
+    return places
 
 
 def greedy_best(chart: Chart) -> list[tuple[int, float]]:
@@ -470,42 +492,38 @@ def _polygon(points: Iterable[tuple[float, float]]) -> str:
 def _dots(out: list[str], chart: Chart, frame: _Frame, colour: dict[str, str]) -> list[tuple[float, float]]:
     count = len(chart.points)
     radius = 4.4 if count <= 150 else 3.2 if count <= 600 else 2.2 if count <= 2000 else 1.6
+    scale = 1 if count > 2000 else 2
     ink: list[tuple[float, float]] = []
     rims: dict[tuple[int, int], list[Point]] = {}
     merged: dict[Mark, dict[tuple[int, int], None]] = {}
     order = list(reversed(MARKS))
     for point in sorted(chart.points, key=lambda p: (order.index(p.mark), p.number)):
         x, value = frame.x(point.number), point.value
-        if value is None or not math.isfinite(value):
-            out.append(_shape(point.mark, x, frame.lane, min(radius, 3.6), colour, point.title)) if (
-                count <= _EACH_WITH_TITLE_UP_TO
-            ) else merged.setdefault(point.mark, {}).setdefault((round(x * 2), round(frame.lane * 2)))
-            continue
-        rim = frame.rim(value)
+        has_value = value is not None and math.isfinite(value)
+        rim = frame.rim(value) if value is not None and has_value else 0
         if rim:
             rims.setdefault((rim, round(x / 7)), []).append(point)
             continue
-        y = frame.y(value)
-        r = radius if point.mark in ("discard", "pair", "baseline", "failed") else max(radius, 3.0) * 1.1
-        ink.append((x, y))
+        y = frame.y(value) if value is not None and has_value else frame.lane
+        if has_value:
+            ink += [(x, y)] * 3
         if count <= _EACH_WITH_TITLE_UP_TO or point.mark in ("confirmed", "provisional", "inconclusive"):
+            plain = point.mark in ("discard", "pair", "baseline")
+            r = radius if plain else max(radius, 3.0) * 1.1 if has_value else min(radius, 3.6)
             out.append(_shape(point.mark, x, y, r, colour, point.title))
         else:
-            merged.setdefault(point.mark, {}).setdefault(
-                (round(x), round(y)) if count > 2000 else (round(x * 2), round(y * 2))
-            )
+            merged.setdefault(point.mark, {}).setdefault((round(x * scale), round(y * scale)))
     # Thousands of marks are one path a kind; marks on the same pixel are one mark.
     paths = []
     for mark, places in merged.items():
-        d, filled = _outline(mark, max(radius, 2.6) if mark in ("kept", "doubtful") else radius)
-        scale = 1 if count > 2000 else 2
+        d, filled = _outline(mark, max(radius, 3.4) if mark in ("kept", "doubtful") else radius)
         style = f'fill="{colour[mark]}" fill-opacity=".75"' if filled else f'fill="none" stroke="{colour[mark]}"'
         spots = "".join(f"M{px / scale:g} {py / scale:g}{d}" for px, py in places)
         if mark == "discard":
             spots = "".join(f"M{px / scale:g} {py / scale:g}h0" for px, py in places)
             style = f'stroke="{colour[mark]}" stroke-width="{2 * radius:g}" stroke-linecap="round" stroke-opacity=".75"'
         paths.append(f'<path d="{spots}" {style}/>')
-    out[len(out) : len(out)] = paths
+    out += paths
     for (rim, _), hidden in sorted(rims.items()):
         ink += _rim_arrow(out, rim, hidden, frame, colour)
     return ink
@@ -557,7 +575,8 @@ def _names(
     for point in beyond[: 2 if narrow else 5]:
         rim = frame.rim(point.value or 0.0)
         x, y = frame.x(point.number), frame.plot.top + 9 if rim < 0 else frame.plot.bottom - 9
-        placed = placer.place(x, y, f"#{point.number} {point.value:.4g}", -rim, 5.0)
+        name = "baseline " if point.mark == "baseline" else ""
+        placed = placer.place(x, y, f"#{point.number} {name}{point.value:.4g}", -rim, 5.0)
         if placed:
             texts.append((placed, x, y, False))
     for placed, x, y, is_win in texts:

@@ -7,8 +7,10 @@ reachable under `refs/memex/<campaign>/<number>`; kept runs are on the branch `m
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +37,7 @@ class Checkouts:
                 f"git -C {lab} init && git -C {lab} add -A && git -C {lab} commit -m start",
             )
         self.top = Path(top.decode().strip())
+        self._adding = threading.Lock()
         self.prefix = Path(os.path.relpath(lab.resolve(), self.top.resolve()))
 
     # --- plumbing
@@ -44,7 +47,10 @@ class Checkouts:
     ) -> bytes:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | _IDENTITY | dict(env or {})
         try:
-            done = subprocess.run(["git", *_DURABLE, *args], cwd=cwd, input=stdin, env=clean, capture_output=True)
+            # A session of its own: Ctrl-C in the terminal must not stop a git command half way.
+            done = subprocess.run(
+                ["git", *_DURABLE, *args], cwd=cwd, input=stdin, env=clean, capture_output=True, start_new_session=True
+            )
         except FileNotFoundError as error:
             raise OutsideError("git is not installed", hint="install git, for example: apt install git") from error
         if done.returncode:
@@ -139,14 +145,18 @@ class Checkouts:
     def checkout(self, name: str, commit: str) -> Path:
         """The lab's folder in a clean worktree at `commit`: nothing of an earlier run is left in it."""
         tree = self.worktrees / name
-        if not (tree / ".git").exists():
+        if (tree / ".git").exists():
+            try:
+                self._run(["reset", "--quiet", "--hard", commit], tree)
+                self._run(["clean", "-ffdxq"], tree)
+                return tree / self.prefix
+            except OutsideError:
+                pass  # half made or half reset when a harness was killed: make it anew
+        with self._adding:  # git reads all worktrees while it adds one, and stumbles over one that is being made
+            shutil.rmtree(tree, ignore_errors=True)
             self.worktrees.mkdir(parents=True, exist_ok=True)
             self._git("worktree", "prune")
             self._git("worktree", "add", "--force", "--detach", str(tree), commit)
-        else:
-            self._run(["checkout", "--quiet", "--force", "--detach", commit], tree)
-            self._run(["reset", "--quiet", "--hard", commit], tree)
-            self._run(["clean", "-ffdxq"], tree)
         return tree / self.prefix
 
     def tidy(self) -> None:

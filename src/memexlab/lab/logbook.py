@@ -9,6 +9,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from ..ledger import FAILED
@@ -177,7 +178,7 @@ class Logbook:
     @cached_property
     def noise(self) -> Noise | None:
         """Sigma of one run: the last one a verdict used, else pooled from repeats; None where neither is known."""
-        for judged in reversed(self.judged.values()):
+        for judged in reversed(list(self.judged.values())):
             if judged.sigma is not None and math.isfinite(judged.sigma) and judged.sigma >= 0:
                 return Noise(judged.sigma, int(judged.number("dof") or 3), 0)
         groups: dict[tuple[object, ...], list[float]] = defaultdict(list)
@@ -271,7 +272,8 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
         (campaign,),
     ):
         if row[1] == decisions[row[0]]:
-            judged[row[0]] = Judged(row[1], *map(_finite, row[2:7]), row[7] or 0, row[8], _object(row[9]))
+            gain, low, high, sigma, mde = map(_finite, row[2:7])
+            judged[row[0]] = Judged(row[1], gain, low, high, sigma, mde, row[7] or 0, row[8], _object(row[9]))
     reigns = tuple(
         Reign(*row)
         for row in db.execute(
@@ -304,7 +306,8 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
         (campaign,),
     ).fetchone()
     return Logbook(
-        campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", *terms[3:], runs, judged, reigns,
+        campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
+        terms[4], terms[5], runs, judged, reigns,
         {run: tuple(found) for run, found in changes.items()}, tests, _finite(training), settings,
     )  # fmt: skip
 
@@ -322,3 +325,17 @@ def _finite(value: object) -> float | None:
 def _object(text: str) -> Mapping[str, object]:
     found = json.loads(text or "{}")
     return found if isinstance(found, dict) else {}
+
+
+def busy_seconds(runs: Sequence[LoggedRun]) -> float:
+    """Wall clock during which at least one run was at work; runs side by side count once."""
+    spans = []
+    for run in runs:
+        if run.seconds and run.seconds > 0:
+            end = datetime.fromisoformat(run.at.replace("Z", "+00:00")).timestamp()
+            spans.append((end - run.seconds, end))
+    busy, reached = 0.0, -math.inf
+    for start, end in sorted(spans):
+        busy += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return busy

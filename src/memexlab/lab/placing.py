@@ -80,8 +80,7 @@ class Placer:
         self._boxes: list[Box] = []
         self._leaders: list[tuple[float, float]] = []
         for x, y in ink:
-            cell = (int(x // _CELL), int(y // _CELL))
-            self._ink[cell] = self._ink.get(cell, 0) + 1
+            self._ink[_cell(x, y)] = self._ink.get(_cell(x, y), 0) + 1
 
     def reserve(self, box: Box) -> None:
         self._boxes.append(box)
@@ -99,16 +98,17 @@ class Placer:
                     shift = radius + 4 if distance == 0 else 0
                     left = {"start": x + shift, "end": x - shift - width, "middle": x - width / 2}[anchor]
                     box = Box(left - 2, middle - size * 0.62, left + width + 2, middle + size * 0.62)
-                    cost = distance * 1.4 + (side != towards) * 4 + (anchor == "end") * 0.5 + self._ink_in(box) * 2.2
+                    cost = distance * 1.4 + (side != towards) * 4 + (anchor == "end") * 0.5 + self._ink_in(box) * 1.6
                     if best is not None and cost >= best[0]:
                         continue
                     end = (x, box.top if middle > y else box.bottom)
                     leader = end if distance > 1 else None
+                    cost += sum(self._ink.get(_cell(*at), 0) > 0 for at in _along((x, y), end)[2:]) if leader else 0
                     if not self._free(box, (x, y), leader):
                         continue
                     text_x = {"start": left, "end": left + width, "middle": x}[anchor]
                     best = (cost, Placed(text, text_x, middle + size * 0.35, anchor, leader), box)
-        if best is None or best[0] > 34:
+        if best is None or best[0] > 26:
             return None
         _, placed, box = best
         self._boxes.append(box)
@@ -127,7 +127,11 @@ class Placer:
     def _ink_in(self, box: Box) -> int:
         columns = range(int(box.left // _CELL), int(box.right // _CELL) + 1)
         rows = range(int(box.top // _CELL), int(box.bottom // _CELL) + 1)
-        return sum(min(2, self._ink.get((column, row), 0)) for column in columns for row in rows)
+        return sum(min(3, self._ink.get((column, row), 0)) for column in columns for row in rows)
+
+
+def _cell(x: float, y: float) -> tuple[int, int]:
+    return int(x // _CELL), int(y // _CELL)
 
 
 def _along(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:

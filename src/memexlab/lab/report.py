@@ -1,451 +1,272 @@
-"""The morning report: what happened, how sure it is, what it cost, what to do next. Pure reads of the views.
+"""The morning report as Markdown, as one HTML file, as a picture and as JSON. It computes nothing: see `summary`.
 
-`build_report` computes everything; the renderers (`to_markdown`, `to_html`, `to_png`, `to_json`, in `pages`) only write
-it down. The same views and the same `now` give the same bytes.
+Every text that came from outside is escaped here, and only here. The HTML needs no script and nothing from elsewhere.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import lru_cache
+from importlib.resources import files
 
-from .chart import Chart, Mark, Point, Step
-from .learned import Effect, Failure, Lesson, Next, effects, failures, lessons, queue
-from .logbook import Judged, Logbook, LoggedRun, campaigns_newest_first, is_since, read_logbook
-from .sentences import Standing, counts_sentence, doubts, headline, noise_sentence, seed_sentence, standing_of, third_split
-from .wording import Amounts, clean, duration, plural, run_numbers, usd, utc
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
-EMPTY_HEADLINE = "Nothing has been measured yet."
-_DECISION_ORDER = ("confirmed", "provisional", "inconclusive", "dropped", "discard")
-_MOST_SECTIONS = 12
+from .chart import Chart, Mark, colour_variables, interval_svg, progress_svg, svg_to_png
+from .learned import OUTCOMES, Lesson, Next
+from .summary import CampaignReport, Report, VerdictRow, build_report
+from .wording import run_numbers
 
+__all__ = ["CampaignReport", "Report", "build_report", "to_html", "to_json", "to_markdown", "to_png"]
 
-@dataclass(frozen=True, slots=True)
-class VerdictRow:
-    """One judged run. `gain` and its interval are in the metric's unit, positive is better; from one run where pairs is 0."""
-
-    number: int
-    decision: str
-    description: str
-    value: float | None
-    gain: float | None
-    low: float | None
-    high: float | None
-    sigmas: float | None
-    pairs: int
-    smallest_visible: float | None
-    reason: str
-    commit: str
+#: A page of a long history stays below this; the tables name the command that shows the rest.
+HTML_LIMIT_BYTES = 300_000
+_ROWS = 14
+_LESSONS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRow:
-    """A run that a log kept without a judgement; `within_noise` says whether its gain is below the noise or seed shift."""
-
-    number: int
-    description: str
-    value: float
-    gain: float
-    within_noise: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """A knob in which champion and baseline differ."""
-
-    knob: str
-    baseline: str
-    champion: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A number worth a glance."""
-
-    label: str
-    value: str
-    note: str
+def to_markdown(report: Report) -> str:
+    """CommonMark with tables; run numbers are written #N."""
+    out = [f"# Morning report, {report.now}", "", f"**{_md(report.headline)}**", ""]
+    if report.since:
+        out += [f"What is called new happened since {_md(report.since)}.", ""]
+    out += [f"> **Warning.** {_md(text)}\n" for text in report.warnings]
+    if report.hints:
+        out += ["## What to type", "", *_md_queue(report.hints)]
+    for i, section in enumerate(report.sections):
+        out += _md_section(section, is_first=i == 0)
+    if report.others:
+        out += [
+            f"Not shown: {', '.join(_md(name) for name in report.others)}. Type `memex report --campaign NAME`.",
+            "",
+        ]
+    for label, value in report.costs:
+        out += [f"{label}: {_md(value)}", ""]
+    return "\n".join(out).rstrip() + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignReport:
-    """Everything about one campaign; sentences are plain text that the renderers escape."""
-
-    campaign: str
-    metric: str
-    unit: str
-    better: str
-    origin: str
-    terms: str
-    headline: str
-    counts: str
-    tiles: tuple[Tile, ...]
-    amounts: Amounts
-    standing: Standing | None
-    noise: str
-    third_split: str
-    verdicts: tuple[VerdictRow, ...]
-    kept: tuple[KeptRow, ...]
-    kept_remark: str
-    lessons: tuple[Lesson, ...]
-    lessons_remark: str
-    settings: tuple[SettingRow, ...]
-    queue: tuple[Next, ...]
-    failures: tuple[Failure, ...]
-    costs: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-    chart: Chart
+def to_html(report: Report) -> str:
+    """One self-contained page below 300 KB: light and dark, for a phone, for paper; no script, nothing remote."""
+    for detail in (3, 2, 1, 0):
+        page = _page(report, detail)
+        if len(page.encode()) < HTML_LIMIT_BYTES:
+            break
+    return page
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the renderers need; `sections` are campaigns, the newest first; `now` and `since` are UTC."""
-
-    now: str
-    since: str
-    headline: str
-    sections: tuple[CampaignReport, ...]
-    others: tuple[str, ...]  # campaigns beyond those shown
-    costs: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-    hints: tuple[Next, ...]  # what to type where there is nothing to report
-
-
-def build_report(
-    db: sqlite3.Connection, *, campaign: str | None = None, since: str | None = None, now: datetime
-) -> Report:
-    """Reads the views; `since` is an ISO instant in UTC that bounds what counts as new, never what a win is compared with."""
-    names = campaigns_newest_first(db, since)
-    if campaign is not None:
-        names = [name for name in campaigns_newest_first(db, None) if name == campaign]
-    sections = tuple(_section(read_logbook(db, name), since) for name in names[:_MOST_SECTIONS])
-    measured = [section for section in sections if section.chart.points]
-    hints: tuple[Next, ...] = ()
-    if measured:
-        text = f"{measured[0].headline} {measured[0].counts}".strip()
-        if len(names) > 1:
-            text += f" {plural(len(names) - 1, 'other campaign')} below."
-    elif sections or since is None:
-        text, hints = EMPTY_HEADLINE, _first_steps()
+def to_png(report: Report) -> bytes:
+    """The progress of the newest campaign as a picture, 1800 pixels wide."""
+    if not report.sections:
+        chart, heading = Chart(), ["memexlab", report.headline]
     else:
-        last = db.execute("SELECT max(at) FROM runs").fetchone()[0]
-        text = f"Nothing was measured since {utc(since)}." + (f" The last run is from {utc(last)}." if last else "")
-        hints = (Next("See all of it", "The report without a limit in time.", "memex report"),) if last else _first_steps()
-    return Report(
-        now=now.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        since=utc(since) if since else "",
-        headline=text,
-        sections=sections,
-        others=tuple(names[_MOST_SECTIONS:]),
-        costs=_call_costs(db, since),
-        warnings=_damage(db),
-        hints=hints,
-    )
+        section = report.sections[0]
+        chart, heading = section.chart, [section.headline, f"{section.campaign} · {section.terms} · {report.now}"]
+    return svg_to_png(progress_svg(chart, width=1200, height=680, theme="light", heading=heading), 1800)
 
 
-def _first_steps() -> tuple[Next, ...]:
-    return (
-        Next("Run a night, or eight ideas of one", "It measures the baseline's noise first, then tries ideas.",
-             "memex run --runs 8"),
-        Next("Bring a log you have", "results.tsv and .jsonl logs of other loops are read as they are.",
-             "memex import results.tsv"),
-        Next("Record a run by hand", "Any metric, from any tool.",
-             "memex log --description baseline --status keep --metric val_bpb=0.98"),
-    )  # fmt: skip
+def to_json(report: Report) -> str:
+    """Everything the report rests on, the points of the chart too; a number that is not finite is null."""
+    return json.dumps(_finite(asdict(report)), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def _damage(db: sqlite3.Connection) -> tuple[str, ...]:
-    rows = db.execute("SELECT place, message FROM damage ORDER BY place, rule, message LIMIT 5").fetchall()
-    [count] = db.execute("SELECT count(*) FROM damage").fetchone()
-    if not count:
-        return ()
-    first = "; ".join(f"{clean(place, 80)}: {clean(message, 160)}" for place, message in rows)
-    more = f" and {count - len(rows)} more" if count > len(rows) else ""
-    return (f"The ledger is damaged, so this report may lack entries ({first}{more}). Type: memex doctor",)
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _call_costs(db: sqlite3.Connection, since: str | None) -> tuple[tuple[str, str], ...]:
-    count, money, tokens = 0, 0.0, 0
-    for at, body in db.execute("SELECT at, body FROM entries WHERE kind = 'call' ORDER BY seq"):
-        if since is None or is_since(at, since):
-            call = json.loads(body)
-            count, money = count + 1, money + (call.get("usd") or 0.0)
-            tokens += (call.get("tokens_in") or 0) + (call.get("tokens_out") or 0)
-    return (("Model calls", f"{count:,}, {tokens:,} tokens, {usd(money)}"),) if count else ()
+# --- HTML
 
 
-# --- one campaign
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["runs"] = run_numbers
+    environment.globals.update(interval=_interval, lessons_by_outcome=lessons_by_outcome, outcomes=OUTCOMES)
+    return environment
 
 
-def _section(book: Logbook, since: str | None) -> CampaignReport:
-    new = [run for run in book.runs if since is None or is_since(run.at, since)]
-    amounts = Amounts.of(book.unit, _scale(book))
-    standing = standing_of(book)
-    found = effects(book)
-    failed = failures(new)
-    split = third_split(book, amounts)
-    kept = tuple(_kept_rows(book))
-    return CampaignReport(
-        campaign=book.campaign,
-        metric=book.metric,
-        unit=book.unit,
-        better=book.better,
-        origin=book.origin,
-        terms=_terms(book),
-        headline=headline(book, standing, amounts, found),
-        counts=counts_sentence(book, new, since is not None),
-        tiles=tuple(_tiles(book, standing, amounts, new)),
-        amounts=amounts,
-        standing=standing,
-        noise=noise_sentence(book, amounts),
-        third_split=split.text if split else "",
-        verdicts=tuple(_verdict_rows(book, new)),
-        kept=kept,
-        kept_remark=seed_sentence(book) if kept else "",
-        lessons=tuple(lessons(book, found, amounts)),
-        lessons_remark=_lessons_remark(book, found, amounts),
-        settings=_settings(book),
-        queue=tuple(queue(book, found, failed, doubts(book, standing, split, amounts), amounts)),
-        failures=tuple(failed),
-        costs=tuple(_costs(book, new)),
-        warnings=tuple(_warnings(book, new)),
-        chart=_chart(book, since, found),
-    )
-
-
-def _scale(book: Logbook) -> float | None:
-    """What decides how many digits are worth printing."""
-    if book.noise is not None and book.noise.sigma > 0:
-        return book.noise.sigma
-    if book.seed_shift is not None:
-        return book.seed_shift.shift
-    return None
-
-
-def _terms(book: Logbook) -> str:
-    parts = [f"{clean(book.metric, 60) or 'no metric'}, {book.better} is better"]
-    if book.budget_seconds:
-        parts.append(f"{book.budget_seconds:g} s a run")
-    if book.hardware:
-        parts.append(clean(book.hardware, 80))
-    parts.append({"lab": "measured here", "import": "read from a log", "log": "logged by hand"}.get(book.origin, ""))
-    return " · ".join(part for part in parts if part)
-
-
-def _tiles(book: Logbook, standing: Standing | None, amounts: Amounts, new: Sequence[LoggedRun]) -> list[Tile]:
-    tiles = []
-    champion = book.champion
-    level = book.level(champion) if champion else None
-    if champion is not None and level is not None:
-        fresh = len(book.fresh(champion))
-        note = f"run {champion.number}, " + (f"mean of {plural(fresh, 'fresh run')}" if fresh else "a single run")
-        name = "Champion" if champion is not book.baseline else "Baseline, undefeated"
-        tiles.append(Tile(name, amounts.value(level), f"{book.unit + ', ' if book.unit else ''}{note}"))
-    if standing is not None:
-        value = amounts.signed(standing.gain)
-        if standing.sigmas is not None:
-            note = f"{standing.sigmas:.0f} sigma" if standing.sigmas >= 9.95 else f"{standing.sigmas:.1f} sigma"
-        elif book.seed_shift is not None:
-            note = f"{standing.gain / book.seed_shift.shift:.0f} × the seed shift"
-        else:
-            note = "noise unknown"
-        tiles.append(Tile("Better than the baseline", value, note + (", confirmed" if standing.confirmed else ", not verified")))
-    ideas = [run for run in new if run.role == "candidate"]
-    wins = sum(run.verdict == "confirmed" for run in ideas)
-    kept = sum(run.status == "keep" and not run.verdict for run in ideas)
-    note = f"{plural(wins, 'confirmed win')}" if book.origin == "lab" else f"{kept} kept, {wins} confirmed"
-    tiles.append(Tile("Ideas tried", f"{len(ideas):,}", note))
-    busy = _busy_seconds(new)
-    if busy:
-        tiles.append(Tile("Time at work", duration(busy), plural(len([r for r in new if r.seconds]), "run")))
-    else:
-        failed = sum(run.failed for run in new)
-        tiles.append(Tile("Failed", f"{failed:,}", f"of {plural(len(new), 'run')}"))
-    return tiles
-
-
-def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:
-    rows = []
-    for run in new:
-        judged = book.judged.get(run.run)
-        if judged is None or run.verdict not in _DECISION_ORDER:
+def _page(report: Report, detail: int) -> str:
+    """`detail` 3 is everything; below, pictures of older campaigns and long tables go first."""
+    template = files("memexlab.lab").joinpath("report.html.j2").read_text(encoding="utf-8")
+    shown = []
+    for i, section in enumerate(section for section in report.sections if section.chart.points):
+        if i > (12, 4, 2, 0)[3 - detail]:
+            shown.append((section, ("", "")))
             continue
-        gain = judged.gain if judged.gain is not None and judged.pairs else judged.number("screen_gain")
-        sigma = judged.sigma or (book.noise.sigma if book.noise else None)
-        rows.append(
-            VerdictRow(
-                run.number, run.verdict, clean(run.description, 140), run.usable, gain,
-                judged.low if judged.pairs else None, judged.high if judged.pairs else None,
-                gain / sigma if gain is not None and sigma else None, judged.pairs, judged.mde, clean(run.reason, 300),
-                run.commit[:12],
-            )
-        )  # fmt: skip
-    rows.sort(key=lambda row: (_DECISION_ORDER.index(row.decision), -row.pairs if row.decision == "discard" else 0,
-                               -(row.gain if row.gain is not None else -math.inf), row.number))  # fmt: skip
-    return rows
+        chart = section.chart if detail else _without_titles(section.chart)
+        wide = progress_svg(chart, height=600 if i == 0 else 460)
+        narrow = progress_svg(chart, width=420, height=440) if i == 0 or detail >= 2 else ""
+        shown.append((section, (Markup(wide), Markup(narrow))))
+    return (
+        _environment()
+        .from_string(template)
+        .render(
+            report=report,
+            shown=shown,
+            light=Markup(colour_variables("light")),
+            dark=Markup(colour_variables("dark")),
+            rows=_ROWS if detail else 6,
+            more_rows=60 if detail >= 2 else 10,
+            most_lessons=_LESSONS,
+        )
+    )
 
 
-def _kept_rows(book: Logbook) -> list[KeptRow]:
-    threshold = _believable(book)
+def _without_titles(chart: Chart) -> Chart:
+    return replace(chart, points=tuple(replace(point, title="") for point in chart.points))
+
+
+_MARK_OF_DECISION: dict[str, Mark] = {
+    "confirmed": "confirmed",
+    "provisional": "provisional",
+    "inconclusive": "inconclusive",
+}
+
+
+def _interval(row: VerdictRow, rows: Sequence[VerdictRow]) -> str:
+    """The interval of a gain as a small drawing, on the scale of the whole table."""
+    if row.low is None or row.high is None or row.gain is None:
+        return ""
+    reach = max(abs(v) for r in rows for v in (r.low, r.high) if v is not None)
+    return Markup(interval_svg(row.low, row.gain, row.high, reach, _MARK_OF_DECISION.get(row.decision, "discard")))
+
+
+def lessons_by_outcome(lessons: Iterable[Lesson]) -> list[tuple[str, list[Lesson]]]:
+    """Lessons grouped, the outcomes in their order, none empty."""
+    every = list(lessons)
+    groups = [(outcome, [lesson for lesson in every if lesson.outcome == outcome]) for outcome in OUTCOMES]
+    return [(outcome, members) for outcome, members in groups if members]
+
+
+# --- Markdown
+
+
+def _md(text: str) -> str:
+    """Foreign text inside Markdown: shown as it is, never read as markup, a link or a table border."""
+    text = re.sub(r"[\r\n]+", " ", text)
+    text = re.sub(r"([\\`*\[\]<>|~$&#!])", r"\\\1", text)
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+    return re.sub(r"(?<!\w)\\#(?=\d)", "#", text)
+
+
+def _code(text: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
+    rule = ["---:" if i in right else "---" for i in range(len(header))]
+    lines = [header, rule, *rows]
+    return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
+
+
+def _md_queue(items: Sequence[Next]) -> list[str]:
+    out = []
+    for i, item in enumerate(items, 1):
+        out.append(f"{i}. **{_md(item.title)}** {_md(item.why)}")
+        if item.command:
+            out += ["", f"   {_code(item.command)}", ""]
+    return [*out, ""]
+
+
+def _md_section(section: CampaignReport, is_first: bool) -> list[str]:
+    amounts, standing = section.amounts, section.standing
+    out = [f"## Campaign {_md(section.campaign)}", "", _md(section.terms), ""]
+    if not is_first:
+        out += [f"**{_md(section.headline)}** {_md(section.counts)}", ""]
+    out += [f"> **Warning.** {_md(text)}\n" for text in section.warnings]
+    if standing is not None:
+        interval = ""
+        if standing.low is not None and standing.high is not None:
+            interval = f", 95 % interval {amounts.signed(standing.low)} to {amounts.signed(standing.high)}"
+        how = f" ({standing.sigmas:.1f} sigma)" if standing.sigmas is not None else ""
+        out += [
+            f"- Champion #{standing.champion}: {amounts.with_unit(standing.champion_value)}, {_md(standing.champion_description)}",
+            f"- Baseline #{standing.baseline}: {amounts.with_unit(standing.baseline_value)}",
+            f"- Gain {amounts.signed(standing.gain)}{how}{interval}; {_md(standing.basis)}",
+        ]
+    out += [f"- {_md(text)}" for text in (section.third_split, section.noise) if text]
+    out.append("")
+    if section.queue:
+        out += ["### What to do next", "", *_md_queue(section.queue)]
+    if section.verdicts:
+        out += ["### Verdicts", ""]
+        out += _table(
+            ["run", "verdict", "what", "gain", "95 % interval", "pairs", "smallest visible effect"],
+            (_md_verdict(row, section) for row in section.verdicts[:40]),
+            right=(0, 3, 5, 6),
+        )
+        if len(section.verdicts) > 40:
+            out += [f'… and {len(section.verdicts) - 40} more: `memex sql "select * from verdicts"`', ""]
+    if section.kept:
+        words = {True: "no", False: "yes", None: "unknown"}
+        out += ["### Kept by the log, not verified", "", _md(section.kept_remark), ""]
+        out += _table(
+            ["run", "what", "value", "gain", "above the noise"],
+            (
+                [
+                    f"#{k.number}",
+                    _md(k.description),
+                    amounts.value(k.value),
+                    amounts.signed(k.gain),
+                    words[k.within_noise],
+                ]
+                for k in section.kept[-40:]
+            ),
+            right=(0, 2, 3),
+        )
+    if section.lessons:
+        out += ["### What was learned", ""]
+        for outcome, members in lessons_by_outcome(section.lessons):
+            out.append(f"- **{outcome.capitalize()}**")
+            out += [f"  - {_md(lesson.knob)}: {_md(lesson.evidence)}" for lesson in members[:_LESSONS]]
+            if len(members) > _LESSONS:
+                rest = members[_LESSONS:]
+                numbers = run_numbers(sorted(n for lesson in rest for n in lesson.runs))
+                out.append(f"  - and {len(rest)} more ({numbers})")
+        out += ["", *([_md(section.lessons_remark), ""] if section.lessons_remark else [])]
+    if section.settings:
+        out += ["### Settings of the champion", ""]
+        out += _table(
+            ["knob", "baseline", "champion"],
+            ([_md(s.knob), _md(s.baseline), _md(s.champion)] for s in section.settings),
+        )
+    if section.failures:
+        out += ["### Failures", ""]
+        out += _table(
+            ["times", "ended as", "cause", "runs"],
+            ([str(len(f.runs)), _md(f.status), _md(f.cause), run_numbers(f.runs)] for f in section.failures[:_ROWS]),
+            right=(0,),
+        )
+        if len(section.failures) > _ROWS:
+            out += [f"… and {len(section.failures) - _ROWS} more causes", ""]
+    out += ["### Cost and time", "", *(f"- {label}: {_md(value)}" for label, value in section.costs), ""]
+    return out
+
+
+def _md_verdict(row: VerdictRow, section: CampaignReport) -> list[str]:
+    amounts = section.amounts
+    interval = ""
+    if row.low is not None and row.high is not None:
+        interval = f"{amounts.signed(row.low)} to {amounts.signed(row.high)}"
+    gain = amounts.signed(row.gain) if row.gain is not None else ""
+    sigma = f" ({row.sigmas:.1f} sigma)" if row.sigmas is not None else ""
+    visible = amounts.fine(row.smallest_visible) if row.smallest_visible is not None else ""
     return [
-        KeptRow(run.number, clean(run.description, 140), run.usable, gain, None if threshold is None else gain < threshold)
-        for run, gain in book.kept()
-        if run.usable is not None
+        f"#{row.number}",
+        row.decision,
+        _md(row.description),
+        gain + sigma,
+        interval,
+        str(row.pairs or "one run"),
+        visible,
     ]
-
-
-def _believable(book: Logbook) -> float | None:
-    """Below this, a gain between two single runs says nothing: sqrt(2) sigma, or the seed shift itself."""
-    if book.noise is not None:
-        return book.noise.sigma * math.sqrt(2)
-    return book.seed_shift.shift if book.seed_shift else None
-
-
-def _lessons_remark(book: Logbook, found: Sequence[Effect], amounts: Amounts) -> str:
-    smallest = sorted(j.mde for j in book.judged.values() if j.mde is not None)
-    if smallest and any(effect.outcome == "no visible effect" for effect in found):
-        middle = amounts.fine(smallest[len(smallest) // 2])
-        return f"“No visible effect” is not “no effect”: anything smaller than about {middle} would have been missed."
-    if found and book.noise is None and book.seed_shift is not None:
-        return (
-            f"One run each: “hurt” is worse by more than twice the seed shift ({amounts.fine(book.seed_shift.shift)}), "
-            "“looked better” was kept and gained more than it; nothing here was repeated."
-        )
-    if found and book.noise is None:
-        return "One run each and the noise is unknown: read “hurt” as “was worse in one run”."
-    return ""
-
-
-def _settings(book: Logbook) -> tuple[SettingRow, ...]:
-    if book.champion is None or book.baseline is None or book.champion is book.baseline:
-        return ()
-    old, new = book.settings(book.baseline.run), book.settings(book.champion.run)
-    if not old or not new:
-        return ()
-    return tuple(
-        SettingRow(clean(knob, 80), clean(old.get(knob, "absent"), 80), clean(new.get(knob, "absent"), 80))
-        for knob in sorted(old.keys() | new.keys())
-        if old.get(knob) != new.get(knob)
-    )
-
-
-def _busy_seconds(runs: Sequence[LoggedRun]) -> float:
-    """Wall clock during which at least one run was at work; runs side by side count once."""
-    spans = []
-    for run in runs:
-        if run.seconds and run.seconds > 0:
-            end = datetime.fromisoformat(run.at.replace("Z", "+00:00")).timestamp()
-            spans.append((end - run.seconds, end))
-    busy, reached = 0.0, -math.inf
-    for start, end in sorted(spans):
-        busy += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return busy
-
-
-def _costs(book: Logbook, new: Sequence[LoggedRun]) -> list[tuple[str, str]]:
-    roles = {"candidate": "idea", "baseline": "baseline repeat", "pair": "run of fresh pairs", "final": "third-split score"}
-    counts = [(sum(run.role == role for run in new), name) for role, name in roles.items()]
-    told = ", ".join(
-        f"{count:,} {name}" if count == 1 or name.startswith("run") else plural(count, name) for count, name in counts if count
-    )
-    found = [("Runs", f"{len(new):,} ({told})" if told else "0")]
-    busy, total = _busy_seconds(new), sum(run.seconds or 0.0 for run in new)
-    if book.origin != "lab" and total:
-        found.append(("Time", f"{duration(total)} of runs, as recorded"))
-    elif busy:
-        side = f", {duration(total)} of runs side by side" if total > busy * 1.05 else ""
-        found.append(("Time at work", duration(busy) + side))
-    else:
-        found.append(("Time", "not recorded"))
-    if book.training_seconds:
-        found.append(("Training, as the runs report it", duration(book.training_seconds)))
-    money = [run.usd for run in new if run.usd is not None]
-    found.append(("Money", usd(sum(money)) if money else "not recorded"))
-    blocked = [run for run in new if run.status == "blocked"]
-    if blocked:
-        found.append(("Refused before they ran", f"{plural(len(blocked), 'run')} ({run_numbers([r.number for r in blocked])})"))
-    lost = [run for run in new if run.status in ("lost", "timeout")]
-    if lost:
-        found.append(("Lost or out of time", f"{plural(len(lost), 'run')} ({run_numbers([r.number for r in lost])})"))
-    return found
-
-
-def _warnings(book: Logbook, new: Sequence[LoggedRun]) -> list[str]:
-    found = []
-    if book.origin == "import":
-        found.append("These numbers were copied from a log; nothing here measured them again.")
-    reported = [run.number for run in new if run.self_reported and run.usable is not None]
-    if reported and book.origin != "import":
-        found.append(
-            f"{plural(len(reported), 'run')} printed {'its' if len(reported) == 1 else 'their'} own metric: the number is as "
-            "honest as the edited code. [target] evaluate and artifact in memex.toml let the harness measure it instead."
-        )
-    levels = sorted({run.isolation for run in new if run.isolation})
-    if levels and not any(word in level for level in levels for word in ("bubblewrap", "bwrap", "sandbox", "container")):
-        found.append(
-            f"Isolation: {', '.join(clean(level, 40) for level in levels)}. "
-            "A run could read your files and use the network; run only code you would run yourself."
-        )
-    machines = sorted({run.hardware for run in new if run.hardware})
-    if len(machines) > 1:
-        names = "; ".join(clean(name, 60) for name in machines[:4])
-        found.append(f"Runs of this campaign come from {len(machines)} kinds of hardware ({names}): compare with care.")
-    return found
-
-
-# --- the picture
-
-
-def _chart(book: Logbook, since: str | None, found: Sequence[Effect]) -> Chart:
-    doubted = {row.number for row in _kept_rows(book) if row.within_noise}
-    shown = [run for run in book.runs if run.role != "final"]
-    points = tuple(
-        Point(run.number, run.usable, mark, f"#{run.number} {MARK_WORDS.get(mark, mark)}: {clean(run.description, 90)}"
-              + (f" ({run.usable:.6g})" if run.usable is not None else ""))
-        for run in shown
-        for mark in [_mark(book, run, doubted)]
-    )  # fmt: skip
-    steps = []
-    for reign in book.reigns:
-        run = book.by_run.get(reign.run)
-        level = book.level(run) if run else None
-        if run is not None and level is not None:
-            steps.append(Step(run.number, level, f"#{run.number} {clean(run.description, 60)}", run.usable))
-    is_new = [run.number for run in shown if since is not None and is_since(run.at, since)]
-    new_from = min(is_new) if is_new and len(is_new) < len(shown) else None
-    axis = clean(book.unit or book.metric, 60) or "value"
-    if book.noise is not None and book.noise.sigma > 0:
-        return Chart(points, tuple(steps), axis, book.better, book.noise.sigma, "± 1 sigma", "sigma", new_from)
-    if book.seed_shift is not None:
-        return Chart(points, tuple(steps), axis, book.better, book.seed_shift.shift, "± seed shift (weak)", "", new_from)
-    return Chart(points, tuple(steps), axis, book.better, new_from=new_from)
-
-
-MARK_WORDS = {"discard": "discarded", "pair": "fresh pair", "doubtful": "kept, gain within noise", "running": "still running"}
-
-
-def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:
-    if run.status == "started":
-        return "running"
-    if run.usable is None:
-        return "failed"
-    if run.role == "pair":
-        return "pair"
-    if run.role == "baseline" or (run is book.baseline and not run.verdict):
-        return "baseline"
-    for decision in ("confirmed", "provisional", "inconclusive"):
-        if run.verdict == decision or (run.status == decision and not run.verdict):
-            return decision  # type: ignore[return-value]
-    if run.status == "keep" and not run.verdict:
-        return "doubtful" if run.number in doubted else "kept"
-    return "discard"
-
-
-from .pages import to_html, to_json, to_markdown, to_png  # noqa: E402
-
-__all__ = ["CampaignReport", "Judged", "Report", "build_report", "to_html", "to_json", "to_markdown", "to_png"]

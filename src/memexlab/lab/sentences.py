@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .learned import Effect, Next
-from .logbook import Logbook, LoggedRun
+from .logbook import Logbook, LoggedRun, busy_seconds
 from .verdict import student_t_quantile
 from .wording import Amounts, clean, duration, plural, run_numbers, sigmas
 
@@ -82,21 +82,34 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: 
     sigma = book.noise.sigma if book.noise else None
     if standing is None:
         return _nothing_won(book, amounts, found, sigma)
-    value, gain = amounts.with_unit(standing.champion_value), amounts.value(abs(standing.gain))
+    value = amounts.with_unit(standing.champion_value)
+    gain = (amounts.value if amounts.decimals is not None else amounts.fine)(abs(standing.gain))
+    name = f"#{standing.champion} {clean(standing.champion_description, 60)}".strip()
     how = f" ({sigmas(standing.gain, sigma)})" if sigma else ""
     if standing.confirmed:
-        steps = sum(r.verdict == "confirmed" for r in book.lineage(book.champion) if book.champion) if book.champion else 1
+        steps = (
+            sum(r.verdict == "confirmed" for r in book.lineage(book.champion) if book.champion) if book.champion else 1
+        )
         sure = f"confirmed by {plural(standing.pairs, 'fresh pair')}" if standing.pairs else "confirmed"
         way = "better" if standing.gain >= 0 else "WORSE"
         if steps > 1:
             sure = f"{steps} confirmed wins on top of one another, the last by {plural(standing.pairs, 'fresh pair')}"
-        return f"Champion {value}, {gain} {way} than the baseline{how}, {sure}."
-    shift = f" One seed change alone moved it by {amounts.value(book.seed_shift.shift)}." if book.seed_shift else ""
-    return (
-        f"Best kept run {value}, {gain} better than the first one{how}; nothing was repeated, so it is not verified.{shift}"
-        if standing.gain >= 0
-        else f"Best kept run {value}, {gain} worse than the first one{how}."
-    )
+        return f"Champion {value} ({name}), {gain} {way} than the baseline{how}, {sure}."
+    if standing.gain < 0:
+        return f"Best kept run {value} ({name}), {gain} worse than the first one{how}."
+    return f"Best kept run {value} ({name}), {gain} better than the first one{how}, and not verified.{_luck(book, amounts)}"
+
+
+def _luck(book: Logbook, amounts: Amounts) -> str:
+    """How much of a log that repeats nothing may be luck."""
+    gains = [gain for _, gain in book.kept()]
+    if book.noise is not None or not gains:
+        return ""
+    if book.seed_shift is None:
+        return " Nothing in it was repeated, so there is no telling how much is luck."
+    inside = sum(gain < book.seed_shift.shift for gain in gains)
+    moved = amounts.value(book.seed_shift.shift)
+    return f" A new seed alone moved it by {moved}; {inside} of the {plural(len(gains), 'keep')} gained less than that."
 
 
 def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma: float | None) -> str:
@@ -124,12 +137,12 @@ def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> 
     open_ = sum(run.verdict in ("provisional", "inconclusive") for run in ideas)
     kept = sum(run.status == "keep" and not run.verdict for run in ideas)
     waiting = sum(run.status == "started" for run in ideas)
-    seconds = sum(run.seconds or 0.0 for run in new)
+    seconds = busy_seconds(new) if book.origin == "lab" else 0.0
     parts = [f"{sum(run.verdict == 'confirmed' for run in ideas)} confirmed"]
     parts += [f"{open_} unresolved"] if open_ or book.origin == "lab" else []
     parts += [f"{kept} kept without a check"] if kept else []
     parts += [f"{failed} failed", *([f"{waiting} still running"] if waiting else [])]
-    within = f" with {duration(seconds)} of runs" if seconds else ""
+    within = f" in {duration(seconds)}" if seconds else ""
     lead = "New: " if only_new else ""
     return f"{lead}{plural(len(ideas), 'idea')} tried{within}: {', '.join(parts)}."
 
@@ -192,7 +205,9 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
     if ours is None and theirs is None:
         return None
     scores = [
-        f"{name} {amounts.value(run.usable)} (#{run.number})" if run.usable is not None else f"{name} failed (#{run.number})"
+        f"{name} {amounts.value(run.usable)} (#{run.number})"
+        if run.usable is not None
+        else f"{name} failed (#{run.number})"
         for name, run in (("champion", ours), ("baseline", theirs))
         if run is not None and not (name == "baseline" and run is ours)
     ]
@@ -204,7 +219,9 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
     expected = standing.gain if standing else 0.0
     if gain <= 0:
         return ThirdSplit(
-            f"{text} It disagrees: there the champion is {amounts.fine(-gain)} worse. Do not count on this win.", gain, True
+            f"{text} It disagrees: there the champion is {amounts.fine(-gain)} worse. Do not count on this win.",
+            gain,
+            True,
         )
     if expected > 0 and gain < expected / 2:
         return ThirdSplit(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 #: Control, format (bidi overrides, zero width), surrogate and private characters: none of them may reach a page.
 _UNWANTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Text that needs quotes and means itself inside double ones.
+_IN_DOUBLE_QUOTES = re.compile(r"(?=.*[ '])[^\"$`\\!\n]+")
 _JOINERS = frozenset("\u200c\u200d")
 
 
@@ -60,7 +62,7 @@ def utc(at: str) -> str:
 
 def command(*words: str) -> str:
     """A command line that can be typed into a POSIX shell."""
-    return shlex.join(words)
+    return " ".join(f'"{word}"' if _IN_DOUBLE_QUOTES.fullmatch(word) else shlex.quote(word) for word in words)
 
 
 def sql_text(text: str) -> str:
@@ -96,7 +98,7 @@ class Amounts:
 
     def signed(self, gain: float) -> str:
         text = self.fine(gain)
-        return text if text.startswith("-") or not float(text) else f"+{text}"
+        return f"−{text[1:]}" if text.startswith("-") else f"+{text}" if float(text) else text
 
 
 def sigmas(gain: float, sigma: float | None) -> str:

@@ -182,10 +182,16 @@ class Index:
                 db.executemany("INSERT INTO damage VALUES (?, ?, ?, ?, ?)", rows)
                 self._store_cursor(cursor)
             db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             self._cursor = None
+            if isinstance(error, sqlite3.OperationalError):
+                raise OutsideError(
+                    f"the views at {self.path} could not be brought up to date: {error}. The ledger is whole",
+                    retryable=True,
+                    hint="df -h .   (free some space, then run the command again)",
+                ) from error
             raise
         self._cursor = cursor
         wal = Path(f"{self.path}-wal")

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations, islice, product
-from statistics import median
+from itertools import combinations, product
+from statistics import fmean, median
 
-from ...ledger import Scalar
-from ...memory.knobs import set_knobs
+from ...ledger import FAILED, Scalar
+from ...memory.knobs import set_knobs, settings
 from . import Brief, Prompt, Proposal, Tried
 from .moves import Axis, axes, grid, shown
 
@@ -25,21 +26,19 @@ from .moves import Axis, axes, grid, shown
 GOES_ON = 0.5
 #: Share of a loss that the opposite step is expected to bring: most authors' values are already good.
 TURNS_ROUND = 0.3
-#: Chance that a move on a knob which nobody has touched brings a typical gain, times the weight of its name.
-UNTOUCHED = 1.0
-#: What is left of a gain that was measured under other settings.
+#: What is left of a gain that was measured under other settings, and of one that the noise may have made.
 CARRIES_OVER = 0.7
 NEAR_MISS = 0.3
 #: How far to look, in steps, before saying that nothing is left.
 FARTHEST_STEPS = 6
-COMBINATIONS_TO_TRY = 4096
+MIXTURES_TO_TRY = 4096
 
 _Key = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """One run that changed one knob: from, to, how much better it got (None: it failed), and how to name the run."""
+    """One run that changed one knob: from, to, how much better it got (None: it failed), and what to call the run."""
 
     old: Scalar
     new: Scalar
@@ -49,7 +48,10 @@ class _Edge:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What moving a knob from its present value to another is believed to bring, and the run that says so."""
+    """What moving a knob from its present value to another is believed to bring, and the run that says so.
+
+    `backward` says that the move would undo that run; `gain` is -inf where the value failed.
+    """
 
     gain: float
     edge: _Edge
@@ -64,7 +66,7 @@ class _Move:
 
 
 class KnobProposer:
-    """Searches the numeric, boolean and word settings of the editable Python files; the same brief gives the same moves.
+    """Searches the numeric, boolean and word settings of the editable Python files; deterministic given the brief.
 
     Proposes nothing that was measured, or is being measured, under the same settings; returns fewer than `want` only
     where no knob can be turned to anything new.
@@ -80,71 +82,70 @@ class KnobProposer:
 
 
 class _Search:
+    """All that one brief says, and the moves that follow from it."""
+
     def __init__(self, brief: Brief) -> None:
         self.brief = brief
         self.axes = {axis.name: axis for axis in axes(brief.files, brief.ranges)}
         self.random = random.Random(brief.seed)
         self.sign = 1.0 if brief.better == "higher" else -1.0
-        known = brief.sigma is not None and math.isfinite(brief.sigma) and brief.sigma > 0
-        self.sigma = float(brief.sigma or 0.0) if known else 0.0
-        self.here = self._settings_here()
-        self.measured = {_key(settings) for settings in self._seen_settings()}
-        self.edges: dict[str, list[_Edge]] = {name: [] for name in self.axes}
-        gains: list[float] = []
-        for index, tried in enumerate(brief.tried, start=1):
-            gain = self._gain(tried)
-            changed = _changed(tried.parent, tried.settings)
-            if gain is not None:
-                gains.append(abs(gain))
-            if len(changed) == 1 and changed[0] in self.edges and (gain is not None or _failed(tried)):
-                name = changed[0]
-                label = f"run {tried.number}" if tried.number else f"candidate {index}"
-                self.edges[name].append(_Edge(tried.parent[name], tried.settings[name], gain, label))
-        clear = [gain for gain in gains if gain > self.sigma]
-        self.typical = max(2 * self.sigma, 0.5 * median(clear) if clear else 0.0) or 1e-9
-        self.known = {name: self._around(axis) for name, axis in self.axes.items()}
-
-    def _settings_here(self) -> dict[str, Scalar]:
-        from ...memory.knobs import settings
-
-        several = len(self.brief.files) > 1
-        return {
+        sigma = brief.sigma if brief.sigma is not None and math.isfinite(brief.sigma) else 0.0
+        self.sigma = max(sigma, 0.0)
+        several = len(brief.files) > 1
+        self.here: dict[str, Scalar] = {
             (f"{path}:{name}" if several else name): value
-            for path, source in self.brief.files.items()
+            for path, source in brief.files.items()
             if path.endswith(".py")
             for name, value in settings(source).items()
         }
+        self.seen = {_key(self.here)}
+        self.edges: dict[str, list[_Edge]] = {name: [] for name in self.axes}
+        self.disappointed: Counter[tuple[str, str]] = Counter()
+        gains = [gain for gain in map(self._learn, brief.tried, range(1, len(brief.tried) + 1)) if gain is not None]
+        clear = [abs(gain) for gain in gains if abs(gain) > self.sigma]
+        self.typical = max(2 * self.sigma, 0.5 * median(clear) if clear else 0.0) or 1e-9
+        self.known = {name: self._around(axis) for name, axis in self.axes.items()}
 
-    def _seen_settings(self) -> Iterator[Mapping[str, Scalar]]:
-        yield self.here
-        for tried in self.brief.tried:
-            if tried.status != "lost":
-                yield tried.settings
-            if tried.parent_value is not None:
-                yield tried.parent
-
-    def _gain(self, tried: Tried) -> float | None:
-        if tried.value is None or tried.parent_value is None:
-            return None
-        gain = self.sign * (tried.value - tried.parent_value)
-        return gain if math.isfinite(gain) else None
+    def _learn(self, tried: Tried, position: int) -> float | None:
+        """Takes one run into account; returns its gain over its parent, positive when better, None if not measured."""
+        if tried.status != "lost":
+            self.seen.add(_key(tried.settings))
+        if tried.parent_value is not None:
+            self.seen.add(_key(tried.parent))
+        gain: float | None = None
+        if tried.value is not None and tried.parent_value is not None:
+            gain = self.sign * (tried.value - tried.parent_value)
+        if gain is not None and not math.isfinite(gain):
+            gain = None
+        changed = [name for name, value in tried.settings.items() if not _close(value, tried.parent.get(name))]
+        failed = tried.value is None and tried.status in FAILED - {"lost", "started"}
+        if len(changed) == 1 and changed[0] in self.edges and tried.parent and (gain is not None or failed):
+            label = f"Run {tried.number}" if tried.number else f"Candidate {position}"
+            edge = _Edge(tried.parent.get(changed[0]), tried.settings[changed[0]], gain, label)
+            self.edges[changed[0]].append(edge)
+        elif failed or (gain is not None and gain <= self.sigma):
+            self.disappointed.update((name, _text(tried.settings[name])) for name in changed)
+        return gain
 
     def _around(self, axis: Axis) -> dict[Scalar, _Known]:
-        """What is known of other values of a knob, added up along the edges from its present value; failures as -inf."""
+        """What is known of other values of a knob, added up along the runs that lead there from its present value."""
         found: dict[Scalar, _Known] = {}
         reached: list[tuple[Scalar, float]] = [(axis.value, 0.0)]
-        while reached:
-            place, so_far = reached.pop(0)
-            sums: dict[Scalar, list[tuple[float, _Edge, bool]]] = {}
+        for place, so_far in reached:  # grows while it is walked
+            reports: dict[str, list[_Known]] = {}
+            values: dict[str, Scalar] = {}
             for edge in self.edges[axis.name]:
                 if _close(edge.old, place):
-                    sums.setdefault(edge.new, []).append((-math.inf if edge.gain is None else edge.gain, edge, False))
+                    values[_text(edge.new)] = edge.new
+                    gain = -math.inf if edge.gain is None else edge.gain
+                    reports.setdefault(_text(edge.new), []).append(_Known(gain, edge, False))
                 elif _close(edge.new, place) and edge.gain is not None:
-                    sums.setdefault(edge.old, []).append((-edge.gain, edge, True))
-            for value, reports in sums.items():
-                if not _close(value, axis.value) and not any(_close(value, other) for other in found):
-                    gain = so_far + sum(gain for gain, _, _ in reports) / len(reports)
-                    found[value] = _Known(gain, reports[-1][1], reports[-1][2])
+                    values[_text(edge.old)] = edge.old
+                    reports.setdefault(_text(edge.old), []).append(_Known(-edge.gain, edge, True))
+            for text, value in values.items():
+                if value is not None and not any(_close(value, other) for other in (axis.value, *found)):
+                    gain = so_far + fmean(report.gain for report in reports[text])
+                    found[value] = _Known(gain, reports[text][-1].edge, reports[text][-1].backward)
                     if math.isfinite(gain):
                         reached.append((value, gain))
         return found
@@ -154,90 +155,199 @@ class _Search:
     def best(self, want: int) -> list[_Move]:
         """The `want` moves with the highest expected gain, each knob once as long as there are others."""
         chosen: list[_Move] = []
-        taken = set(self.measured)
+        taken = set(self.seen)
         for moves in self._rounds():
             order = list(moves)
             self.random.shuffle(order)
             order.sort(key=lambda move: -move.expected)
-            for fresh_knobs_only in (True, False):
+            for other_knobs_only in (True, False):
                 for move in order:
                     if len(chosen) >= want:
                         return chosen
                     key = _key({**self.here, **move.values})
-                    used = {name for other in chosen for name in other.values}
-                    if key not in taken and not (fresh_knobs_only and used & set(move.values)):
+                    busy = {name for other in chosen for name in other.values}
+                    if key not in taken and not (other_knobs_only and busy & set(move.values)):
                         taken.add(key)
                         chosen.append(move)
         return chosen
 
     def _rounds(self) -> Iterator[Iterable[_Move]]:
-        """Moves that evidence or a name speaks for; then second chances; then ever farther ones; then any mixture."""
-        every = list(self._single_moves()) + list(self._joint_moves())
-        yield [move for move in every if move.expected > 0]
-        yield [move for move in every if move.expected <= 0 and move.expected > -math.inf]
-        for reach in range(2, FARTHEST_STEPS + 1):
+        """What evidence or a name speaks for, then what nothing speaks against, then farther steps, then anything."""
+        every = [move for axis in self.axes.values() for move in self._single_moves(axis)]
+        yield [move for move in (*every, *self._joint_moves()) if move.expected > 0]
+        yield [move for move in every if -self.sigma <= move.expected <= 0]
+        yield list(self._far_moves(2))
+        yield [move for move in every if move.expected < -self.sigma]
+        for reach in range(3, FARTHEST_STEPS + 1):
             yield list(self._far_moves(reach))
         yield self._mixtures()
 
-    def _single_moves(self) -> Iterator[_Move]:
-        for axis in self.axes.values():
-            known = self.known[axis.name]
-            for value, fact in known.items():
-                if math.isfinite(fact.gain):
-                    yield self._again(axis, value, fact)
-            if axis.scale == "choice":
-                for value in axis.choices:
-                    if not any(_close(value, other) for other in known):
-                        yield self._untouched(axis, value, 0.0)
-            else:
-                yield from self._steps(axis, known)
-
-    def _steps(self, axis: Axis, known: Mapping[Scalar, _Known]) -> Iterator[_Move]:
+    def _single_moves(self, axis: Axis) -> Iterator[_Move]:
+        known = self.known[axis.name]
+        for value, fact in known.items():
+            if math.isfinite(fact.gain):
+                yield self._again(axis, value, fact)
+        if axis.scale == "choice":
+            for value in axis.choices:
+                if not any(_close(value, other) for other in known):
+                    yield self._untouched(axis, value, 0.0)
+            return
         places = sorted((axis.place(value), value) for value in known if math.isfinite(axis.place(value)))
         for side in (1.0, -1.0):
-            ahead = [(abs(place), value) for place, value in places if place * side > 0]
-            behind = [(abs(place), value) for place, value in places if place * side < 0]
-            nearest = min(ahead, key=lambda pair: pair[0], default=None)
-            other = min(behind, key=lambda pair: pair[0], default=None)
-            if nearest is None:
+            ahead = min(((abs(place), value) for place, value in places if place * side > 0), default=None)
+            behind = min(((abs(place), value) for place, value in places if place * side < 0), default=None)
+            if ahead is None:
                 value = axis.at(side)
                 if value is not None:
-                    yield self._onward(axis, value, known[other[1]] if other else None, side)
-            elif nearest[0] > 0.6:
-                value = axis.at(side * nearest[0] / 2)
-                if value is not None and not _close(value, nearest[1]):
-                    yield self._between(axis, value, side, nearest, other, known)
+                    yield self._onward(axis, value, side, known[behind[1]] if behind else None)
+            else:
+                value = axis.at(side * ahead[0] / 2)
+                if value is not None and ahead[0] > 0.6 and not _close(value, ahead[1]):
+                    yield self._between(axis, value, ahead, behind)
 
     def _untouched(self, axis: Axis, value: Scalar, side: float) -> _Move:
         prior = axis.prior
         lean = 1.0 if not prior.first or not side or side == prior.first else 0.8
-        expected = UNTOUCHED * self.typical * prior.weight * lean
-        return _Move({axis.name: value}, expected, f"No run has changed {axis.name} yet; {prior.why}.")
+        why = f"No run has turned {axis.name} yet, and {prior.why}."
+        return _Move({axis.name: value}, self.typical * prior.weight * lean, why)
 
-    def _onward(self, axis: Axis, value: Scalar, behind: _Known | None, side: float) -> _Move:
-        """One step into where nothing was measured; `behind` is what is known on the other side."""
+    def _onward(self, axis: Axis, value: Scalar, side: float, behind: _Known | None) -> _Move:
+        """One step to where nothing was measured; `behind` is what is known of the other side."""
         if behind is None:
             return self._untouched(axis, value, side)
         values = {axis.name: value}
+        story = self._story(axis, behind.edge)
+        plain = self.typical * axis.prior.weight
         if math.isinf(behind.gain):
-            return _Move(
-                values, 0.5 * self.typical * axis.prior.weight, f"{_story(axis, behind)}; the other way may run."
-            )
+            return _Move(values, 0.5 * plain, f"{story}; the other way may run, and better.")
+        if behind.gain > self.sigma:
+            return _Move(values, 0.0, f"{story}; the other way is still open.")
         if abs(behind.gain) <= self.sigma:
-            expected = 0.3 * self.typical * axis.prior.weight - abs(behind.gain) * 0.1
-            return _Move(
-                values, expected, f"{self._story(axis, behind)}, within the noise; the other way is still open."
-            )
-        if behind.gain > 0:
-            return _Move(values, 0.0, f"{self._story(axis, behind)}; the other way is still open.")
+            return _Move(values, 0.3 * plain, f"{story}, within the noise; the other way is still open.")
         if behind.backward:
-            return _Move(
-                values,
-                -GOES_ON * behind.gain,
-                f"{self._story(axis, behind)}; one more step the same way may gain again.",
-            )
-        return _Move(
-            values,
-            -TURNS_ROUND * min(behind.gain, 0.0) * axis.prior.weight + 0.3 * self.typical * axis.prior.weight,
-            f"{self._story(axis, behind)}, so {axis.name} matters here; the other way may gain.",
-        )
+            return _Move(values, -GOES_ON * behind.gain, f"{story}; one more step the same way may gain again.")
+        expected = 0.3 * plain + TURNS_ROUND * min(-behind.gain, 3 * self.typical)
+        return _Move(values, expected, f"{story}, so {axis.name} matters here; the other way may gain.")
+
+    def _between(
+        self, axis: Axis, value: Scalar, ahead: tuple[float, Scalar], behind: tuple[float, Scalar] | None
+    ) -> _Move:
+        """Half-way to the nearest measured value, worth what a parabola through the neighbours on both sides says."""
+        known = self.known[axis.name]
+        far, fact = ahead[0], known[ahead[1]]
+        story = self._story(axis, fact.edge)
+        if math.isinf(fact.gain):
+            expected = 0.1 * self.typical * axis.prior.weight
+            return _Move({axis.name: value}, expected, f"{story}; half of that step may run.")
+        back = known[behind[1]] if behind else None
+        if behind is None or back is None or math.isinf(back.gain):
+            return _Move({axis.name: value}, 0.0, f"{story}; half of that step may be the right size.")
+        if abs(fact.gain) <= self.sigma and abs(back.gain) <= self.sigma:
+            return _Move({axis.name: value}, -self.sigma, f"{story}; a smaller step was never measured.")
+        slope, other = fact.gain / far, back.gain / behind[0]
+        bend = (slope + other) / (far + behind[0])
+        there = bend * (far / 2) ** 2 + (slope - bend * far) * far / 2
+        why = f"{story}, and {_lower(self._story(axis, back.edge))}; the best value may lie between."
+        return _Move({axis.name: value}, 0.5 * there, why)
+
+    def _again(self, axis: Axis, value: Scalar, fact: _Known) -> _Move:
+        """A value that was measured before, now under other settings."""
+        story = self._story(axis, fact.edge)
+        doubt = 0.5 ** self.disappointed[(axis.name, _text(value))]
+        if fact.gain > self.sigma:
+            return _Move({axis.name: value}, CARRIES_OVER * fact.gain * doubt, f"{story}; it should hold here too.")
+        if fact.gain > NEAR_MISS * self.sigma:
+            why = f"{story}: a near miss, and the settings around it have changed since."
+            return _Move({axis.name: value}, NEAR_MISS * fact.gain * doubt, why)
+        lost = min(fact.gain, -1e-12)
+        return _Move({axis.name: value}, lost, f"{story}; the settings around it have changed since.")
+
+    def _joint_moves(self) -> Iterator[_Move]:
+        """Two changes at once that gained apart, each by enough to hope that both together show."""
+        parts = [
+            (axis, value, fact)
+            for axis in self.axes.values()
+            for value, fact in self.known[axis.name].items()
+            if fact.gain > NEAR_MISS * self.sigma and not fact.backward
+        ]
+        for (one, first, fact), (two, second, other) in combinations(parts, 2):
+            if one.name != two.name:
+                doubt = self.disappointed[(one.name, _text(first))] + self.disappointed[(two.name, _text(second))]
+                share = CARRIES_OVER if min(fact.gain, other.gain) > self.sigma else NEAR_MISS
+                why = f"{self._story(one, fact.edge)}, and {_lower(self._story(two, other.edge))}; both may add up."
+                expected = share * (fact.gain + other.gain) * 0.5**doubt
+                yield _Move({one.name: first, two.name: second}, expected, why)
+
+    def _far_moves(self, reach: int) -> Iterator[_Move]:
+        for axis in self.axes.values():
+            for steps in (float(reach), float(-reach)):
+                value = axis.at(steps)
+                if value is not None and not any(_close(value, other) for other in self.known[axis.name]):
+                    why = f"The steps near {axis.name} {shown(axis.value)} are used up; this one is {reach} steps away."
+                    yield _Move({axis.name: value}, axis.prior.weight, why)
+
+    def _mixtures(self) -> Iterator[_Move]:
+        """Several knobs at once: all mixtures where they are few, else a sample of them drawn with the brief's seed."""
+        options = [
+            [axis.value]
+            + [
+                value
+                for value in grid(axis, FARTHEST_STEPS)
+                if not any(_close(value, bad) and math.isinf(fact.gain) for bad, fact in self.known[axis.name].items())
+            ]
+            for axis in self.axes.values()
+        ]
+        names = list(self.axes)
+        if math.prod(map(len, options)) <= MIXTURES_TO_TRY:
+            mixtures: Iterable[tuple[Scalar, ...]] = product(*options)
+        else:
+            mixtures = (self._drawn(options) for _ in range(MIXTURES_TO_TRY))
+        for mixture in mixtures:
+            values = {name: value for name, value in zip(names, mixture, strict=True) if value != self.here[name]}
+            if values:
+                why = f"Every single step was measured; this turns {' and '.join(values)} together."
+                yield _Move(values, -float(len(values)), why)
+
+    def _drawn(self, options: list[list[Scalar]]) -> tuple[Scalar, ...]:
+        turned = set(self.random.sample(range(len(options)), min(len(options), self.random.choice((2, 2, 3)))))
+        return tuple(self.random.choice(row) if i in turned else row[0] for i, row in enumerate(options))
+
+    # --- wording
+
+    def _story(self, axis: Axis, edge: _Edge) -> str:
+        step = f"{edge.label} ({axis.name} {shown(edge.old)} -> {shown(edge.new)})"
+        if edge.gain is None:
+            return f"{step} failed"
+        size = f"{abs(edge.gain):.3g}" + (f" ({abs(edge.gain) / self.sigma:.1f} sigma)" if self.sigma else "")
+        return f"{step} {'gained' if edge.gain > 0 else 'lost'} {size}"
+
+    def proposal(self, move: _Move) -> Proposal:
+        changed: dict[str, dict[str, Scalar]] = {}
+        for name, value in move.values.items():
+            path, _, knob = name.rpartition(":")
+            changed.setdefault(path or next(iter(self.brief.files)), {})[knob] = value
+        text = ", ".join(f"{name} {shown(self.here[name])} -> {shown(value)}" for name, value in move.values.items())
+        files = {path: set_knobs(self.brief.files[path], values) for path, values in changed.items()}
+        return Proposal(text, move.why, files)
+
+
+def _close(one: Scalar, other: Scalar) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool) or isinstance(one, str) or isinstance(other, str):
+        return type(one) is type(other) and one == other
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=1e-9)
+
+
+def _text(value: Scalar) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return repr(value)
+    return f"{value:.9g}"
+
+
+def _key(values: Mapping[str, Scalar]) -> _Key:
+    return frozenset((name, _text(value)) for name, value in values.items())
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]

@@ -128,8 +128,10 @@ class Axis:
         return float(0.1 * 2 ** (steps - 1))
 
     def _rounded(self, value: float) -> Scalar | None:
+        if self.scale == "near_one":
+            return round(1 - float(f"{1 - value:.2g}"), 8)
         if not self.whole:
-            return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if self.scale != "near_one" else round(value, 6)
+            return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
         if self.power_of_two and value > 0:
             number = 2 ** round(math.log2(value))
             return number if number >= 1 and self.low <= number <= self.high else None
