@@ -9,8 +9,9 @@ they measured. So this compares ways to search, not ways to judge. Optuna's rows
 The surrogate is a training run of 15 s in miniature. The size of its effects follows single-knob measurements of a
 small byte-level GPT: rate x4 -0.244 bits per byte, ReLU -0.224, context halved -0.167, initialisation x3 -0.158,
 batch halved -0.096, width x1.5 +0.044, second layer +0.306, decay, betas, clip and warm-up within the noise, one run
-+-0.012; wins do not add. Each seed moves every optimum and bends every curve anew, so that no method can know them. With
-`named` the knobs have their real names, which the proposer's order uses; with `hidden` they are called K00, K01...
++-0.012; wins do not add. Each seed moves every optimum and bends every curve anew, so that no method can know them.
+With `named` the knobs have their real names, which the proposer's order uses, and that order was written knowing such
+measurements; with `hidden` they are called K00, K01 and so on, and only the search itself counts.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ SHIFTS = {"BATCH_SIZE": 0.5, "WIDTH": -0.5, "LAYERS": -0.5, "INIT_STD": -0.2}
 WORDS = {"gelu": 0.0, "relu": -0.224, "silu": -0.05, "tanh": 0.15}
 
 
-def surrogate(seed: int, hidden: bool) -> Task:
+def surrogate(seed: int, hidden: bool, reach: int = 8) -> Task:
     draw = random.Random(seed)
     bent = {name: (best + draw.gauss(0, 0.4), curve * math.exp(draw.gauss(0, 0.3))) for name, _, best, curve in CURVES}
     words = {word: effect + draw.gauss(0, 0.03) if effect else 0.0 for word, effect in WORDS.items()}
@@ -94,7 +95,9 @@ def surrogate(seed: int, hidden: bool) -> Task:
     if hidden:
         lines.sort()
     ranges = {
-        names[name]: KnobRange(default / 8 if isinstance(default, float) else 1, default * 8, "log")
+        names[name]: KnobRange(
+            default / reach if isinstance(default, float) else max(1, default // reach), default * reach, "log"
+        )
         for name, default in defaults.items()
     }
     ranges[names["ACTIVATION"]] = KnobRange(choices=tuple(WORDS))
@@ -324,6 +327,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--landscape", choices=("named", "hidden", "both"), default="both")
+    parser.add_argument("--reach", type=int, default=8, help="ranges go from default / REACH to default * REACH")
     parser.add_argument("--real", type=Path, default=Path(__file__).parents[1] / "targets" / "sql-tuning")
     parser.add_argument("--real-seeds", type=int, default=3)
     parser.add_argument("--budget", type=int, action="append")
@@ -334,8 +338,10 @@ def main() -> None:
     budgets = tuple(options.budget or BUDGETS)
     for landscape in ("named", "hidden"):
         if options.landscape in (landscape, "both"):
-            title = f"Surrogate, names {landscape}: median true value (lower is better), {len(seeds)} seeds"
-            table(title, lambda seed, hidden=landscape == "hidden": surrogate(seed, hidden), seeds, budgets)
+            title = f"Surrogate, names {landscape}, ranges x{options.reach}: median true value of {len(seeds)} seeds"
+            table(
+                title, lambda seed, hidden=landscape == "hidden": surrogate(seed, hidden, options.reach), seeds, budgets
+            )
     if (options.real / "memex.toml").exists():
         task = real(options.real)
         table(f"{options.real.name}, {task.better} is better", lambda _: task, range(options.real_seeds), budgets)

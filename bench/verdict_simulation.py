@@ -1,6 +1,6 @@
 """Simulate campaigns where the truth is known, to see what each rule for keeping a change believes and gains.
 
-Run `python bench/verdict_simulation.py` for the tables as markdown (three to four minutes on one core), `--campaigns N` for
+Run `python bench/verdict_simulation.py` for the tables as markdown (three minutes on one core), `--campaigns N` for
 fewer or more. Nothing is read or written but stdout, and the seed is fixed.
 
 The world, and what is assumed of it. Sigma of one run is the unit. A candidate is one edit on top of what it was made

@@ -165,7 +165,7 @@ def test_correlation_of_a_metric_without_noise_is_nothing() -> None:
     [(-1.0, "discard"), (0.5, "discard"), (0.75, "provisional"), (1.0, "provisional"), (1.25, "race")],
 )
 def test_screen_sorts_by_z(gain: float, outcome: str) -> None:
-    """Thirty-two champion values in a noise of 32 make the standard error sqrt(33 * 32): z is gain over that, exactly."""
+    """Against the mean of 32 champion runs the standard error is sigma * sqrt(1 + 1/32)."""
     error = 32 * math.sqrt(1 + 1 / 32)
     judged = screen(-gain * error, [-4.0, 4.0] * 16, Noise(32.0, 9, 1), "lower")
     assert (judged.outcome, judged.z, judged.n) == (outcome, gain, 32)

@@ -78,7 +78,7 @@ def _display(out: TextIO) -> Iterator[Callable[[Event], None]]:
             elif event.kind in ("measured", "lost"):
                 running.pop(event.number, None)
             if event.kind == "verdict" and event.status == "confirmed":
-                best.append(f"champion: run {event.number}, {event.text.partition(': ')[2]}")
+                best.append(f"champion: run {event.number}, {event.text}")
             text = line(event)
             if text:
                 live.console.print(Text(text, _COLOURS.get(event.status, "")), soft_wrap=True)

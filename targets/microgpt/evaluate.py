@@ -21,11 +21,11 @@ import sys
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import prepare
+from numpy.typing import NDArray
 
 ARTIFACT = Path("out/weights.npz")
 MAX_PARAMS = 20_000_000
@@ -33,7 +33,7 @@ MAX_CONFIG_BYTES = 4096
 NORM_EPSILON = np.float32(1e-5)
 TOKENS_AT_ONCE = 4096
 
-Array = NDArray[np.floating]
+Array = NDArray[Any]
 
 
 class Rejected(Exception):
@@ -69,7 +69,8 @@ LIMITS = {"layers": 64, "width": 4096, "heads": 256, "context": 4096, "mlp_ratio
 
 def gelu(x: Array) -> Array:
     """The tanh form (arXiv:1606.08415)."""
-    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    y: Array = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    return y
 
 
 def relu(x: Array) -> Array:
@@ -81,7 +82,8 @@ def relu2(x: Array) -> Array:
 
 
 def silu(x: Array) -> Array:
-    return x / (1 + np.exp(-x))
+    y: Array = x / (1 + np.exp(-x))
+    return y
 
 
 ACTIVATIONS = {"gelu": gelu, "relu": relu, "relu2": relu2, "silu": silu}
@@ -141,7 +143,8 @@ def read_artifact(path: Path, vocab: int) -> tuple[Shape, dict[str, Array]]:
 
 
 def norm(x: Array) -> Array:
-    return x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + NORM_EPSILON)
+    y: Array = x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + NORM_EPSILON)
+    return y
 
 
 def logits_of(shape: Shape, w: dict[str, Array], tokens: prepare.Tokens) -> Array:

@@ -15,11 +15,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 import prepare
+from numpy.typing import NDArray
 
 LEARNING_RATE = 2e-3  # peak; the schedule below multiplies it
 BATCH_SIZE = 16  # sequences a step
@@ -37,7 +37,7 @@ BETA1 = 0.9  # memory of the mean gradient
 BETA2 = 0.99  # memory of the mean squared gradient
 GRAD_CLIP = 1.0  # longest gradient allowed
 
-Array = NDArray[np.floating]  # float32 in training; the gradient test uses float64
+Array = NDArray[Any]  # float32 in training; the gradient test uses float64
 Arrays = dict[str, Array]
 EPSILON = np.float32(1e-5)  # evaluate.py uses the same in its norm: leave it
 ONE, GELU_SCALE = np.float32(1), np.float32(2 * math.sqrt(2 / math.pi))
@@ -74,7 +74,8 @@ def norm(x: Array) -> tuple[Array, Array]:
 
 def norm_back(grad: Array, y: Array, factor: Array) -> Array:
     along = np.einsum("nd,nd->n", grad, y)[:, None] / y.shape[1]
-    return (grad - y * along) * factor
+    before: Array = (grad - y * along) * factor
+    return before
 
 
 def activate(x: Array) -> tuple[Array, Array]:
@@ -85,7 +86,10 @@ def activate(x: Array) -> tuple[Array, Array]:
     if ACTIVATION == "relu2":
         y = np.maximum(x, 0)
         return y * y, 2 * y
-    if ACTIVATION in ("gelu", "silu"):  # x * sigmoid(x * a), or for the tanh form of GELU x * sigmoid(x * (a + b * x * x))
+    if ACTIVATION in (
+        "gelu",
+        "silu",
+    ):  # x * sigmoid(x * a), or for the tanh form of GELU x * sigmoid(x * (a + b * x * x))
         a, b = (GELU_SCALE, GELU_CUBE) if ACTIVATION == "gelu" else (ONE, np.float32(0))
         square = x * x
         gate = square * -b
@@ -156,9 +160,9 @@ def loss_and_gradient(w: Arrays, g: Arrays, inputs: NDArray[np.int64], targets: 
         d_qkv = np.empty((batch, context, 3, HEADS, size), dtype=dx.dtype)
         d_q, d_k, d_v = d_qkv.transpose(2, 0, 3, 1, 4)
         d_q[:], d_k[:], d_v[:] = d_att @ k, d_att.swapaxes(2, 3) @ q, att.swapaxes(2, 3) @ d_mixed
-        d_qkv = d_qkv.reshape(-1, 3 * WIDTH)
-        np.matmul(n1.T, d_qkv, out=g["qkv"][layer])
-        dx = dx + norm_back(d_qkv @ w["qkv"][layer].T, n1, f1)
+        d_rows = d_qkv.reshape(-1, 3 * WIDTH)
+        np.matmul(n1.T, d_rows, out=g["qkv"][layer])
+        dx = dx + norm_back(d_rows @ w["qkv"][layer].T, n1, f1)
     g["position"][:] = dx.reshape(batch, context, WIDTH).sum(axis=0)
     if not TIE_HEAD:
         g["embed"][:] = 0
@@ -192,7 +196,7 @@ def schedule(progress: float) -> float:
     return min(progress / max(WARMUP, 1e-9), (1 - progress) / max(1 - WARMUP, 1e-9))
 
 
-def save(w: Arrays, folder: Path) -> None:
+def save(w: dict[str, Any], folder: Path) -> None:
     """Plain arrays and, as JSON bytes, the shape of the model: all that evaluate.py ever sees of this run."""
     config = {"layers": LAYERS, "width": WIDTH, "heads": HEADS, "context": CONTEXT, "mlp_ratio": MLP_RATIO,
               "activation": ACTIVATION, "tie_head": TIE_HEAD}  # fmt: skip

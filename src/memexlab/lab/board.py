@@ -129,8 +129,9 @@ class Board:
         """Wins over a champion that was replaced meanwhile, not yet measured on top of the new one."""
         return self._all(
             "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run"
-            " AND json_extract(v.numbers, '$.carry') = 1) AND NOT EXISTS (SELECT 1 FROM refs f JOIN runs n"
-            " ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
+            " AND json_extract(v.numbers, '$.carry') = 1"
+            " AND v.seq = (SELECT max(seq) FROM verdicts w WHERE w.run = v.run)) AND NOT EXISTS"
+            " (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
         )
 
     def tried(self) -> tuple[Tried, ...]:

@@ -1,187 +1,39 @@
 """Draws the progress of a campaign as SVG by hand, and any SVG as PNG. Knows points, steps and noise, no database.
 
-Colour and shape both say what became of a run, so the picture also reads without colour. Values far outside the rest are
-shown at the rim with an arrow: one bad run must not squash the picture, and must not vanish from it either.
+Colour and shape both say what became of a run, so the picture also reads without colour. Values far outside the rest
+are shown at the rim with an arrow: one bad run must not squash the picture, and must not vanish from it either.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from statistics import quantiles
-from typing import Literal
 
-from .placing import Box, Placed, Placer, shorten, text_width
+from .axes import (
+    MARKS,
+    Chart,
+    Frame,
+    Mark,
+    Point,
+    Step,
+    Theme,
+    colour_variables,
+    colours,
+    finite,
+    greedy_best,
+    greedy_differs,
+    limits,
+    tick_text,
+    ticks,
+)
+from .placing import BOLD, Box, Placed, Placer, shorten, text_width
 
-Mark = Literal[
-    "confirmed", "provisional", "inconclusive", "kept", "doubtful", "discard", "baseline", "pair", "running", "failed"
-]
-Theme = Literal["light", "dark", "page"]
+__all__ = ["Chart", "Mark", "Point", "Step", "colour_variables", "interval_svg", "progress_svg", "svg_to_png"]
 
-#: Marks in the order of the legend, with their words.
-MARKS: dict[Mark, str] = {
-    "confirmed": "confirmed win",
-    "provisional": "provisional",
-    "inconclusive": "inconclusive",
-    "kept": "kept, never repeated",
-    "doubtful": "kept, gain within noise",
-    "discard": "discarded or within noise",
-    "baseline": "baseline",
-    "pair": "fresh pair",
-    "running": "still running",
-    "failed": "failed",
-}
-_COLOURS: dict[str, tuple[str, str]] = {  # light, dark
-    "paper": ("#fffdf8", "#1a1b20"),
-    "text": ("#24231f", "#ece9e1"),
-    "quiet": ("#6b675e", "#a5a199"),
-    "grid": ("#e7e2d6", "#32333a"),
-    "confirmed": ("#0b7a4b", "#4fd197"),
-    "provisional": ("#2563b0", "#7db4f5"),
-    "inconclusive": ("#a76500", "#f0b44c"),
-    "kept": ("#0e7490", "#58c4dc"),
-    "doubtful": ("#a76500", "#f0b44c"),
-    "discard": ("#a29d92", "#77746d"),
-    "baseline": ("#4b4a63", "#b9b7d9"),
-    "pair": ("#85809b", "#918ea8"),
-    "running": ("#a29d92", "#77746d"),
-    "failed": ("#c22f2f", "#ff7d74"),
-}
 _EACH_WITH_TITLE_UP_TO = 240
 _FONTS = Path(__file__).parent / "fonts"
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One run; `value` is None where nothing was measured."""
-
-    number: int
-    value: float | None
-    mark: Mark
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A champion from run `since` until the next one took over; `level` is what it measures, `dot` where its mark is."""
-
-    since: int
-    level: float
-    name: str
-    dot: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """All that the picture of one campaign shows. `band` is the half width of the noise band, 0 where it is unknown."""
-
-    points: tuple[Point, ...] = ()
-    steps: tuple[Step, ...] = ()
-    axis: str = ""
-    better: str = "lower"
-    band: float = 0.0
-    band_name: str = "± 1 sigma"
-    ruler: str = ""  # unit of the ruler at the side, such as "sigma"; '' draws none
-    new_from: int | None = None  # the first run that is new in this report, where others are older
-
-
-def colours(theme: Theme) -> dict[str, str]:
-    """Colours by name; for `page` they are CSS variables that the page sets."""
-    if theme == "page":
-        return {name: f"var(--c-{name})" for name in _COLOURS}
-    return {name: pair[theme == "dark"] for name, pair in _COLOURS.items()}
-
-
-def colour_variables(theme: Literal["light", "dark"]) -> str:
-    """The CSS declarations behind `colours('page')`."""
-    return "".join(f"--c-{name}:{value};" for name, value in colours(theme).items())
-
-
-def finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
-def limits(chart: Chart) -> tuple[float, float]:
-    """The range of values to show: all of the good side, the bulk of the bad side, every champion that fits with them."""
-    sign = -1.0 if chart.better == "higher" else 1.0  # from here on lower is better
-    values = sorted(sign * p.value for p in chart.points if p.value is not None and math.isfinite(p.value))
-    levels = [sign * step.level for step in chart.steps if math.isfinite(step.level)]
-    if not values and not levels:
-        return 0.0, 1.0
-    bulk = values or levels
-    if len(bulk) >= 4:
-        low_quartile, middle, high_quartile = quantiles(bulk, n=4, method="inclusive")
-        spread = max(high_quartile - low_quartile, 3 * chart.band, abs(middle) * 1e-9)
-        good = [v for v in bulk if v >= low_quartile - 6 * spread] or bulk
-        bad = [v for v in bulk if v <= high_quartile + 2.2 * spread] or bulk
-        best, worst = good[0], bad[-1]
-    else:
-        best, worst = bulk[0], bulk[-1]
-        if levels and worst - min(levels) > 40 * chart.band > 0:
-            worst = max([min(levels) + 6 * chart.band, *(v for v in bulk if v - min(levels) <= 40 * chart.band)])
-    best = min([best, *levels])
-    room = (worst - best) * 1.55
-    for level in sorted(levels):
-        if worst < level <= best + room:
-            worst = level
-    if levels and chart.band:
-        best, worst = min(best, min(levels) - 1.6 * chart.band), max(worst, min(levels) + 1.6 * chart.band)
-    if not math.isfinite(worst - best) or worst <= best:
-        margin = abs(best) * 0.01 or 1.0
-        best, worst = best - margin, (best if not math.isfinite(worst) else worst) + margin
-    margin = (worst - best) * 0.06
-    best, worst = best - margin, worst + margin
-    return (best, worst) if sign > 0 else (-worst, -best)
-
-
-def nice_step(span: float, parts: int) -> float:
-    """A step of 1, 2 or 5 times a power of ten that cuts `span` into about `parts`."""
-    raw = span / max(1, parts)
-    power = 10.0 ** math.floor(math.log10(raw)) if raw > 0 and math.isfinite(raw) else 1.0
-    return next((factor * power for factor in (1, 2, 5) if factor * power >= raw), 10 * power)
-
-
-def ticks(low: float, high: float, parts: int) -> tuple[list[float], int]:
-    """Round values between the limits, and how many decimals they need."""
-    step = nice_step(high - low, parts)
-    first = math.ceil(low / step - 1e-9)
-    found = [i * step for i in range(first, first + 4 * parts + 2) if i * step <= high + step * 1e-9]
-    return found, max(0, min(12, -math.floor(math.log10(step) + 1e-9)))
-
-
-def tick_text(value: float, decimals: int) -> str:
-    if value and (abs(value) >= 1e6 or decimals > 7):
-        return f"{value:.4g}"
-    return f"{value:,.{decimals}f}"
-
-
-class _Frame:
-    """Where things are: maps run numbers and values to the drawing."""
-
-    def __init__(self, chart: Chart, plot: Box, lane: float) -> None:
-        self.plot, self.lane = plot, lane
-        self.low, self.high = limits(chart)
-        numbers = [p.number for p in chart.points] + [s.since for s in chart.steps]
-        self.first, self.last = min(numbers, default=1), max(numbers, default=1)
-        self.is_clipped = False
-
-    def x(self, number: float) -> float:
-        pad = min(18.0, (self.plot.right - self.plot.left) / 20)
-        width = self.plot.right - self.plot.left - 2 * pad
-        if self.last == self.first:
-            return self.plot.left + pad + width * 0.3
-        return self.plot.left + pad + width * (number - self.first) / (self.last - self.first)
-
-    def y(self, value: float) -> float:
-        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return self.plot.bottom - (self.plot.bottom - self.plot.top) * min(9.0, max(-9.0, share))
-
-    def rim(self, value: float) -> int:
-        """-1 where a value lies above the picture, 1 where below, else 0."""
-        return -1 if value > self.high else 1 if value < self.low else 0
 
 
 def progress_svg(
@@ -198,14 +50,16 @@ def progress_svg(
     lane = 22.0 if numbers else 0.0
     ruler = 52.0 if chart.ruler and chart.band else 14.0
     low, high = limits(chart)
-    values, decimals = ticks(low, high, 6 if narrow else 9)
-    left = 18 + max((text_width(tick_text(v, decimals), size) for v in values), default=30)
+    values, decimals = ticks(low, high, 5 if narrow else 7)
+    widest = max(text_width(text, size) for text in ["failed", *(tick_text(v, decimals) for v in values)])
+    left = 16 + widest
     plot = Box(left, top + 30, width - ruler, height - 34 - lane)
-    frame = _Frame(chart, plot, plot.bottom + lane / 2 + 3)
+    frame = Frame(chart, plot, plot.bottom + lane / 2 + 3)
     _axes(out, chart, frame, values, decimals, size, colour, narrow)
-    if not chart.points:
+    if not chart.steps and not any(finite(p.value) for p in chart.points):
+        words = "No run has given a number yet." if chart.points else "No runs yet. The first dots land here."
         middle = (plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2
-        _text(out, *middle, "No runs yet. The first dots land here.", size + 2, colour["quiet"], "middle")
+        _text(out, *middle, words, size + 2, colour["quiet"], "middle")
     if chart.ruler and chart.band and chart.steps:
         _ruler(out, chart, frame, size, colour)
     ink = _line(out, chart, frame, size, colour)
@@ -264,7 +118,7 @@ def _text(
 def _heading(out: list[str], lines: Sequence[str], width: int, colour: dict[str, str]) -> float:
     y = 8.0
     for i, line in enumerate(lines):
-        size, limit = (21.0, width - 40) if i == 0 else (14.5, width - 40)
+        size, limit = (21.0, (width - 40) / BOLD) if i == 0 else (14.5, width - 40.0)
         for part in _wrapped(line, size, limit)[:2]:
             y += size * 1.42
             bold = ' font-weight="bold"' if i == 0 else ""
@@ -302,7 +156,7 @@ def _legend(
         _text(out, x + 20, y, words, size, colour["text"])
         x += width
     greedy = greedy_best(chart)
-    if len(greedy) > 1 and _differs(greedy, chart):
+    if len(greedy) > 1 and greedy_differs(greedy, chart):
         words = "best single run so far"
         if x + 30 + text_width(words, size) > right:
             x, y = left, y + 20
@@ -314,7 +168,7 @@ def _legend(
 def _axes(
     out: list[str],
     chart: Chart,
-    frame: _Frame,
+    frame: Frame,
     values: Sequence[float],
     decimals: int,
     size: float,
@@ -322,7 +176,7 @@ def _axes(
     narrow: bool,
 ) -> None:
     plot = frame.plot
-    for value in values if chart.points or chart.steps else ():
+    for value in values if chart.steps or any(finite(p.value) for p in chart.points) else ():
         y = frame.y(value)
         out.append(f'<path d="M{plot.left:.1f} {y:.1f}H{plot.right:.1f}" stroke="{colour["grid"]}"/>')
         _text(out, plot.left - 8, y + size * 0.35, tick_text(value, decimals), size, colour["quiet"], "end")
@@ -339,7 +193,7 @@ def _axes(
             )
             _text(out, plot.right, plot.top - 12, words, size, colour["quiet"], "end")
     span = frame.last - frame.first
-    parts = 5 if narrow else 10
+    parts = 4 if narrow else 9
     numbers = [frame.first] if span == 0 else sorted({round(v) for v in ticks(frame.first, frame.last, parts)[0]})
     for number in numbers if chart.points else ():
         _text(out, frame.x(number), plot.bottom + (frame.lane - plot.bottom) * 2 + 18, f"{number:,}", size,
@@ -352,16 +206,17 @@ def _axes(
         x = (frame.x(chart.new_from) + frame.x(chart.new_from - 1)) / 2
         out.append(f'<rect x="{plot.left:.1f}" y="{plot.top:.1f}" width="{x - plot.left:.1f}" '
                    f'height="{plot.bottom - plot.top:.1f}" fill="{colour["grid"]}" fill-opacity=".35"/>')  # fmt: skip
-        _text(out, x + 5, plot.top + size, "new from here", size, colour["quiet"])
+        fits = x + 5 + text_width("new from here", size) < plot.right
+        place = (x + 5, "start") if fits else (x - 5, "end")
+        _text(out, place[0], plot.top + size, "new from here", size, colour["quiet"], place[1])
     if any(not finite(p.value) for p in chart.points):
         y = plot.bottom + 3
         out.append(f'<rect x="{plot.left:.1f}" y="{y:.1f}" width="{plot.right - plot.left:.1f}" '
                    f'height="{(frame.lane - y) * 2:.1f}" fill="{colour["failed"]}" fill-opacity=".07"/>')  # fmt: skip
-        words = "failed" if plot.left < 70 else "no result"
-        _text(out, plot.left - 8, frame.lane + size * 0.35, words, size, colour["failed"], "end")
+        _text(out, plot.left - 8, frame.lane + size * 0.35, "failed", size, colour["failed"], "end")
 
 
-def _ruler(out: list[str], chart: Chart, frame: _Frame, size: float, colour: dict[str, str]) -> None:
+def _ruler(out: list[str], chart: Chart, frame: Frame, size: float, colour: dict[str, str]) -> None:
     """How many sigma better than the baseline a height is, at the right side."""
     plot, base = frame.plot, chart.steps[0].level
     sign = -1.0 if chart.better == "lower" else 1.0
@@ -382,12 +237,10 @@ def _ruler(out: list[str], chart: Chart, frame: _Frame, size: float, colour: dic
             size - 1,
             colour["quiet"],
         )
-    _text(out, plot.right + 50, plot.top - 12, chart.ruler, size - 1, colour["quiet"], "end")
+    _text(out, plot.right + 46, plot.top - 12, chart.ruler, size - 1, colour["quiet"], "end")
 
 
-def _line(
-    out: list[str], chart: Chart, frame: _Frame, size: float, colour: dict[str, str]
-) -> list[tuple[float, float]]:
+def _line(out: list[str], chart: Chart, frame: Frame, size: float, colour: dict[str, str]) -> list[tuple[float, float]]:
     """Noise band, champion and greedy best; returns where there is ink."""
     plot, ink = frame.plot, []
     ends = [*(frame.x(step.since) for step in chart.steps[1:]), plot.right][: len(chart.steps)]
@@ -405,7 +258,7 @@ def _line(
     if band:
         out.append(f'<path d="{band}" fill="{colour["confirmed"]}" fill-opacity=".15"/>')
     greedy = greedy_best(chart)
-    if len(greedy) > 1 and _differs(greedy, chart):
+    if len(greedy) > 1 and greedy_differs(greedy, chart):
         dashed = ""
         for i, (number, value) in enumerate(greedy):
             y = min(plot.bottom, max(plot.top, frame.y(value)))
@@ -419,7 +272,7 @@ def _line(
     return ink
 
 
-def _along_steps(greedy: Sequence[tuple[int, float]], frame: _Frame) -> list[tuple[float, float]]:
+def _along_steps(greedy: Sequence[tuple[int, float]], frame: Frame) -> list[tuple[float, float]]:
     ends = [*(frame.x(number) for number, _ in greedy[1:]), frame.plot.right]
     places = []
     for (number, value), end in zip(greedy, ends, strict=True):
@@ -427,23 +280,6 @@ def _along_steps(greedy: Sequence[tuple[int, float]], frame: _Frame) -> list[tup
             start, y = frame.x(number), frame.y(value)
             places += [(start + k * 6, y) for k in range(int((end - start) / 6))]
     return places
-
-
-def greedy_best(chart: Chart) -> list[tuple[int, float]]:
-    """What believing every single run would have called best: (run, value) each time it improved."""
-    found: list[tuple[int, float]] = []
-    sign = -1.0 if chart.better == "higher" else 1.0
-    for point in sorted(chart.points, key=lambda p: p.number):
-        if point.mark in ("pair", "failed") or point.value is None or not math.isfinite(point.value):
-            continue
-        if not found or sign * point.value < sign * found[-1][1]:
-            found.append((point.number, point.value))
-    return found
-
-
-def _differs(greedy: Sequence[tuple[int, float]], chart: Chart) -> bool:
-    levels = [step.level for step in chart.steps]
-    return [value for _, value in greedy] != levels
 
 
 def _shape(mark: Mark, x: float, y: float, r: float, colour: dict[str, str], title: str = "") -> str:
@@ -489,7 +325,7 @@ def _polygon(points: Iterable[tuple[float, float]]) -> str:
     return text + "z"
 
 
-def _dots(out: list[str], chart: Chart, frame: _Frame, colour: dict[str, str]) -> list[tuple[float, float]]:
+def _dots(out: list[str], chart: Chart, frame: Frame, colour: dict[str, str]) -> list[tuple[float, float]]:
     count = len(chart.points)
     radius = 4.4 if count <= 150 else 3.2 if count <= 600 else 2.2 if count <= 2000 else 1.6
     scale = 1 if count > 2000 else 2
@@ -530,7 +366,7 @@ def _dots(out: list[str], chart: Chart, frame: _Frame, colour: dict[str, str]) -
 
 
 def _rim_arrow(
-    out: list[str], rim: int, hidden: Sequence[Point], frame: _Frame, colour: dict[str, str]
+    out: list[str], rim: int, hidden: Sequence[Point], frame: Frame, colour: dict[str, str]
 ) -> list[tuple[float, float]]:
     x = sum(frame.x(p.number) for p in hidden) / len(hidden)
     y = frame.plot.top + 4 if rim < 0 else frame.plot.bottom - 4
@@ -546,14 +382,17 @@ def _rim_arrow(
 def _names(
     out: list[str],
     chart: Chart,
-    frame: _Frame,
+    frame: Frame,
     size: float,
     colour: dict[str, str],
     ink: list[tuple[float, float]],
     narrow: bool,
 ) -> None:
     """Names of champions and of values beyond the rim, most important first, as many as fit."""
-    placer = Placer(frame.plot, size - 0.5, ink)
+    # A name beside the mark of another would seem to be that mark's name.
+    marks = [(frame.x(s.since), frame.y(s.level if s.dot is None else s.dot)) for s in chart.steps]
+    beside = [(x + dx, y + dy) for x, y in marks for dx in (-20, -13, 13, 20, 27) for dy in (-4, 4)]
+    placer = Placer(frame.plot, size - 0.5, [*ink, *beside * 3])
     towards = 1 if chart.better == "lower" else -1
     gains = [(abs(step.level - before.level), step) for before, step in zip(chart.steps, chart.steps[1:], strict=False)]
     ranked = [step for _, step in sorted(gains, key=lambda item: -item[0])]

@@ -126,22 +126,6 @@ class Checkouts:
             )
         self._git("update-ref", f"refs/heads/memex/{campaign}", commit)
 
-    def merged(self, names: Sequence[str], base: str, ours: str, theirs: str) -> dict[str, str] | None:
-        """The files with both changes since `base`, or None where they touch the same lines."""
-        result: dict[str, str] = {}
-        with tempfile.TemporaryDirectory(prefix="memex-merge-") as scratch:
-            for name in names:
-                paths: list[str] = []
-                for commit in (ours, base, theirs):
-                    path = Path(scratch) / f"{len(paths)}"
-                    path.write_text(self.read(commit, name), encoding="utf-8")
-                    paths.append(str(path))
-                done = subprocess.run(["git", "merge-file", "-p", *paths], capture_output=True, cwd=scratch)
-                if done.returncode:
-                    return None
-                result[name] = done.stdout.decode("utf-8")
-        return result
-
     def checkout(self, name: str, commit: str) -> Path:
         """The lab's folder in a clean worktree at `commit`: nothing of an earlier run is left in it."""
         tree = self.worktrees / name
@@ -165,3 +149,12 @@ class Checkouts:
             for tree in sorted(self.worktrees.iterdir()):
                 self._try("worktree", "remove", "--force", str(tree))
             self._try("worktree", "prune")
+
+
+def merged_lines(base: str, ours: str, theirs: str) -> str | None:
+    """A text with both changes since `base`, or None where they touch the same or neighbouring lines."""
+    with tempfile.TemporaryDirectory(prefix="memex-merge-") as scratch:
+        for name, text in (("ours", ours), ("base", base), ("theirs", theirs)):
+            (Path(scratch) / name).write_text(text, encoding="utf-8")
+        done = subprocess.run(["git", "merge-file", "-p", "ours", "base", "theirs"], capture_output=True, cwd=scratch)
+    return None if done.returncode else done.stdout.decode("utf-8")

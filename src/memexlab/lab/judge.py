@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ledger import Draft, Ref, Scalar, Verdict
 from ..memory import Memory
 from .board import Board, Standing
-from .verdict import Race, in_words, minimum_detectable_effect, race, screen, seed_correlation, suspicious
+from .verdict import Race, Screen, in_words, minimum_detectable_effect, race, screen, seed_correlation, suspicious
 
 #: Pairs that may fail (a crash, a timeout) before a race is given up.
 SPARE_LOOKS = 2
@@ -21,7 +21,7 @@ class Judge:
         """The look to run next, counted from 1, or None where no further pair is asked for."""
         if candidate.value is None or self._was_overtaken(candidate, champion):
             return None
-        if self._screen(candidate, champion.commit).outcome != "race":
+        if self._screen(candidate, champion).outcome != "race":
             return None
         looks = self.board.looks(candidate)
         state = self._race(candidate)
@@ -29,10 +29,20 @@ class Judge:
             return None
         return None if state is None and looks >= SPARE_LOOKS else looks + 1
 
+    def drop_carried(self, run: Standing, champion: Standing) -> None:
+        """Records that a win over an earlier champion cannot be carried over to this one."""
+        reason = f"it beat a champion that is gone, and its change and that of run {champion.number} touch the same"
+        self._land(run, champion, Verdict("inconclusive", reason, {"carry": 0}))
+
     def land(self, candidate: Standing, champion: Standing) -> Verdict:
         """Records the verdict that the measurements so far allow."""
-        verdict = self._verdict(candidate, champion)
-        refs = [Ref("tests", candidate.id), Ref("parent", champion.id)]
+        reference = self._reference(candidate, champion)
+        verdict = self._verdict(candidate, champion, reference)
+        self._land(candidate, reference, verdict)
+        return verdict
+
+    def _land(self, candidate: Standing, reference: Standing, verdict: Verdict) -> None:
+        refs = [Ref("tests", candidate.id), Ref("parent", reference.id)]
         rows = self.memory.db.execute(
             "SELECT e.id FROM refs f JOIN runs r ON r.run = f.seq JOIN entries e ON e.seq = f.seq"
             " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair' ORDER BY r.number",
@@ -46,7 +56,6 @@ class Judge:
         refs += [Ref("supersedes", row[0]) for row in earlier]
         subject = f"run:{self.board.campaign}/{candidate.number}"
         self.memory.land([Draft(subject, verdict, tuple(refs))], self.by)
-        return verdict
 
     def take_merges(self) -> list[tuple[Standing, Standing]]:
         """(champion, win to carry over to it) for wins that another win of the same wave overtook."""
@@ -59,9 +68,14 @@ class Judge:
         """Another candidate of the same parent became champion since this one was proposed."""
         return champion.id != candidate.id and champion.parent == candidate.parent != ""
 
-    def _screen(self, candidate: Standing, reference_commit: str):  # type: ignore[no-untyped-def]
+    def _reference(self, candidate: Standing, champion: Standing) -> Standing:
+        """What a candidate is compared with: the champion, or what it was made from if that was champion till then."""
+        overtaken = self._was_overtaken(candidate, champion)
+        return (self.board.standing(candidate.parent) if overtaken else None) or champion
+
+    def _screen(self, candidate: Standing, reference: Standing) -> Screen:
         assert candidate.value is not None
-        values = self.board.fresh_values(reference_commit)
+        values = self.board.fresh_values(reference.commit)
         return screen(candidate.value, values, self.board.noise(), self.board.better)
 
     def _race(self, candidate: Standing) -> Race | None:
@@ -71,24 +85,19 @@ class Judge:
         rho = seed_correlation(self.board.all_pairs())
         return race(pairs, self.board.noise(), self.board.better, rho=rho)
 
-    def _verdict(self, candidate: Standing, champion: Standing) -> Verdict:
+    def _verdict(self, candidate: Standing, champion: Standing, reference: Standing) -> Verdict:
         assert candidate.value is not None
         noise = self.board.noise()
         numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof}
-        if self._was_overtaken(candidate, champion):
-            parent = self.board.standing(candidate.parent)
-            looked = self._screen(candidate, parent.commit if parent else champion.commit)
-            numbers |= {"z": looked.z, "screen_gain": looked.gain}
-            if looked.outcome == "race":
-                number = parent.number if parent else 0
-                return Verdict(
-                    "inconclusive",
-                    f"it looks {abs(looked.gain):.4g} better than run {number}, which run {champion.number} replaced "
-                    f"meanwhile; it is measured again on top of run {champion.number}",
-                    numbers | {"carry": 1},
-                )
-        looked = self._screen(candidate, champion.commit)
+        looked = self._screen(candidate, reference)
         numbers |= {"z": looked.z, "screen_gain": looked.gain}
+        if reference.id != champion.id and looked.outcome == "race":
+            return Verdict(
+                "inconclusive",
+                f"it looks {abs(looked.gain):.4g} better than run {reference.number}, which run {champion.number} "
+                f"replaced meanwhile; it is measured again on top of run {champion.number}",
+                numbers | {"carry": 1},
+            )
         state = self._race(candidate)
         if looked.outcome != "race" or state is None:
             numbers["mde"] = minimum_detectable_effect(noise, 1, 0.0)

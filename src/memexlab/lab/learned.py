@@ -1,4 +1,4 @@
-"""What a campaign taught: per knob, what failed and why, and what to do next. Careful words; every one cites its runs."""
+"""What a campaign taught: per knob, what failed and why, what to do next. Careful words; each cites its runs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ Outcome = Literal["helped", "looked better", "unresolved", "hurt", "no visible e
 OUTCOMES: tuple[Outcome, ...] = ("helped", "looked better", "unresolved", "hurt", "no visible effect")
 
 _MOST_QUEUE = 8
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 #: A single run counts as hurt when it is worse by more than this many standard errors.
 _CLEAR = 2.0
 
@@ -159,7 +160,7 @@ def _told(book: Logbook, effect: Effect, knob: str, amounts: Amounts, name_outco
 
 
 def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
-    """Failed runs by cause, the most frequent first; numbers, paths and addresses in a message do not tell causes apart."""
+    """Failed runs by cause, the most frequent first; numbers and paths in a message do not tell causes apart."""
     groups: dict[tuple[str, str], list[LoggedRun]] = defaultdict(list)
     for run in runs:
         if run.failed:
@@ -185,7 +186,7 @@ def _last_line(error: str) -> str:
 
 def _cause(error: str) -> str:
     text = _last_line(error)
-    text = re.sub(r"0x[0-9a-fA-F]+", "0x…", text)
+    text = re.sub(r"0x[0-9a-fA-F]+", "ADDRESS", text)
     text = re.sub(r"(?:[A-Za-z]:)?(?:[\\/][\w.\-+@]+){2,}", lambda m: "…/" + re.split(r"[\\/]", m[0])[-1], text)
     text = re.sub(r"\b[0-9a-f]{12,}\b", "…", text)
     return re.sub(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?", "N", text)
@@ -204,9 +205,10 @@ def queue(
     items += _directions(book, more)
     items += [item for item in map(_mend(book), failed) if item is not None][:3]
     if not is_lab and book.noise is None and book.champion is not None and book.champion is not book.baseline:
+        first = book.baseline.number if book.baseline else 1
         items.append(
             Next(
-                f"Repeat run {book.champion.number} and run {book.baseline.number if book.baseline else 1} with fresh seeds",
+                f"Repeat run {book.champion.number} and run {first} with fresh seeds",
                 "Four runs of each give this log a noise floor; without it no gain in it can be called real.",
             )
         )
@@ -223,9 +225,9 @@ def _audits(book: Logbook, amounts: Amounts) -> list[Next]:
             found.append(
                 Next(
                     f"Look at run {run.number} before you believe it",
-                    f"It gained {amounts.fine(judged.gain or 0)}, more than 8 sigma. That is usual early on, and it is also"
-                    " what a leak or a trick on the metric looks like: read its diff.",
-                    command("git", "show", run.commit[:12]) if run.commit else "",
+                    f"It gained {amounts.fine(judged.gain or 0)}, more than 8 sigma. That is usual early on, and it is"
+                    " also what a leak or a trick on the metric looks like: read its diff.",
+                    command("git", "show", run.commit[:12]) if _COMMIT.fullmatch(run.commit) else "",
                 )
             )
     return found[-2:]
@@ -233,10 +235,14 @@ def _audits(book: Logbook, amounts: Amounts) -> list[Next]:
 
 def _retests(book: Logbook, found: Sequence[Effect], amounts: Amounts, more: str) -> list[Next]:
     items: list[tuple[float, Next]] = []
+    line = book.lineage(book.champion) if book.champion else []
     for effect in found:
         if effect.outcome != "unresolved" or not effect.run.verdict or effect.gain <= 0:
             continue
         run, judged = effect.run, book.judged.get(effect.run.run)
+        knobs = {change.knob for change in book.changes.get(run.run, ())}
+        if knobs and any(knobs == {c.knob for c in book.changes.get(r.run, ())} for r in line if r.number > run.number):
+            continue  # the champion's line moved the same knob since
         name = clean(run.description, 80)
         if judged is not None and judged.number("carry"):
             title = f"Run {run.number} waits to be measured on top of the new champion: {name}"
@@ -304,8 +310,8 @@ def _directions(book: Logbook, more: str) -> list[Next]:
             items.append(
                 Next(
                     f"Go further with {name}: try {further:.3g}",
-                    f"{clean(change.old or '', 20)} → {clean(change.new or '', 20)} won (#{champion.number}), and no run has"
-                    " been beyond it.",
+                    f"{clean(change.old or '', 20)} → {clean(change.new or '', 20)} won (#{champion.number}), and "
+                    "no run has been beyond it.",
                     more,
                 )
             )
@@ -326,8 +332,8 @@ def _mend(book: Logbook) -> Callable[[Failure], Next | None]:
             return None
         where = f"campaign = {sql_text(book.campaign)} and status = {sql_text(failure.status)}"
         return Next(
-            f"{plural(len(failure.runs), 'run')} ended as {failure.status}: {clean(failure.cause, 90)}",
-            f"{run_numbers(failure.runs)}. Nothing was learned from them about the idea itself.",
+            f"Mend {len(failure.runs)} × {failure.status}: {clean(failure.cause, 90)}",
+            f"{run_numbers(failure.runs)}. A failure says nothing about the idea itself.",
             command("memex", "sql", f"select number, description, error from runs where {where}"),
         )
 

@@ -195,7 +195,7 @@ class Logbook:
 
     @cached_property
     def seed_shift(self) -> SeedShift | None:
-        """From runs that change nothing but the seed against the run they were derived from; None where there is none."""
+        """From runs that change nothing but the seed against the run they came from; None where there is none."""
         found: list[tuple[float, tuple[int, int]]] = []
         best: LoggedRun | None = None
         for run in self.runs:

@@ -14,10 +14,10 @@ from typing import Literal
 
 from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, RunRole, Scalar, UsageError
 from ..memory import Memory
-from ..memory.knobs import settings
+from ..memory.knobs import set_knobs, settings
 from .board import Board, Standing
 from .campaign import Contract, hardware
-from .checkouts import Checkouts
+from .checkouts import Checkouts, merged_lines
 from .engine import ISOLATION, Slots
 from .judge import Judge
 from .measure import Measured, measure, score
@@ -168,7 +168,9 @@ class Night:
 
     def _propose(self, want: int) -> list[Plan]:
         """Ideas for the next wave, each a commit on the working head; a merge of two wins goes first."""
-        plans = [plan for plan in (self._merge_plan(pair) for pair in self.judge.take_merges()) if plan is not None]
+        merges = (self._merge_plan(pair) for pair in self.judge.take_merges())
+        plans = [plan for plan in merges if plan is not None][:want]
+        known = [self._settings_of(plan.commit) for plan in plans]
         head = self.board.head()
         if head is None:
             raise OutsideError("no baseline was measured, so there is nothing to improve", hint="memex run")
@@ -179,22 +181,15 @@ class Night:
             sigma=self.board.noise().sigma,
             tried=self.board.tried(),
             ranges=self.contract.ranges,
-            want=max(0, want - len(plans)),
+            want=want,
             seed=self.board.last_number() + 1,
             program=self.program(),
         )
-        for proposal in self._ask(brief) if brief.want else []:
+        for proposal in self._ask(brief) if len(plans) < want else []:
             commit = self.checkouts.commit(head.commit, proposal.files, _message(proposal))
-            plans.append(
-                Plan(
-                    "candidate",
-                    commit,
-                    100 + self.board.last_number() + len(plans) + 1,
-                    proposal.description,
-                    head.id,
-                    proposal.hypothesis,
-                )
-            )
+            if len(plans) < want and self._settings_of(commit) not in known:
+                seed = 100 + self.board.last_number() + len(plans) + 1
+                plans.append(Plan("candidate", commit, seed, proposal.description, head.id, proposal.hypothesis))
         return plans
 
     def _ask(self, brief: Brief) -> list[Proposal]:
@@ -221,13 +216,33 @@ class Night:
         parent = self.board.standing(second.parent) if second.parent else None
         if parent is None:
             return None
-        files = self.checkouts.merged(self.contract.edit, parent.commit, winner.commit, second.commit)
-        if files is None:
+        files = {name: self._merged(name, parent.commit, winner.commit, second.commit) for name in self.contract.edit}
+        if None in files.values():
+            self.judge.drop_carried(second, winner)
+            return None
+        changed = {
+            name: text for name, text in files.items() if text and text != self.checkouts.read(winner.commit, name)
+        }
+        if not changed:
+            self.judge.drop_carried(second, winner)
             return None
         text = f"{second.description}, on top of run {winner.number}"
-        commit = self.checkouts.commit(winner.commit, files, text)
+        commit = self.checkouts.commit(winner.commit, changed, text)
         why = f"Run {second.number} beat the champion that run {winner.number} replaced; do both together win?"
-        return Plan("candidate", commit, 100 + self.board.last_number() + 1, text, winner.id, why)
+        seed = 100 + self.board.last_number() + 1
+        return Plan("candidate", commit, seed, text, winner.id, why, tests=second.id)
+
+    def _merged(self, name: str, base: str, ours: str, theirs: str) -> str | None:
+        """One file with both changes, or None where they touch the same: constants by name, the rest by line."""
+        texts = [self.checkouts.read(commit, name) for commit in (base, ours, theirs)]
+        if name.endswith(".py"):
+            before, after = settings(texts[0]), settings(texts[2])
+            moved = {knob: value for knob, value in after.items() if before.get(knob) != value}
+            if before.keys() == after.keys() and set_knobs(texts[0], moved) == texts[2]:
+                mine = settings(texts[1])
+                clash = [knob for knob in moved if knob not in mine or mine[knob] not in (before[knob], moved[knob])]
+                return None if clash else set_knobs(texts[1], moved)
+        return merged_lines(*texts)
 
     # --- measuring
 
@@ -362,7 +377,7 @@ class Night:
         if verdict.decision in ("confirmed", "provisional"):
             self.checkouts.advance(self.campaign, candidate.commit)
         value = candidate.value
-        self.tell(Event("verdict", f"{verdict.decision}: {verdict.reason}", candidate.number, value, verdict.decision))
+        self.tell(Event("verdict", verdict.reason, candidate.number, value, verdict.decision))
         self.after_each()
 
     # --- the third split

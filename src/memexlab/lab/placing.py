@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+#: How much wider bold text is.
+BOLD = 1.13
+
 _CELL = 6.0
 _NARROW = frozenset("iljtfrI.,:;'|!()[]{} /\\\"-")
 _WIDE = frozenset("mwMW%@OQGDH—→←+=<>±~")
@@ -86,8 +89,8 @@ class Placer:
         self._boxes.append(box)
 
     def place(self, x: float, y: float, text: str, towards: int, radius: float = 6.0) -> Placed | None:
-        """The cheapest free place for `text` near (x, y), `towards` 1 for below first and -1 for above; None if full."""
-        width, size = text_width(text, self.size), self.size
+        """The cheapest free place for a text near (x, y); `towards` is 1 for below first, -1 above; None if full."""
+        width, size = text_width(text, self.size) * BOLD, self.size
         best: tuple[float, Placed, Box] | None = None
         for distance in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10):
             for side in (towards, -towards):

@@ -64,8 +64,8 @@ def define(memory: Memory, campaign: str, by: str, wanted: dict[str, str | None]
     for name, value in wanted.items():
         if value and entry.body.meta.get(name) != value:
             raise UsageError(
-                f"campaign {campaign} compares {entry.body.meta.get('metric')} ({entry.body.meta.get('better')} is better), "
-                f"not with {name} {value}",
+                f"campaign {campaign} compares {entry.body.meta.get('metric')} "
+                f"({entry.body.meta.get('better')} is better), not with {name} {value}",
                 f"--campaign {campaign}-2",
             )
     return entry

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from .chart import Chart, Mark, colour_variables, interval_svg, progress_svg, svg_to_png
 from .learned import OUTCOMES, Lesson, Next
 from .summary import CampaignReport, Report, VerdictRow, build_report
-from .wording import run_numbers
+from .wording import one_decimal, run_numbers
 
 __all__ = ["CampaignReport", "Report", "build_report", "to_html", "to_json", "to_markdown", "to_png"]
 
@@ -87,7 +87,7 @@ def _finite(value: object) -> object:
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["runs"] = run_numbers
+    environment.filters.update(runs=run_numbers, one_decimal=one_decimal)
     environment.globals.update(interval=_interval, lessons_by_outcome=lessons_by_outcome, outcomes=OUTCOMES)
     return environment
 
@@ -172,7 +172,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
 def _md_queue(items: Sequence[Next]) -> list[str]:
     out = []
     for i, item in enumerate(items, 1):
-        out.append(f"{i}. **{_md(item.title)}** {_md(item.why)}")
+        out.append(f"{i}. **{_md(item.title.rstrip('.'))}.** {_md(item.why)}")
         if item.command:
             out += ["", f"   {_code(item.command)}", ""]
     return [*out, ""]
@@ -188,10 +188,11 @@ def _md_section(section: CampaignReport, is_first: bool) -> list[str]:
         interval = ""
         if standing.low is not None and standing.high is not None:
             interval = f", 95 % interval {amounts.signed(standing.low)} to {amounts.signed(standing.high)}"
-        how = f" ({standing.sigmas:.1f} sigma)" if standing.sigmas is not None else ""
+        how = f" ({one_decimal(standing.sigmas)} sigma)" if standing.sigmas is not None else ""
         out += [
-            f"- Champion #{standing.champion}: {amounts.with_unit(standing.champion_value)}, {_md(standing.champion_description)}",
-            f"- Baseline #{standing.baseline}: {amounts.with_unit(standing.baseline_value)}",
+            f"- Champion #{standing.champion}: {_md(amounts.with_unit(standing.champion_value))}, "
+            + _md(standing.champion_description),
+            f"- Baseline #{standing.baseline}: {_md(amounts.with_unit(standing.baseline_value))}",
             f"- Gain {amounts.signed(standing.gain)}{how}{interval}; {_md(standing.basis)}",
         ]
     out += [f"- {_md(text)}" for text in (section.third_split, section.noise) if text]
@@ -259,7 +260,7 @@ def _md_verdict(row: VerdictRow, section: CampaignReport) -> list[str]:
     if row.low is not None and row.high is not None:
         interval = f"{amounts.signed(row.low)} to {amounts.signed(row.high)}"
     gain = amounts.signed(row.gain) if row.gain is not None else ""
-    sigma = f" ({row.sigmas:.1f} sigma)" if row.sigmas is not None else ""
+    sigma = f" ({one_decimal(row.sigmas)} sigma)" if row.sigmas is not None else ""
     visible = amounts.fine(row.smallest_visible) if row.smallest_visible is not None else ""
     return [
         f"#{row.number}",

@@ -1,4 +1,4 @@
-"""The sentences of the report that weigh evidence: headline, champion, noise, third split. Losses as plainly as wins."""
+"""The sentences that weigh evidence: headline, champion, noise, third split. Losses as plainly as wins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .learned import Effect, Next
 from .logbook import Logbook, LoggedRun, busy_seconds
 from .verdict import student_t_quantile
-from .wording import Amounts, clean, duration, plural, run_numbers, sigmas
+from .wording import Amounts, clean, command, duration, plural, run_numbers, sigmas
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: 
         return f"Champion {value} ({name}), {gain} {way} than the baseline{how}, {sure}."
     if standing.gain < 0:
         return f"Best kept run {value} ({name}), {gain} worse than the first one{how}."
-    return f"Best kept run {value} ({name}), {gain} better than the first one{how}, and not verified.{_luck(book, amounts)}"
+    luck = _luck(book, amounts)
+    return f"Best kept run {value} ({name}), {gain} better than the first one{how}, and not verified.{luck}"
 
 
 def _luck(book: Logbook, amounts: Amounts) -> str:
@@ -155,16 +156,16 @@ def noise_sentence(book: Logbook, amounts: Amounts) -> str:
             return "Repeats gave exactly the same value every time: this metric shows no noise."
         trust = "" if noise.dof >= 8 else " That is few: sigma itself may be off by a third or more."
         return (
-            f"Noise: sigma is {noise.sigma:.2g} for one run, pooled from repeats ({plural(noise.dof, 'degree')} of freedom)."
-            + trust
+            f"Noise: sigma is {noise.sigma:.2g} for one run, pooled from repeats "
+            f"({plural(noise.dof, 'degree')} of freedom).{trust}"
         )
     if book.seed_shift is not None:
         seed = book.seed_shift
         runs = ", ".join(f"#{a} against #{b}" for a, b in seed.runs[:3])
         count = "a single pair is" if seed.pairs == 1 else f"{seed.pairs} pairs are"
         return (
-            f"Noise: nothing was repeated here. The only hint is {plural(seed.pairs, 'run')} that changed just the seed ({runs}):"
-            f" the metric moved by {seed.shift:.2g}. {count.capitalize()} a weak estimate of noise."
+            f"Noise: nothing was repeated here. The only hint is {plural(seed.pairs, 'run')} that changed just the "
+            f"seed ({runs}): the metric moved by {seed.shift:.2g}. {count.capitalize()} a weak estimate of noise."
         )
     if len(book.runs) > 1:
         return "Noise: unknown. No setting was measured four times, so nobody can say which differences are real."
@@ -188,10 +189,11 @@ def seed_sentence(book: Logbook) -> str:
         inside = sum(gain < shift for gain in gains)
         weak = "one pair is a weak estimate" if book.seed_shift.pairs == 1 else "few pairs are a weak estimate"
         return (
-            f"{inside} of the {plural(len(gains), 'keep')} after the baseline improved by less than {shift:.2g}, what a change "
-            f"of the seed alone did in the same log; {len(gains) - inside} improved by more. ({weak.capitalize()}.)"
+            f"{inside} of the {plural(len(gains), 'keep')} after the baseline improved by less than {shift:.2g}, what "
+            f"a change of the seed alone did in the same log; {len(gains) - inside} improved by more. "
+            f"({weak.capitalize()}.)"
         )
-    return f"{plural(len(gains), 'keep')} after the baseline; without any repeat there is no telling which of them are luck."
+    return f"{plural(len(gains), 'keep')} after the baseline; without a repeat there is no telling which are luck."
 
 
 def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
@@ -238,7 +240,8 @@ def doubts(book: Logbook, standing: Standing | None, split: ThirdSplit | None, a
         found.append(
             Next(
                 f"Decide whether run {standing.champion} stays champion",
-                f"The third split gives {amounts.signed(split.gain or 0.0)} where the race gave {amounts.signed(standing.gain)}.",
+                f"The third split gives {amounts.signed(split.gain or 0.0)} where the race gave "
+                f"{amounts.signed(standing.gain)}.",
             )
         )
     if standing is not None and standing.confirmed and standing.gain <= 0:
@@ -250,8 +253,7 @@ def doubts(book: Logbook, standing: Standing | None, split: ThirdSplit | None, a
         )
     open_ = [run.number for run in book.runs if run.role == "candidate" and run.status == "ok" and not run.verdict]
     if open_ and book.origin == "lab":
-        found.append(
-            Next(f"{plural(len(open_), 'run')} still to be judged ({run_numbers(open_)})", "The next `memex run` does it first.",
-                 "memex run --runs 1")
-        )  # fmt: skip
+        title = f"{plural(len(open_), 'run')} still to be judged ({run_numbers(open_)})"
+        again = command("memex", "run", "--campaign", book.campaign, "--runs", "1")
+        found.append(Next(title, "The next `memex run` does it first.", again))
     return found

@@ -35,7 +35,7 @@ _MOST_SECTIONS = 12
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """One judged run. `gain` and its interval are in the metric's unit, positive is better; from one run where pairs is 0."""
+    """One judged run; `gain` and interval in the metric's unit, positive is better, from one run where `pairs` is 0."""
 
     number: int
     decision: str
@@ -53,7 +53,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class KeptRow:
-    """A run that a log kept without a judgement; `within_noise` says whether its gain is below the noise or seed shift."""
+    """A run that a log kept without a judgement; `within_noise`: its gain is below the noise or the seed shift."""
 
     number: int
     description: str
@@ -127,7 +127,7 @@ class Report:
 def build_report(
     db: sqlite3.Connection, *, campaign: str | None = None, since: str | None = None, now: datetime
 ) -> Report:
-    """Reads the views; `since` is an ISO instant in UTC that bounds what counts as new, never what a win is compared with."""
+    """Reads the views; `since` (ISO instant, UTC) bounds what counts as new, never what a win is compared with."""
     names = campaigns_newest_first(db, since)
     if campaign is not None:
         names = [name for name in campaigns_newest_first(db, None) if name == campaign]
@@ -151,7 +151,7 @@ def build_report(
         since=utc(since) if since else "",
         headline=text,
         sections=sections,
-        others=tuple(names[_MOST_SECTIONS:]),
+        others=tuple(clean(name, 80) for name in names[_MOST_SECTIONS:]),
         costs=_call_costs(db, since),
         warnings=_damage(db),
         hints=hints,
@@ -194,16 +194,16 @@ def _call_costs(db: sqlite3.Connection, since: str | None) -> tuple[tuple[str, s
 
 def _section(book: Logbook, since: str | None) -> CampaignReport:
     new = [run for run in book.runs if since is None or is_since(run.at, since)]
-    amounts = Amounts.of(book.unit, _scale(book))
+    amounts = Amounts.of(clean(book.unit, 40), _scale(book))
     standing = standing_of(book)
     found = effects(book)
     failed = failures(new)
     split = third_split(book, amounts)
     kept = tuple(_kept_rows(book))
     return CampaignReport(
-        campaign=book.campaign,
-        metric=book.metric,
-        unit=book.unit,
+        campaign=clean(book.campaign, 80),
+        metric=clean(book.metric, 60),
+        unit=amounts.unit,
         better=book.better,
         origin=book.origin,
         terms=_terms(book),
@@ -256,7 +256,7 @@ def _tiles(book: Logbook, standing: Standing | None, amounts: Amounts, new: Sequ
         note = f"run {champion.number}, " + (f"mean of {plural(fresh, 'fresh run')}" if fresh else "a single run")
         name = "Baseline, undefeated" if champion is book.baseline else "Champion"
         name = name if book.origin == "lab" else "Best kept run"
-        tiles.append(Tile(name, amounts.value(level), f"{book.unit + ', ' if book.unit else ''}{note}"))
+        tiles.append(Tile(name, amounts.value(level), f"{amounts.unit + ', ' if amounts.unit else ''}{note}"))
     if standing is not None:
         value = amounts.signed(standing.gain)
         if standing.sigmas is not None:
@@ -350,18 +350,9 @@ def _settings(book: Logbook) -> tuple[SettingRow, ...]:
 
 
 def _costs(book: Logbook, new: Sequence[LoggedRun]) -> list[tuple[str, str]]:
-    roles = {
-        "candidate": "idea",
-        "baseline": "baseline repeat",
-        "pair": "run of fresh pairs",
-        "final": "third-split score",
-    }
+    roles = {"candidate": "idea", "baseline": "baseline repeat", "pair": "fresh-pair run", "final": "third-split score"}
     counts = [(sum(run.role == role for run in new), name) for role, name in roles.items()]
-    told = ", ".join(
-        f"{count:,} {name}" if count == 1 or name.startswith("run") else plural(count, name)
-        for count, name in counts
-        if count
-    )
+    told = ", ".join(plural(count, name) for count, name in counts if count)
     found = [("Runs", f"{len(new):,} ({told})" if told else "0")]
     busy, total = busy_seconds(new), sum(run.seconds or 0.0 for run in new)
     if book.origin != "lab" and total:
@@ -400,8 +391,8 @@ def _warnings(book: Logbook, new: Sequence[LoggedRun]) -> list[str]:
     reported = [run.number for run in new if run.self_reported and run.usable is not None]
     if reported and book.origin != "import":
         found.append(
-            f"{plural(len(reported), 'run')} printed {'its' if len(reported) == 1 else 'their'} own metric: the number is as "
-            "honest as the edited code. [target] evaluate and artifact in memex.toml let the harness measure it instead."
+            f"{plural(len(reported), 'run')} printed {'its' if len(reported) == 1 else 'their'} own metric: the number "
+            "is as honest as the edited code. With [target] evaluate and artifact the harness measures it."
         )
     machines = sorted({run.hardware for run in new if run.hardware})
     if len(machines) > 1:
@@ -460,9 +451,10 @@ def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:
         return "pair"
     if run.role == "baseline" or (run is book.baseline and not run.verdict):
         return "baseline"
-    for decision in ("confirmed", "provisional", "inconclusive"):
+    judged: tuple[Mark, ...] = ("confirmed", "provisional", "inconclusive")
+    for decision in judged:
         if run.verdict == decision or (run.status == decision and not run.verdict):
-            return decision  # type: ignore[return-value]
+            return decision
     if run.status == "keep" and not run.verdict:
         return "doubtful" if run.number in doubted else "kept"
     return "discard"

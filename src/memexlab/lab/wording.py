@@ -61,7 +61,9 @@ def utc(at: str) -> str:
 
 
 def command(*words: str) -> str:
-    """A command line that can be typed into a POSIX shell."""
+    """A command line that can be typed into a POSIX shell; '' where a word has characters that nobody can type."""
+    if any(clean(word, len(word) + 1) != word for word in words):
+        return ""
     return " ".join(f'"{word}"' if _IN_DOUBLE_QUOTES.fullmatch(word) else shlex.quote(word) for word in words)
 
 
@@ -99,6 +101,10 @@ class Amounts:
     def signed(self, gain: float) -> str:
         text = self.fine(gain)
         return f"−{text[1:]}" if text.startswith("-") else f"+{text}" if float(text) else text
+
+
+def one_decimal(value: float) -> str:
+    return f"{value:,.1f}".replace("-", "−")
 
 
 def sigmas(gain: float, sigma: float | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +30,13 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+@cache
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def write_durably(path: Path, data: bytes) -> None:
     """Replaces `path` as a whole: temporary file beside it, fsync, rename, fsync of the folder."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
@@ -37,6 +45,7 @@ def write_durably(path: Path, data: bytes) -> None:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
+        os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
         sync_folder(path.parent)
     except BaseException:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 
-from ..ledger import Scalar
+from ..ledger import Scalar, UsageError
 from .knobs import Knob, parsed, read_knobs
 from .names import Written, choice_of, is_knob, normal_knob, read_number
 
@@ -58,7 +58,10 @@ def changes_in_source(old: str, new: str) -> tuple[Change, ...]:
     knobs = read_knobs(old), read_knobs(new)
     values = tuple({name: knob.value for name, knob in side.items()} for side in knobs)
     found = list(changes_between(*values))
-    before, after = _signatures(old, knobs[0]), _signatures(new, knobs[1])
+    try:
+        before, after = _signatures(old, knobs[0]), _signatures(new, knobs[1])
+    except RecursionError as error:
+        raise UsageError("line 1 on is nested too deeply to be compared", "split the longest expression") from error
     for component in dict.fromkeys([*before, *after]):
         was, now = before.get(component), after.get(component)
         if was != now:
@@ -171,8 +174,15 @@ def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return ", ".join(a.arg for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs])
 
 
-def _dumped(node: ast.AST | None) -> str:
-    return "" if node is None else ast.dump(node, include_attributes=False)
+def _dumped(node: object) -> str:
+    """A syntax tree as text. Empty fields are left out, so that a Python which knows more of them says the same."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_dumped, node))}]"
+    if not isinstance(node, ast.AST):
+        return "" if node is None else repr(node)
+    fields = ((name, getattr(node, name, None)) for name in node._fields if name != "ctx")
+    inside = ",".join(f"{name}={_dumped(value)}" for name, value in fields if value is not None and value != [])
+    return f"{type(node).__name__}({inside})"
 
 
 def _digest(parts: list[str]) -> str:

@@ -21,6 +21,7 @@ KnobKind = Literal["int", "float", "bool", "choice"]
 #: Longer tuples and dictionaries are data, not settings.
 MAX_ITEMS = 8
 MAX_WORD_CHARS = 40
+LONGEST_INT_BITS = 64
 _WORD = re.compile(r"[A-Za-z0-9_][\w.+:=-]*(?: [\w.+:=-]+){0,2}")
 _FILE_NAME = re.compile(r".*\.[A-Za-z][A-Za-z0-9]{0,5}")
 #: Reading any of these reads all fields of a class at once.
@@ -239,7 +240,11 @@ def _number(node: ast.expr) -> int | float | None:
             value = _arithmetic(left, node.op, right)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if (math.isfinite(value) if isinstance(value, float) else value.bit_length() <= 64) else None
+    return (
+        value
+        if (math.isfinite(value) if isinstance(value, float) else value.bit_length() <= LONGEST_INT_BITS)
+        else None
+    )
 
 
 def _arithmetic(left: int | float, op: ast.operator, right: int | float) -> object:
@@ -372,7 +377,8 @@ def _same(old: Scalar, new: Scalar) -> bool:
 def _written(knob: Knob, value: Scalar, old_text: str) -> str:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = number if knob.kind in ("int", "float") else isinstance(value, bool if knob.kind == "bool" else str)
-    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+    too_long = isinstance(value, int) and value.bit_length() > LONGEST_INT_BITS
+    if not fits or too_long or (isinstance(value, float) and not math.isfinite(value)):
         hint = f"it is now {knob.value!r}"
         raise UsageError(f"{knob.name} is a {knob.kind}, so {value!r} does not fit", hint)
     if isinstance(value, str):
@@ -382,7 +388,7 @@ def _written(knob: Knob, value: Scalar, old_text: str) -> str:
     if isinstance(value, bool):
         return str(value)
     assert isinstance(value, int | float)
-    if knob.kind == "int" and value == int(value):
+    if knob.kind == "int" and value == int(value) and int(value).bit_length() <= LONGEST_INT_BITS:
         return _written_int(int(value), old_text)
     return written_float(float(value))
 

@@ -180,6 +180,7 @@ class _Search:
         yield [move for move in every if move.expected < -self.sigma]
         for reach in range(3, FARTHEST_STEPS + 1):
             yield list(self._far_moves(reach))
+        yield list(self._failures())
         yield self._mixtures()
 
     def _single_moves(self, axis: Axis) -> Iterator[_Move]:
@@ -190,7 +191,7 @@ class _Search:
         if axis.scale == "choice":
             for value in axis.choices:
                 if not any(_close(value, other) for other in known):
-                    yield self._untouched(axis, value, 0.0)
+                    yield self._untouched(axis, value, 0.0, f"No run has tried {axis.name} = {shown(value)}")
             return
         places = sorted((axis.place(value), value) for value in known if math.isfinite(axis.place(value)))
         for side in (1.0, -1.0):
@@ -205,10 +206,10 @@ class _Search:
                 if value is not None and ahead[0] > 0.6 and not _close(value, ahead[1]):
                     yield self._between(axis, value, ahead, behind)
 
-    def _untouched(self, axis: Axis, value: Scalar, side: float) -> _Move:
+    def _untouched(self, axis: Axis, value: Scalar, side: float, news: str = "") -> _Move:
         prior = axis.prior
         lean = 1.0 if not prior.first or not side or side == prior.first else 0.8
-        why = f"No run has turned {axis.name} yet, and {prior.why}."
+        why = f"{news or f'No run has turned {axis.name}'} yet, and {prior.why}."
         return _Move({axis.name: value}, self.typical * prior.weight * lean, why)
 
     def _onward(self, axis: Axis, value: Scalar, side: float, behind: _Known | None) -> _Move:
@@ -223,7 +224,8 @@ class _Search:
         if behind.gain > self.sigma:
             return _Move(values, 0.0, f"{story}; the other way is still open.")
         if abs(behind.gain) <= self.sigma:
-            return _Move(values, 0.3 * plain, f"{story}, within the noise; the other way is still open.")
+            way = "one step farther" if behind.backward else "the other way"
+            return _Move(values, 0.3 * plain, f"{story}, within the noise; {way} is still open.")
         if behind.backward:
             return _Move(values, -GOES_ON * behind.gain, f"{story}; one more step the same way may gain again.")
         expected = 0.3 * plain + TURNS_ROUND * min(-behind.gain, 3 * self.typical)
@@ -282,19 +284,31 @@ class _Search:
         for axis in self.axes.values():
             for steps in (float(reach), float(-reach)):
                 value = axis.at(steps)
-                if value is not None and not any(_close(value, other) for other in self.known[axis.name]):
+                measured = any(_close(value, other) for other in self.known[axis.name])
+                if value is not None and not measured and not self._is_past_a_failure(axis, value):
                     why = f"The steps near {axis.name} {shown(axis.value)} are used up; this one is {reach} steps away."
                     yield _Move({axis.name: value}, axis.prior.weight, why)
+
+    def _failures(self) -> Iterator[_Move]:
+        for axis in self.axes.values():
+            for value, fact in self.known[axis.name].items():
+                if math.isinf(fact.gain):
+                    why = f"{self._story(axis, fact.edge)}; the settings around it have changed since."
+                    yield _Move({axis.name: value}, axis.prior.weight, why)
+
+    def _is_past_a_failure(self, axis: Axis, value: Scalar) -> bool:
+        place = axis.place(value)
+        failed = [axis.place(other) for other, fact in self.known[axis.name].items() if math.isinf(fact.gain)]
+        return any(bad * place > 0 and abs(place) >= abs(bad) for bad in failed)
+
+    def _failed_at(self, axis: Axis, value: Scalar) -> bool:
+        same = any(math.isinf(fact.gain) and _close(value, bad) for bad, fact in self.known[axis.name].items())
+        return same or self._is_past_a_failure(axis, value)
 
     def _mixtures(self) -> Iterator[_Move]:
         """Several knobs at once: all mixtures where they are few, else a sample of them drawn with the brief's seed."""
         options = [
-            [axis.value]
-            + [
-                value
-                for value in grid(axis, FARTHEST_STEPS)
-                if not any(_close(value, bad) and math.isinf(fact.gain) for bad, fact in self.known[axis.name].items())
-            ]
+            [axis.value, *(value for value in grid(axis, FARTHEST_STEPS) if not self._failed_at(axis, value))]
             for axis in self.axes.values()
         ]
         names = list(self.axes)

@@ -100,7 +100,7 @@ class Axis:
             raw = 1 - (1 - here) * 2 ** (-steps * self.unit)
         else:
             raw = here + steps * self.unit
-        if not math.isfinite(raw):
+        if not math.isfinite(raw) or (self.scale == "near_one" and raw <= 0):
             return None
         value = self._rounded(min(max(raw, self.low), self.high))
         gone = self.place(value) if value is not None else 0.0
