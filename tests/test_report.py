@@ -358,6 +358,32 @@ def test_unknown_noise_is_called_unknown(views: Views) -> None:
     assert "no telling how much is luck" in section.headline
 
 
+def test_a_metric_that_never_moves_is_said_to_say_nothing(views: Views) -> None:
+    views.campaign("log", origin="import", metric="score")
+    for i in range(5):
+        views.run(0.0, status="discard", description=f"idea {i}")
+    section = views.report().sections[0]
+    assert section.headline == "score is 0 in all 5 measured runs, so it cannot say which idea was better."
+    assert section.lessons == ()
+    assert section.tiles[0].value == "5"
+
+
+def test_a_log_without_a_baseline_does_not_make_one_up(views: Views) -> None:
+    views.campaign("sweep", origin="import")
+    for value in (1.5, 1.4, 1.6):
+        views.run(value, status="ok")
+    section = views.report().sections[0]
+    assert section.headline == (
+        "No kept run is better than the first one, 1.5 bits per byte (#1). The closest, run 2, looked 0.1 better: "
+        "noise unknown."
+    )
+    assert [point.mark for point in section.chart.points] == ["discard"] * 3
+    assert [(lesson.outcome, lesson.knob) for lesson in section.lessons] == [
+        ("looked better", "run 2"),
+        ("hurt", "run 3"),
+    ]
+
+
 # --- edges
 
 

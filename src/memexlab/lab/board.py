@@ -14,6 +14,7 @@ from .verdict import Better, Noise
 
 #: Runs whose value was not chosen for being good: only these say how good a commit is.
 _FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL"
+_LAST = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,29 @@ class Board:
         row = self.memory.db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (self.campaign,)).fetchone()
         return row[0] or 0
 
-    def fresh_values(self, commit: str) -> list[float]:
+    def first_pair(self, candidate: Standing) -> int | None:
+        """The number of the first run of a candidate's race, None where it has not begun."""
+        row = self.memory.db.execute(
+            "SELECT min(r.number) FROM refs f JOIN runs r ON r.run = f.seq"
+            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair'",
+            (candidate.id,),
+        ).fetchone()
+        return row[0] if row else None
+
+    def fresh_values(self, commit: str, before: int | None = None) -> list[float]:
+        """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on."""
         rows = self.memory.db.execute(
-            f"SELECT value FROM runs WHERE campaign = ? AND commit_id = ? AND {_FRESH} ORDER BY number",
-            (self.campaign, commit),
+            f"SELECT value FROM runs WHERE campaign = ? AND commit_id = ? AND {_FRESH} AND number < ? ORDER BY number",
+            (self.campaign, commit, before or _LAST),
         )
         return [row[0] for row in rows]
 
-    def noise(self) -> Noise:
+    def noise(self, before: int | None = None) -> Noise:
         """Sigma of the metric, pooled over every group of repeats of the same commit in this campaign."""
         groups: dict[str, list[float]] = defaultdict(list)
         for commit, value in self.memory.db.execute(
-            f"SELECT commit_id, value FROM runs WHERE campaign = ? AND {_FRESH}", (self.campaign,)
+            f"SELECT commit_id, value FROM runs WHERE campaign = ? AND {_FRESH} AND number < ?",
+            (self.campaign, before or _LAST),
         ):
             groups[commit].append(value)
         return Noise.pooled(groups.values())
@@ -128,10 +140,10 @@ class Board:
     def carried(self) -> list[Standing]:
         """Wins over a champion that was replaced meanwhile, not yet measured on top of the new one."""
         return self._all(
-            "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run"
-            " AND json_extract(v.numbers, '$.carry') = 1"
-            " AND v.seq = (SELECT max(seq) FROM verdicts w WHERE w.run = v.run)) AND NOT EXISTS"
-            " (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
+            "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run AND v.seq ="
+            " (SELECT max(seq) FROM verdicts w WHERE w.run = v.run) AND json_extract(v.numbers, '$.carry') = 1)"
+            " AND NOT EXISTS (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq"
+            " WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
         )
 
     def tried(self) -> tuple[Tried, ...]:

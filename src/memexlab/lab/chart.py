@@ -119,7 +119,7 @@ def _heading(out: list[str], lines: Sequence[str], width: int, colour: dict[str,
     y = 8.0
     for i, line in enumerate(lines):
         size, limit = (21.0, (width - 40) / BOLD) if i == 0 else (14.5, width - 40.0)
-        for part in _wrapped(line, size, limit)[:2]:
+        for part in _wrapped(line, size, limit)[: 3 if i == 0 else 1]:
             y += size * 1.42
             bold = ' font-weight="bold"' if i == 0 else ""
             _text(out, 18, y, part, size, colour["text" if i == 0 else "quiet"], extra=bold)
@@ -389,10 +389,8 @@ def _names(
     narrow: bool,
 ) -> None:
     """Names of champions and of values beyond the rim, most important first, as many as fit."""
-    # A name beside the mark of another would seem to be that mark's name.
     marks = [(frame.x(s.since), frame.y(s.level if s.dot is None else s.dot)) for s in chart.steps]
-    beside = [(x + dx, y + dy) for x, y in marks for dx in (-20, -13, 13, 20, 27) for dy in (-4, 4)]
-    placer = Placer(frame.plot, size - 0.5, [*ink, *beside * 3])
+    placer = Placer(frame.plot, size - 0.5, ink, marks)
     towards = 1 if chart.better == "lower" else -1
     gains = [(abs(step.level - before.level), step) for before, step in zip(chart.steps, chart.steps[1:], strict=False)]
     ranked = [step for _, step in sorted(gains, key=lambda item: -item[0])]
@@ -400,6 +398,11 @@ def _names(
         ranked.remove(chart.steps[-1])
         ranked.insert(0, chart.steps[-1])
     texts: list[tuple[Placed, float, float, bool]] = []
+    beyond = [p for p in chart.points if p.value is not None and finite(p.value) and frame.rim(p.value)]
+    weights = {"baseline": 0, "confirmed": 0, "kept": 1}
+    beyond.sort(key=lambda p: (weights.get(p.mark, 2), -abs(p.value or 0.0)))
+    first = [p for p in beyond if p.mark == "baseline"][:1]
+    texts += _rim_names(placer, first, frame)
     for step in ranked[: 5 if narrow else 16]:
         dot = step.level if step.dot is None else step.dot
         if frame.rim(dot):
@@ -408,16 +411,7 @@ def _names(
         placed = placer.place(x, y, shorten(step.name, 24 if narrow else 38), towards, 9.0)
         if placed:
             texts.append((placed, x, y, True))
-    beyond = [p for p in chart.points if p.value is not None and finite(p.value) and frame.rim(p.value)]
-    weights = {"baseline": 0, "confirmed": 0, "kept": 1}
-    beyond.sort(key=lambda p: (weights.get(p.mark, 2), -abs(p.value or 0.0)))
-    for point in beyond[: 2 if narrow else 5]:
-        rim = frame.rim(point.value or 0.0)
-        x, y = frame.x(point.number), frame.plot.top + 9 if rim < 0 else frame.plot.bottom - 9
-        name = "baseline " if point.mark == "baseline" else ""
-        placed = placer.place(x, y, f"#{point.number} {name}{point.value:.4g}", -rim, 5.0)
-        if placed:
-            texts.append((placed, x, y, False))
+    texts += _rim_names(placer, [p for p in beyond if p not in first][: 2 if narrow else 5], frame)
     for placed, x, y, is_win in texts:
         if placed.leader:
             out.append(f'<path d="M{x:.1f} {y:.1f}L{placed.leader[0]:.1f} {placed.leader[1]:.1f}" '
@@ -426,3 +420,15 @@ def _names(
         bold = ' font-weight="bold"' if is_win else ""
         _text(out, placed.x, placed.y, placed.text, size - 0.5, colour["text" if is_win else "quiet"], placed.anchor,
               halo + bold)  # fmt: skip
+
+
+def _rim_names(placer: Placer, points: Sequence[Point], frame: Frame) -> list[tuple[Placed, float, float, bool]]:
+    found = []
+    for point in points:
+        rim = frame.rim(point.value or 0.0)
+        x, y = frame.x(point.number), frame.plot.top + 9 if rim < 0 else frame.plot.bottom - 9
+        name = "baseline " if point.mark == "baseline" else ""
+        placed = placer.place(x, y, f"#{point.number} {name}{point.value:.4g}", -rim, 5.0)
+        if placed:
+            found.append((placed, x, y, False))
+    return found

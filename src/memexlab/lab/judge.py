@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from ..ledger import Draft, Ref, Scalar, Verdict
+from ..ledger import Draft, OutsideError, Ref, Scalar, Verdict
 from ..memory import Memory
 from .board import Board, Standing
-from .verdict import Race, Screen, in_words, minimum_detectable_effect, race, screen, seed_correlation, suspicious
+from .verdict import (
+    Race,
+    Screen,
+    in_words,
+    minimum_detectable_effect,
+    provisional,
+    race,
+    screen,
+    seed_correlation,
+    suspicious,
+)
 
 #: Pairs that may fail (a crash, a timeout) before a race is given up.
 SPARE_LOOKS = 2
 
 
 class Judge:
-    """The harness's own judgement: screen, then race against the champion of the day."""
+    """The harness's own judgement: screen against what a candidate was made from, then race the champion of the day.
+
+    A near miss (z of 0.5 to 1) buys no pair: simulated, such a lane gains nothing early and loses late
+    (bench/verdict_simulation.py). An inconclusive race that gained on average moves the working branch, no more.
+    """
 
     def __init__(self, board: Board, memory: Memory, by: str) -> None:
         self.board, self.memory, self.by = board, memory, by
@@ -21,7 +35,7 @@ class Judge:
         """The look to run next, counted from 1, or None where no further pair is asked for."""
         if candidate.value is None or self._was_overtaken(candidate, champion):
             return None
-        if self._screen(candidate, champion).outcome != "race":
+        if self._screen(candidate, champion)[0].outcome != "race":
             return None
         looks = self.board.looks(candidate)
         state = self._race(candidate)
@@ -36,8 +50,7 @@ class Judge:
 
     def land(self, candidate: Standing, champion: Standing) -> Verdict:
         """Records the verdict that the measurements so far allow."""
-        reference = self._reference(candidate, champion)
-        verdict = self._verdict(candidate, champion, reference)
+        verdict, reference = self._verdict(candidate, champion)
         self._land(candidate, reference, verdict)
         return verdict
 
@@ -68,15 +81,16 @@ class Judge:
         """Another candidate of the same parent became champion since this one was proposed."""
         return champion.id != candidate.id and champion.parent == candidate.parent != ""
 
-    def _reference(self, candidate: Standing, champion: Standing) -> Standing:
-        """What a candidate is compared with: the champion, or what it was made from if that was champion till then."""
-        overtaken = self._was_overtaken(candidate, champion)
-        return (self.board.standing(candidate.parent) if overtaken else None) or champion
-
-    def _screen(self, candidate: Standing, reference: Standing) -> Screen:
+    def _screen(self, candidate: Standing, champion: Standing) -> tuple[Screen, Standing]:
+        """The screen against what the candidate was made from, as it stood before the candidate's own pairs."""
         assert candidate.value is not None
-        values = self.board.fresh_values(reference.commit)
-        return screen(candidate.value, values, self.board.noise(), self.board.better)
+        before = self.board.first_pair(candidate)
+        parent = self.board.standing(candidate.parent) if candidate.parent else None
+        for reference in (parent, champion):
+            values = self.board.fresh_values(reference.commit, before) if reference is not None else []
+            if reference is not None and values:
+                return screen(candidate.value, values, self.board.noise(before), self.board.better), reference
+        raise OutsideError(f"run {candidate.number} has nothing to be compared with", hint="memex run")
 
     def _race(self, candidate: Standing) -> Race | None:
         pairs = self.board.pairs(candidate)
@@ -85,29 +99,33 @@ class Judge:
         rho = seed_correlation(self.board.all_pairs())
         return race(pairs, self.board.noise(), self.board.better, rho=rho)
 
-    def _verdict(self, candidate: Standing, champion: Standing, reference: Standing) -> Verdict:
-        assert candidate.value is not None
+    def _verdict(self, candidate: Standing, champion: Standing) -> tuple[Verdict, Standing]:
+        """The verdict, and the run that it compares with."""
         noise = self.board.noise()
-        numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof}
-        looked = self._screen(candidate, reference)
-        numbers |= {"z": looked.z, "screen_gain": looked.gain}
-        if reference.id != champion.id and looked.outcome == "race":
-            return Verdict(
-                "inconclusive",
-                f"it looks {abs(looked.gain):.4g} better than run {reference.number}, which run {champion.number} "
-                f"replaced meanwhile; it is measured again on top of run {champion.number}",
-                numbers | {"carry": 1},
-            )
-        state = self._race(candidate)
-        if looked.outcome != "race" or state is None:
+        looked, parent = self._screen(candidate, champion)
+        numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof, "z": looked.z, "screen_gain": looked.gain}
+        if looked.outcome != "race":
             numbers["mde"] = minimum_detectable_effect(noise, 1, 0.0)
-            if looked.outcome == "race":
-                return Verdict("inconclusive", "its fresh pairs could not be measured", numbers)
-            return Verdict("discard", in_words(looked, noise), numbers)
-        numbers |= {
-            "gain": state.gain, "low": state.interval[0], "high": state.interval[1], "mde": state.mde, "pairs": state.n,
-            "standard_error": state.standard_error, "threshold": state.threshold,
-        }  # fmt: skip
+            if looked.outcome == "provisional":
+                told = in_words(looked, noise).partition(": ")[2]
+                return Verdict("inconclusive", f"near miss, not raced: {told}", numbers), parent
+            return Verdict("discard", in_words(looked, noise), numbers), parent
+        if self._was_overtaken(candidate, champion):
+            reason = (
+                f"it looks {abs(looked.gain):.4g} better than run {parent.number}, which run {champion.number} "
+                f"replaced meanwhile; it is measured again on top of run {champion.number}"
+            )
+            return Verdict("inconclusive", reason, numbers | {"carry": 1}), parent
+        state = self._race(candidate)
+        if state is None or state.decision == "continue":
+            return Verdict("inconclusive", "its fresh pairs could not be measured", numbers), champion
+        numbers |= {"pairs" if name == "n" else name: value for name, value in state.numbers().items()}
         if suspicious(state.gain, noise):
             numbers["audit"] = 1
-        return Verdict(state.decision, in_words(state, noise), numbers)
+        decision = state.decision
+        reason = in_words(state, noise)
+        if decision == "inconclusive" and provisional(looked, self.board.pairs(candidate), noise, self.board.better):
+            return Verdict(
+                "provisional", f"provisional, the branch moves, nothing is claimed: {reason}", numbers
+            ), champion
+        return Verdict(decision, reason, numbers), champion

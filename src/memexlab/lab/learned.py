@@ -66,6 +66,8 @@ def effects(book: Logbook) -> list[Effect]:
     found: list[Effect] = []
     best: LoggedRun | None = book.baseline if book.origin == "lab" else None
     seed = book.seed_shift
+    if book.constant is not None:
+        return []
     for run in book.runs:
         if run.role not in ("candidate", "baseline") or run.usable is None:
             continue
@@ -102,7 +104,8 @@ def _effect(book: Logbook, run: LoggedRun, reference: LoggedRun) -> Effect | Non
     if run.status == "keep" and not run.verdict:
         return Effect(run, "looked better" if gain > (error or 0.0) else "unresolved", gain, 0)
     if error is None:
-        return Effect(run, "hurt" if gain < 0 else "no visible effect", gain, 0)
+        better: Outcome = "looked better" if run.status == "ok" else "unresolved"
+        return Effect(run, better if gain > 0 else "hurt" if gain < 0 else "no visible effect", gain, 0)
     return Effect(run, "hurt" if gain < -_CLEAR * error else "no visible effect", gain, 0)
 
 
@@ -170,7 +173,9 @@ def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
         example = _last_line(members[0].error or members[0].reason)
         text = example if len(members) == 1 or not cause else cause
         if not cause:
-            text = "no message was recorded" + (f": {clean(members[0].description, 90)}" if len(members) == 1 else "")
+            example = clean(members[0].description, 90)
+            lead = ": " if len(members) == 1 else ", for example for: "
+            text = "no message was recorded" + (lead + example if example else "")
         found.append(Failure(status, clean(text, 220), tuple(m.number for m in members)))
     return sorted(found, key=lambda failure: (-len(failure.runs), failure.runs))
 

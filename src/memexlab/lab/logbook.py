@@ -158,6 +158,24 @@ class Logbook:
         reigning = self.by_run.get(self.reigns[-1].run) if self.reigns else None
         return reigning or (self.baseline if self.origin == "lab" else None)
 
+    @cached_property
+    def starts_with_baseline(self) -> bool:
+        """Whether the first measured run is what the others are to be compared with, and not an idea itself."""
+        first = self.baseline
+        return first is not None and (first.role == "baseline" or (first.status == "keep" and not first.verdict))
+
+    def ideas(self, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
+        """The candidates among the runs, without one that only serves as the baseline."""
+        spared = self.baseline if self.starts_with_baseline else None
+        return [run for run in runs if run.role == "candidate" and run is not spared]
+
+    @cached_property
+    def constant(self) -> float | None:
+        """The value of every measured run, where there are several and all of them are the same."""
+        values = {run.usable for run in self.runs if run.usable is not None}
+        several = sum(run.usable is not None for run in self.runs) > 2
+        return values.pop() if len(values) == 1 and several else None
+
     def gain(self, better: float, than: float) -> float:
         return gain_of(better, than, self.better)
 

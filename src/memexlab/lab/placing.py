@@ -77,8 +77,14 @@ class Placed:
 class Placer:
     """Places texts one after the other; earlier ones keep their place. Texts never overlap one another."""
 
-    def __init__(self, area: Box, size: float, ink: Iterable[tuple[float, float]]) -> None:
-        self.area, self.size = area, size
+    def __init__(
+        self,
+        area: Box,
+        size: float,
+        ink: Iterable[tuple[float, float]],
+        marks: Iterable[tuple[float, float]] = (),
+    ) -> None:
+        self.area, self.size, self._marks = area, size, list(marks)
         self._ink: dict[tuple[int, int], int] = {}
         self._boxes: list[Box] = []
         self._leaders: list[tuple[float, float]] = []
@@ -102,6 +108,7 @@ class Placer:
                     left = {"start": x + shift, "end": x - shift - width, "middle": x - width / 2}[anchor]
                     box = Box(left - 2, middle - size * 0.62, left + width + 2, middle + size * 0.62)
                     cost = distance * 1.4 + (side != towards) * 4 + (anchor == "end") * 0.5 + self._ink_in(box) * 1.6
+                    cost += 5 * self._marks_beside(box, (x, y))
                     if best is not None and cost >= best[0]:
                         continue
                     end = (x, box.top if middle > y else box.bottom)
@@ -126,6 +133,15 @@ class Placer:
             return False
         points = _along(mark, leader) if leader else []
         return not any(b.left < px < b.right and b.top < py < b.bottom for px, py in points for b in self._boxes)
+
+    def _marks_beside(self, box: Box, own: tuple[float, float]) -> int:
+        """How many other named marks the text would seem to belong to."""
+        wide = Box(box.left - 16, box.top, box.right + 16, box.bottom)
+        return sum(
+            wide.left < x < wide.right and wide.top < y < wide.bottom
+            for x, y in self._marks
+            if abs(x - own[0]) + abs(y - own[1]) > 1
+        )
 
     def _ink_in(self, box: Box) -> int:
         columns = range(int(box.left // _CELL), int(box.right // _CELL) + 1)

@@ -114,14 +114,19 @@ def _luck(book: Logbook, amounts: Amounts) -> str:
 
 
 def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma: float | None) -> str:
+    if book.constant is not None and book.origin != "lab":
+        count = plural(sum(run.usable is not None for run in book.runs), "measured run")
+        return f"{clean(book.metric, 60)} is {book.constant:g} in all {count}, so it cannot say which idea was better."
     base = book.level(book.baseline) if book.baseline else None
     stands = f"{amounts.with_unit(base)}" if base is not None else "unmeasured"
     repeats = len(book.fresh(book.baseline)) if book.baseline else 0
-    if not any(run.role == "candidate" and run is not book.baseline for run in book.runs):
+    if not book.ideas(book.runs):
         floor = f", sigma {sigma:.2g} from {plural(repeats, 'run')}" if sigma else ""
         return f"The baseline is measured: {stands}{floor}. No idea has been tried yet."
     best = max(found, key=lambda effect: effect.gain, default=None)
     text = f"Nothing beat the baseline, which stands at {stands}."
+    if book.origin != "lab" and not any(run.role == "baseline" for run in book.runs):
+        text = f"No kept run is better than the first one, {stands} (#{book.baseline.number if book.baseline else 1})."
     if best is not None and best.gain > 0:
         how = f" ({sigmas(best.gain, sigma)})" if sigma else ""
         outcome = "unresolved" if best.outcome == "unresolved" else "not more than noise" if sigma else "noise unknown"
@@ -131,7 +136,7 @@ def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma
 
 def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> str:
     """`12 ideas tried in 4 min 10 s: 1 confirmed, 2 unresolved, 0 crashed.`"""
-    ideas = [run for run in new if run.role == "candidate" and run is not book.baseline]
+    ideas = book.ideas(new)
     if not ideas:
         return ""
     failed = sum(run.failed for run in ideas)

@@ -268,7 +268,7 @@ def _tiles(book: Logbook, standing: Standing | None, amounts: Amounts, new: Sequ
         tiles.append(
             Tile("Better than the baseline", value, note + (", confirmed" if standing.confirmed else ", not verified"))
         )
-    ideas = [run for run in new if run.role == "candidate"]
+    ideas = book.ideas(new)
     wins = sum(run.verdict == "confirmed" for run in ideas)
     kept = sum(run.status == "keep" and not run.verdict for run in ideas)
     note = f"{plural(wins, 'confirmed win')}" if book.origin == "lab" else f"{kept} kept, {wins} confirmed"
@@ -449,7 +449,7 @@ def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:
         return "failed"
     if run.role == "pair":
         return "pair"
-    if run.role == "baseline" or (run is book.baseline and not run.verdict):
+    if run.role == "baseline" or (run is book.baseline and book.starts_with_baseline):
         return "baseline"
     judged: tuple[Mark, ...] = ("confirmed", "provisional", "inconclusive")
     for decision in judged:

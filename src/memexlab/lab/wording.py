@@ -95,7 +95,10 @@ class Amounts:
 
     def fine(self, value: float) -> str:
         """With one digit more, for gains, whose error is smaller than that of one run."""
-        text = f"{value:.3g}" if self.decimals is None or abs(value) >= 1e7 else f"{value:.{self.decimals + 1}f}"
+        if self.decimals is None or abs(value) >= 1e7:
+            text = f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+        else:
+            text = f"{value:.{self.decimals + 1}f}"
         return text.removeprefix("-") if not float(text) else text
 
     def signed(self, gain: float) -> str:

@@ -6,7 +6,7 @@ A blob is durable before `put` returns, so an entry that points to it can never 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -37,9 +37,21 @@ def _umask() -> int:
     return mask
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Replaces `path` as a whole: temporary file beside it, fsync, rename, fsync of the folder."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+def make_folder(folder: Path) -> None:
+    """Makes a folder and what is missing above it, durably."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Replaces `path` as a whole: temporary file beside it, fsync, rename, fsync of the folder.
+
+    The umask applies to `mode`, as to any new file.
+    """
+    name = path.parent / f".tmp-{secrets.token_hex(8)}"
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
@@ -49,7 +61,7 @@ def write_durably(path: Path, data: bytes) -> None:
         os.replace(name, path)
         sync_folder(path.parent)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise
 
 
@@ -66,17 +78,16 @@ class Blobs:
         return self.folder / name[:2] / name
 
     def put(self, data: bytes) -> str:
-        """Stores the bytes and returns their id; storing the same bytes again costs one stat."""
+        """Stores the bytes and returns their id; storing the same bytes again costs no write."""
         blob = blob_id(data)
         path = self.path(blob)
-        if path.exists():
-            return blob
         try:
-            if not path.parent.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                sync_folder(self.folder)
-            write_durably(path, data)
-            path.chmod(0o444)
+            if path.exists():
+                # Whoever put it may not have come to this line, and its name must not vanish once an entry has it.
+                sync_folder(path.parent)
+                return blob
+            make_folder(path.parent)
+            write_durably(path, data, mode=0o444)
         except OSError as error:
             raise OutsideError(
                 f"cannot store {len(data)} bytes in {self.folder}: {error}",

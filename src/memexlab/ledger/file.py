@@ -2,7 +2,7 @@
 
 What it promises: an entry whose append returned survives kill -9 of any process at any moment, and power loss on a
 file system that honours fsync; writers in many processes lose, mix or double nothing; a torn tail is sealed and
-reported; damage anywhere is reported on every read. It knows nothing of views.
+reported; damage is reported on every read and never sealed away. It knows nothing of views.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import wire
-from .blobs import sync_folder
+from .blobs import make_folder, sync_folder
 from .errors import Finding, OutsideError
 from .types import Entry
 
@@ -44,40 +45,61 @@ class Batch:
         return [line.entry() for line in self.lines]
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a locked ledger ends: behind `cursor` lie the bytes of a write that never finished."""
+
+    cursor: Cursor
+    torn: bytes = b""
+    #: The bytes behind the cursor are a whole batch that lacks only its last line feed.
+    lacks_line_feed: bool = False
+    #: The last line feed is another byte now, so an entry that was whole cannot be read.
+    damaged: bool = False
+
+
 class Tail:
     """The end of a locked ledger; valid only inside `FileLedger.locked()`."""
 
-    def __init__(self, ledger: FileLedger, cursor: Cursor, torn: bytes) -> None:
+    def __init__(self, ledger: FileLedger, end: _End) -> None:
         self._ledger = ledger
-        self.cursor = cursor
-        self._torn = torn
+        self.cursor = end.cursor
+        self._torn = end.torn
+        self._prefix = b"\n" if end.damaged else b""
+        if end.torn:
+            self._prefix = (b"" if end.torn.endswith(b"\n") else b"\n") + wire.seal(end.cursor.seq, end.torn)
 
     def write(self, stored: Sequence[bytes]) -> Batch:
         """Appends entries as one batch by one write; they are not durable before `FileLedger.sync()` returns.
 
-        Raises OutsideError when the disk refuses; then nothing of this batch stays in the file.
+        Raises OutsideError when the disk refuses; then nothing of this batch stays in the file. Raises ValueError for
+        bytes that could not be read back: no JSON object in one line, or too long.
         """
         ledger, cursor = self._ledger, self.cursor
         if ledger.poisoned:
             raise ledger.poison_error()
-        prefix = b""
-        if self._torn:
-            prefix = (b"" if self._torn.endswith(b"\n") else b"\n") + wire.seal(cursor.seq, self._torn)
-        elif cursor.offset > ledger.segment_limit_bytes:
-            cursor = Cursor(cursor.segment + 1, 0, cursor.seq)
         lines = [wire.line(item, cursor.seq + i, len(stored) - 1 - i) for i, item in enumerate(stored)]
+        parsed = [line for raw in lines if isinstance(line := wire.parse(raw[:-1]), wire.Line)]
+        if len(parsed) != len(lines) or any(len(item) > wire.LINE_LIMIT_BYTES for item in stored):
+            raise ValueError(f"an entry must be one JSON object in one line of at most {wire.LINE_LIMIT_BYTES} bytes")
+        if not self._prefix and cursor.offset > ledger.segment_limit_bytes:
+            ledger.settle(cursor.segment)
+            cursor = Cursor(cursor.segment + 1, 0, cursor.seq)
         start = cursor.offset + len(self._torn)
-        ledger.write_at_end(cursor.segment, start, prefix + b"".join(lines))
-        end = start + len(prefix) + sum(map(len, lines))
-        parsed = [wire.parse(line[:-1]) for line in lines]
+        ledger.write_at_end(cursor.segment, start, self._prefix + b"".join(lines))
+        end = start + len(self._prefix) + sum(map(len, lines))
         self.cursor = Cursor(cursor.segment, end, cursor.seq + len(lines))
-        self._torn = b""
+        self._torn = self._prefix = b""
         ledger.remember_end(self.cursor)
-        return Batch(tuple(line for line in parsed if isinstance(line, wire.Line)), self.cursor)
+        return Batch(tuple(parsed), self.cursor)
+
+    def settle(self) -> None:
+        """Makes all entries before this tail durable, whoever wrote them."""
+        if self.cursor.offset:
+            self._ledger.settle(self.cursor.segment)
 
 
 class FileLedger:
-    """Append, and read from a cursor; everything richer is a view."""
+    """Append, and read from a cursor; everything richer is a view. One object may serve several threads."""
 
     def __init__(self, folder: Path, segment_limit_bytes: int = SEGMENT_LIMIT_BYTES) -> None:
         self.folder = folder
@@ -87,6 +109,9 @@ class FileLedger:
         self._handle = -1
         self._handle_segment = 0
         self._lock_handle = -1
+        self._threads = threading.RLock()
+        self._held = False
+        self._pid = os.getpid()
 
     # --- writing
 
@@ -95,21 +120,46 @@ class FileLedger:
         """Holds the ledger for one writer; inside, `Tail.cursor` is the true end."""
         if self.poisoned:
             raise self.poison_error()
-        if self._lock_handle < 0:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock_handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock_handle, fcntl.LOCK_EX)
-        except OSError as error:
-            raise OutsideError(
-                f"cannot lock {self.folder}: {error}",
-                retryable=True,
-                hint="memex doctor   (network file systems may lack locks)",
-            ) from error
-        try:
-            yield Tail(self, *self._find_end())
-        finally:
-            fcntl.flock(self._lock_handle, fcntl.LOCK_UN)
+        with self._hold():
+            end = self._find_end()
+            if end.lacks_line_feed:
+                self.write_at_end(end.cursor.segment, end.cursor.offset + len(end.torn), b"\n")
+                end = self._find_end()
+            yield Tail(self, end)
+
+    @contextmanager
+    def _hold(self) -> Iterator[None]:
+        if self._pid != os.getpid():
+            # A lock that a fork inherited is shared with the parent and shuts nobody out.
+            self.close()
+            self._end, self._threads, self._held, self._pid = None, threading.RLock(), False, os.getpid()
+        with self._threads:
+            if self._held:
+                raise RuntimeError(
+                    "this ledger is locked already: nothing can land inside the drafts of another landing"
+                )
+            try:
+                if self._lock_handle < 0:
+                    make_folder(self.folder)
+                    self._lock_handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                fcntl.flock(self._lock_handle, fcntl.LOCK_EX)
+            except OSError as error:
+                raise OutsideError(
+                    f"cannot lock {self.folder}: {error}",
+                    retryable=True,
+                    hint="memex doctor   (network file systems may lack locks)",
+                ) from error
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+                try:
+                    fcntl.flock(self._lock_handle, fcntl.LOCK_UN)
+                except OSError:
+                    # Closing the file lets go of the lock as well.
+                    os.close(self._lock_handle)
+                    self._lock_handle = -1
 
     def append(self, stored: Sequence[bytes]) -> Batch:
         """Appends one batch and returns when it is durable."""
@@ -124,31 +174,40 @@ class FileLedger:
         See PostgreSQL's commit "PANIC on fsync() failure" (2018): after a failed fsync the kernel may drop the pages
         and report success next time.
         """
-        if self.poisoned:
-            raise self.poison_error()
-        if self._handle < 0:
-            return
-        try:
-            os.fsync(self._handle)
-        except OSError as error:
-            self.poisoned = f"fsync of {self._path(self._handle_segment)} failed: {error}"
-            raise self.poison_error() from error
+        with self._threads:
+            if self.poisoned:
+                raise self.poison_error()
+            if self._handle < 0:
+                return
+            try:
+                os.fsync(self._handle)
+            except OSError as error:
+                self.poisoned = f"fsync of {self._path(self._handle_segment)} failed: {error}"
+                raise self.poison_error() from error
+
+    def settle(self, segment: int) -> None:
+        """Makes a segment durable, also what other processes wrote to it."""
+        self._open_segment(segment)
+        self.sync()
 
     def poison_error(self) -> OutsideError:
         return OutsideError(
-            f"the ledger takes no more entries from this process: {self.poisoned}. What was acknowledged before is safe; "
-            "what was being written is not acknowledged",
+            f"the ledger takes no more entries from this process: {self.poisoned}. What was acknowledged before is "
+            "safe; what was being written is not acknowledged",
             hint="check the disk (dmesg, df -h .), then start the command again and run memex doctor",
         )
 
     def write_at_end(self, segment: int, start: int, data: bytes) -> None:
         handle = self._open_segment(segment)
+        if start == 0:
+            self._sync_names(segment)
         try:
             written = os.write(handle, data)
             if written != len(data):
                 raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes were written")
         except OSError as error:
-            # Our own unacknowledged bytes may go, and only under the lock. If even that fails the next writer seals them.
+            # Our own unacknowledged bytes may go, and only under the lock. If even that fails the next writer
+            # seals them.
             try:
                 os.ftruncate(handle, start)
             except OSError as second:
@@ -160,19 +219,26 @@ class FileLedger:
                 hint="df -h .   (free some space, then run the command again; what was acknowledged is safe)",
             ) from error
 
+    def _sync_names(self, segment: int) -> None:
+        """Makes the name of an empty segment durable before its first byte; who made it may have died before."""
+        try:
+            sync_folder(self.folder)
+            if segment == 1:
+                sync_folder(self.folder.parent)
+        except OSError as error:
+            self.poisoned = f"fsync of {self.folder} failed: {error}"
+            raise self.poison_error() from error
+
     def _open_segment(self, segment: int) -> int:
         if self._handle_segment != segment:
             if self._handle >= 0:
                 self.sync()
                 os.close(self._handle)
+                self._handle, self._handle_segment = -1, 0
             path = self._path(segment)
-            new = not path.exists()
             try:
                 self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-                if new:
-                    sync_folder(self.folder)
             except OSError as error:
-                self._handle, self._handle_segment = -1, 0
                 raise OutsideError(f"cannot open {path}: {error}", retryable=True, hint="memex doctor") from error
             self._handle_segment = segment
         return self._handle
@@ -180,27 +246,25 @@ class FileLedger:
     def remember_end(self, cursor: Cursor) -> None:
         self._end = cursor
 
-    def _find_end(self) -> tuple[Cursor, bytes]:
-        """The end of the last whole batch, and the torn bytes behind it."""
+    def _find_end(self) -> _End:
+        """The end of the last whole batch, and what lies behind it. Only under the lock: nobody else is writing."""
         segments = self.segments()
         if not segments:
-            return Cursor(), b""
+            return _End(Cursor())
         last = segments[-1]
-        size = self._path(last).stat().st_size
-        if self._end is not None and self._end.segment == last and self._end.offset == size:
-            return self._end, b""
-        known = self._end if self._end is not None and self._end.segment == last and self._end.offset <= size else None
-        if known is None:
-            quick = self._quick_end(last, size)
-            if quick is not None:
-                return quick, b""
-        cursor = known or self._segment_start(last)
-        for batch in self.read(cursor):
-            cursor = batch.cursor
-        with self._path(cursor.segment).open("rb") as file:
-            file.seek(cursor.offset)
-            torn = file.read()
-        return cursor, torn
+        try:
+            size = self._path(last).stat().st_size
+            known = self._end if self._end is not None and self._end.segment == last else None
+            if known is not None and known.offset == size:
+                return _End(known)
+            if known is None or known.offset > size:
+                quick = self._quick_end(last, size)
+                if quick is not None:
+                    return _End(quick)
+                known = self._segment_start(last)
+            return self._slow_end(known)
+        except OSError as error:
+            raise _unreadable(self._path(last), error) from error
 
     def _quick_end(self, segment: int, size: int) -> Cursor | None:
         """The end, from the last line alone, if that line is whole and closes its batch."""
@@ -213,6 +277,28 @@ class FileLedger:
         if isinstance(parsed, wire.Line) and parsed.more == 0:
             return Cursor(segment, size, parsed.seq + 1)
         return None
+
+    def _slow_end(self, known: Cursor) -> _End:
+        scan = _Scan(self._path(known.segment), known, lambda finding: None)
+        for _ in scan.batches():
+            pass
+        end = Cursor(known.segment, scan.settled, scan.expected)
+        behind = scan.wanted
+        if scan.bad:
+            # A line that has its line feed was whole once: it may have been acknowledged, and is no torn write.
+            place, text = scan.bad[-1]
+            behind += sum(max(1, text.count(b'{"seq":')) for _, text in scan.bad)
+            end = Cursor(known.segment, place + len(text) + 1, behind)
+        with self._path(known.segment).open("rb") as file:
+            file.seek(end.offset)
+            torn = file.read()
+        last = torn[torn.rfind(b"\n") + 1 :]
+        parsed = wire.parse(last)
+        if isinstance(parsed, wire.Line) and parsed.more == 0 and parsed.seq >= behind:
+            return _End(end, torn, lacks_line_feed=True)
+        if isinstance(wire.parse(last[:-1]), wire.Line):
+            return _End(Cursor(end.segment, end.offset + len(torn), behind + 1), damaged=True)
+        return _End(end, torn)
 
     def _segment_start(self, segment: int) -> Cursor:
         if segment == 1:
@@ -229,7 +315,7 @@ class FileLedger:
         return self.folder / f"{segment:04d}.jsonl"
 
     def segments(self) -> list[int]:
-        return sorted(int(path.stem) for path in self.folder.glob("*.jsonl") if path.stem.isdigit())
+        return sorted(int(path.stem) for path in self.folder.glob("*.jsonl") if path.stem.isdecimal())
 
     def read(self, after: Cursor | None = None, report: Callable[[Finding], None] | None = None) -> Iterator[Batch]:
         """Yields whole batches in order. Torn and damaged lines go to `report`; reading goes on behind them.
@@ -244,104 +330,32 @@ class FileLedger:
                 continue
             if segment > cursor.segment:
                 cursor = Cursor(segment, 0, cursor.seq)
-            for batch in self._read_segment(cursor, say):
-                cursor = batch.cursor
-                yield batch
-
-    def _read_segment(self, cursor: Cursor, say: Callable[[Finding], None]) -> Iterator[Batch]:
-        path = self._path(cursor.segment)
-        offset = settled = cursor.offset
-        expected, jumped = cursor.seq, cursor.seq < 0
-        pending: list[wire.Line] = []
-        bad: list[tuple[int, bytes]] = []
-        for raw in _whole_lines(path, offset):
-            here, offset = offset, offset + len(raw) + 1
-            parsed = wire.parse(raw)
-            if parsed is None:
-                bad.append((here, raw))
-                continue
-            if isinstance(parsed, wire.Seal):
-                self._report_seal(path, settled, here, parsed, bad, say)
-                pending, bad, settled = [], [], offset
-                continue
-            for place, text in bad:
-                say(_damaged(path, place, len(text)))
-            wanted = expected + len(pending)
-            gap = parsed.seq != wanted and not ((bad or jumped) and parsed.seq >= wanted)
-            if gap:
-                say(
-                    Finding(
-                        "ledger-gap",
-                        "error",
-                        f"{path.name} byte {here}",
-                        f"position {wanted} expected, {parsed.seq} found: lines are missing, doubled or moved",
-                        "restore the file from a copy, then memex rebuild",
-                    )
-                )
-            if pending and (bad or gap):
-                # Not torn, since whole lines follow: what is left of the damaged batch was acknowledged and counts.
-                yield Batch(tuple(pending), Cursor(cursor.segment, here, wanted))
-                pending = []
-            bad = []
-            if parsed.seq < wanted:
-                continue
-            jumped = False
-            expected = parsed.seq - len(pending)
-            pending.append(parsed)
-            if parsed.more == 0:
-                expected, settled = parsed.seq + 1, offset
-                yield Batch(tuple(pending), Cursor(cursor.segment, offset, expected))
-                pending = []
-        for place, text in bad:
-            say(_damaged(path, place, len(text)))
-
-    @staticmethod
-    def _report_seal(
-        path: Path,
-        settled: int,
-        here: int,
-        seal: wire.Seal,
-        bad: list[tuple[int, bytes]],
-        say: Callable[[Finding], None],
-    ) -> None:
-        with path.open("rb") as file:
-            file.seek(settled)
-            torn = file.read(seal.torn_bytes)
-        added_line_feed = here - settled - seal.torn_bytes
-        # A line that still had its line feed was written whole: if its checksum fails, that is damage, not a torn write.
-        damaged = [(place, text) for place, text in bad if place + len(text) < settled + seal.torn_bytes]
-        if bad and isinstance(wire.parse(bad[-1][1][:-1]), wire.Line):
-            damaged = bad
-        if wire.crc(torn) != seal.torn_crc or added_line_feed not in (0, 1):
-            damaged = bad or [(settled, torn)]
-        for place, text in damaged:
-            say(_damaged(path, place, len(text)))
-        if not damaged:
-            say(
-                Finding(
-                    "ledger-torn",
-                    "warning",
-                    f"{path.name} byte {settled}",
-                    f"{seal.torn_bytes} bytes of a write that never finished; it was never acknowledged",
-                )
-            )
+            scan = _Scan(self._path(segment), cursor, say)
+            try:
+                for batch in scan.batches():
+                    cursor = batch.cursor
+                    yield batch
+            except OSError as error:
+                raise _unreadable(self._path(segment), error) from error
+            scan.report_bad()
 
     def check_tail(self) -> list[Finding]:
-        """Under the lock: is there an unfinished write at the end? The next append seals it."""
+        """Under the lock: is there an unfinished write at the end? The next append completes or seals it."""
         if not self.segments():
             return []
-        with self.locked() as tail:
-            torn = tail._torn
-        if not torn:
-            return []
-        return [
-            Finding(
-                "ledger-torn",
-                "warning",
-                f"{self._path(tail.cursor.segment).name} byte {tail.cursor.offset}",
-                f"{len(torn)} bytes of a write that never finished; it was never acknowledged, the next append seals it",
-            )
-        ]
+        with self._hold():
+            end = self._find_end()
+        where = f"{self._path(end.cursor.segment).name} byte {end.cursor.offset}"
+        if end.damaged:
+            message = "the last line feed is damaged; the entry before it cannot be read"
+            return [Finding("ledger-damaged", "error", where, message, _RESTORE)]
+        if end.lacks_line_feed:
+            message = "the last entry lacks its line feed and counts once it has one; the next append adds it"
+            return [Finding("ledger-torn", "warning", where, message)]
+        if end.torn:
+            message = f"{len(end.torn)} bytes of a write that never finished; the next append seals them"
+            return [Finding("ledger-torn", "warning", where, message)]
+        return []
 
     def close(self) -> None:
         for handle in (self._handle, self._lock_handle):
@@ -349,6 +363,93 @@ class FileLedger:
                 os.close(handle)
         self._handle = self._lock_handle = -1
         self._handle_segment = 0
+
+
+_RESTORE = "restore the file from a copy, then memex rebuild; memex doctor lists every such line"
+
+
+class _Scan:
+    """One pass over a segment from a cursor; what it holds at the end is what no batch has settled yet."""
+
+    def __init__(self, path: Path, cursor: Cursor, say: Callable[[Finding], None]) -> None:
+        self._path, self._segment, self._say = path, cursor.segment, say
+        self._offset = self.settled = cursor.offset
+        self.expected = cursor.seq
+        self.pending: list[wire.Line] = []
+        self.bad: list[tuple[int, bytes]] = []
+
+    @property
+    def wanted(self) -> int:
+        """The position of the next line, torn or not; negative if it is not known yet."""
+        return self.pending[-1].seq + 1 if self.pending else self.expected
+
+    def batches(self) -> Iterator[Batch]:
+        for raw in _whole_lines(self._path, self._offset):
+            here, self._offset = self._offset, self._offset + len(raw) + 1
+            parsed = wire.parse(raw)
+            if parsed is None:
+                self.bad.append((here, raw))
+            elif isinstance(parsed, wire.Seal):
+                self._pass_seal(parsed, here)
+            else:
+                yield from self._pass_line(parsed, here)
+
+    def report_bad(self) -> None:
+        for place, text in self.bad:
+            self._say(_damaged(self._path, place, len(text)))
+        self.bad = []
+
+    def _pass_line(self, line: wire.Line, here: int) -> Iterator[Batch]:
+        wanted = self.wanted
+        moved = wanted >= 0 and line.seq != wanted and not (self.bad and line.seq > wanted)
+        if moved:
+            self._say(
+                Finding(
+                    "ledger-gap",
+                    "error",
+                    f"{self._path.name} byte {here}",
+                    f"position {wanted} expected, {line.seq} found: lines are missing, doubled or moved",
+                    "restore the file from a copy, then memex rebuild",
+                )
+            )
+        if moved or self.bad:
+            self.report_bad()
+            # Who wrote this line took the open batch from its position on for torn; what is before it counts.
+            kept = tuple(earlier for earlier in self.pending if earlier.seq < line.seq)
+            self.pending, self.settled = [], here
+            if kept:
+                self.expected = kept[-1].seq + 1
+                yield Batch(kept, Cursor(self._segment, here, self.expected))
+            if line.seq < self.expected:
+                return
+        self.pending.append(line)
+        if line.more == 0:
+            lines = tuple(self.pending)
+            self.expected, self.settled, self.pending = line.seq + 1, self._offset, []
+            yield Batch(lines, Cursor(self._segment, self._offset, self.expected))
+
+    def _pass_seal(self, seal: wire.Seal, here: int) -> None:
+        with self._path.open("rb") as file:
+            file.seek(self.settled)
+            torn = file.read(seal.torn_bytes)
+        added_line_feed = here - self.settled - seal.torn_bytes
+        if wire.crc(torn) != seal.torn_crc or added_line_feed not in (0, 1):
+            self.bad = self.bad or [(self.settled, torn)]
+        else:
+            # A line that still had its line feed was written whole, and cannot be what a torn write left.
+            end = self.settled + seal.torn_bytes
+            self.bad = [(place, text) for place, text in self.bad if place + len(text) < end]
+        if not self.bad:
+            self._say(
+                Finding(
+                    "ledger-torn",
+                    "warning",
+                    f"{self._path.name} byte {self.settled}",
+                    f"{seal.torn_bytes} bytes of a write that never finished; it was never acknowledged",
+                )
+            )
+        self.report_bad()
+        self.pending, self.settled = [], self._offset
 
 
 def _whole_lines(path: Path, offset: int) -> Iterator[bytes]:
@@ -367,5 +468,9 @@ def _damaged(path: Path, offset: int, size_bytes: int) -> Finding:
         "error",
         f"{path.name} byte {offset}",
         f"a line of {size_bytes} bytes does not match its checksum; the entry in it cannot be read",
-        "restore the file from a copy, then memex rebuild; memex doctor lists every such line",
+        _RESTORE,
     )
+
+
+def _unreadable(path: Path, error: OSError) -> OutsideError:
+    return OutsideError(f"cannot read {path}: {error}", retryable=True, hint="memex doctor")

@@ -14,8 +14,7 @@ from .errors import Finding
 from .types import FAILED, KINDS, ROLES, RUN_STATUSES, Draft, Run, Verdict
 
 _ACTOR = re.compile(r"(human|model|agent|code):\S+")
-_BLOB = re.compile(r"b:[0-9a-f]{64}")
-_ENTRY = re.compile(r"e:[0-9a-f]{32}|@\d+")
+_TARGET = re.compile(r"b:[0-9a-f]{64}|e:[0-9a-f]{32}|@[0-9]{1,9}")
 METRIC_NAME = re.compile(r"[^\s=\x00-\x1f]{1,100}")
 
 
@@ -28,6 +27,11 @@ def check_actor(by: str) -> Iterator[Finding]:
             f"{by!r} does not say who speaks",
             'write kind:name, such as "human:ada", "model:qwen3-8b", "agent:claude" or "code:memexlab/0.1"',
         )
+
+
+def is_target(identity: str) -> bool:
+    """Whether it has the form of a blob, an entry, or an earlier draft of the batch."""
+    return _TARGET.fullmatch(identity) is not None
 
 
 def check(draft: Draft, where: str) -> Iterator[Finding]:
@@ -45,7 +49,7 @@ def check(draft: Draft, where: str) -> Iterator[Finding]:
                 f"{ref.role!r} is no role of a reference",
                 f"use one of {', '.join(sorted(ROLES))}",
             )
-        if not (_BLOB.fullmatch(ref.id) or _ENTRY.fullmatch(ref.id)):
+        if not is_target(ref.id):
             yield Finding(
                 "ref-id",
                 "error",
@@ -125,4 +129,9 @@ def _check_numbers(what: str, numbers: Mapping[str, Any], where: str) -> Iterato
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from . import gate, wire
 from .blobs import Blobs
-from .errors import Finding, Refused
+from .errors import Finding, OutsideError, Refused
 from .file import Batch, Cursor, FileLedger
 from .types import Draft, Entry, Ref
 
@@ -64,9 +64,9 @@ def land(
 ) -> list[Entry]:
     """Records the drafts as one batch and returns their entries, durable; raises Refused and records nothing otherwise.
 
-    A draft refers to an earlier draft of its batch as `@0`, `@1`. A draft whose key landed before is not recorded
-    again; its place in the result holds the first entry. `drafts` may be a function: it is called under the lock with
-    the view caught up, so what it reads there is true when it lands.
+    A draft refers to an earlier draft of its batch as `@0`, `@1`. A draft whose key landed before, or stands earlier in
+    its batch, is not recorded again; its place in the result holds the first entry. `drafts` may be a function: it is
+    called under the lock with the view caught up, so what it reads there is true when it lands.
     """
     findings = list(gate.check_actor(by))
     if findings:
@@ -78,18 +78,37 @@ def land(
             return []
         earlier = view.by_key([draft.key for draft in wanted if draft.key is not None])
         result: list[Entry | int] = []
-        new: list[Draft] = []
+        new = 0
+        places: dict[str, int] = {}
         for draft in wanted:
             first = earlier.get(draft.key) if draft.key is not None else None
-            result.append(first if first is not None else len(new))
-            if first is None:
-                new.append(draft)
+            if first is not None:
+                result.append(first)
+            elif draft.key is not None and draft.key in places:
+                result.append(places[draft.key])
+            else:
+                if draft.key is not None:
+                    places[draft.key] = new
+                result.append(new)
+                new += 1
         ids = [item.id if isinstance(item, Entry) else "" for item in result]
         stored = _stamp(wanted, result, ids, by, clock(), blobs, view)
-        batch = tail.write(stored) if stored else Batch((), tail.cursor)
+        if stored:
+            batch = tail.write(stored)
+        else:
+            # The earlier entries may be another writer's, who has not synced them yet.
+            tail.settle()
+            batch = Batch((), tail.cursor)
     ledger.sync()
     view.catch_up()
     landed = batch.entries()
+    readable = view.known([entry.id for entry in landed])
+    if len(readable) != len(landed):
+        raise OutsideError(
+            f"{len(landed) - len(readable)} entries were written to {ledger.folder} but cannot be read back: "
+            "the lines before them are doubled or out of order",
+            hint="memex doctor   (then restore the ledger from a copy)",
+        )
     return [item if isinstance(item, Entry) else landed[item] for item in result]
 
 
@@ -107,9 +126,14 @@ def _stamp(
     outside = {ref.id for draft in wanted for ref in draft.refs if ref.id.startswith("e:")}
     known = view.known(sorted(outside))
     fresh: set[str] = set()
-    for i, draft in enumerate(wanted):
-        if isinstance(result[i], Entry):
+    places: dict[int, int] = {}
+    for i, (draft, place) in enumerate(zip(wanted, result, strict=True)):
+        if isinstance(place, Entry):
             continue
+        if place in places:
+            ids[i] = ids[places[place]]
+            continue
+        places[place] = i
         where = f"draft {i} ({draft.kind} {draft.subject})"
         problems = list(gate.check(draft, where))
         problems += _check_targets(draft, where, i, known, blobs)
@@ -160,10 +184,12 @@ def _unique(draft: Draft, by: str, now: datetime, fresh: set[str], view: Landed)
 
 def _check_targets(draft: Draft, where: str, i: int, known: set[str], blobs: Blobs) -> Iterable[Finding]:
     for ref in draft.refs:
+        if not gate.is_target(ref.id):
+            continue
         if ref.id.startswith("@"):
-            missing = not ref.id[1:].isdigit() or int(ref.id[1:]) >= i
+            missing = int(ref.id[1:]) >= i
         elif ref.is_blob:
-            missing = len(ref.id) == 66 and not blobs.has(ref.id)
+            missing = not blobs.has(ref.id)
         else:
             missing = ref.id not in known
         if missing:

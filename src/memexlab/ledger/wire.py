@@ -22,6 +22,7 @@ from typing import Any
 from .types import BODIES, Body, Draft, Entry, Ref
 
 LINE_LIMIT_BYTES = 1_000_000
+DEPTH_LIMIT = 50
 VERSION = 1
 
 _LINE = re.compile(
@@ -54,6 +55,15 @@ class Seal:
 
 def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number that can be stored")
+
+
+def _check_depth(value: Any, left: int = DEPTH_LIMIT) -> None:
+    """What is nested too deep could be written from a shallow stack, and then not be read from a deep one."""
+    if isinstance(value, dict | list | tuple):
+        if left == 0:
+            raise ValueError(f"lists and tables nest deeper than {DEPTH_LIMIT}")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_depth(item, left - 1)
 
 
 def dumps(value: Any) -> str:
@@ -102,6 +112,7 @@ def entry_json(draft: Draft, by: str, at: str) -> bytes:
             [ref.role, ref.id] if ref.start < 0 else [ref.role, ref.id, ref.start, ref.end] for ref in draft.refs
         ]
     out["body"] = body_to(draft.body)
+    _check_depth(out)
     return dumps(out).encode("utf-8")
 
 
