@@ -223,7 +223,7 @@ def test_third_split_is_shown_and_a_disagreement_becomes_the_first_decision(view
     section = other.report().sections[0]
     assert "It disagrees: there the champion is 0.0060 worse" in section.third_split
     assert section.queue[0].title == "Decide whether run 5 stays champion"
-    assert "disagrees" in to_markdown(other.report())
+    assert "confirmed by 2 fresh pairs. The third split disagrees." in other.report().headline
 
 
 def test_verdicts_come_confirmed_first_and_a_single_run_has_no_interval(views: Views) -> None:

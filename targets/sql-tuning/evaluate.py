@@ -4,8 +4,9 @@ It opens the file read-only in its own process and runs nothing that a proposer 
 all that the file may hold: a view or a virtual table could answer without having the rows. Wrong or missing rows,
 wrong answers and a file that cannot be read end with exit code 1 and no metric.
 
-`p50_ms` is the median over requests of the time for a request's six queries, each request's best of ROUNDS rounds, so
-that a busy moment of the machine costs little. The checks come first: the cache is as warm as it gets.
+`p50_ms` is the median over requests of the time for a request's six queries, each request's best of ROUNDS rounds. It
+is processor time: the checks come first, so the file is in memory and a query waits for nothing but the processor,
+and what else the machine does is not counted. `p50_wall_ms` is the same by the clock; on a quiet machine they agree.
 
     python evaluate.py [--split val|test] [--plans]
 """
@@ -17,13 +18,14 @@ import math
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import workload
 
 ARTIFACT = Path("out/db.sqlite")
-ROUNDS = 5
+ROUNDS = 4
 LIMITS = {"cache_kb": (0, 1_000_000), "mmap_mb": (0, 4096), "temp_in_memory": (0, 1)}
 
 
@@ -80,17 +82,17 @@ def check_answers(connection: sqlite3.Connection, split: str) -> None:
                 raise Rejected(f"request {number}, query {name}: {given[:3]} instead of {right[name][:3]}")
 
 
-def latencies_ms(connection: sqlite3.Connection, split: str) -> list[float]:
-    """Best time of each request over ROUNDS rounds."""
+def latencies_ms(connection: sqlite3.Connection, split: str, clock_ns: Callable[[], int]) -> list[float]:
+    """Best time of each request over ROUNDS rounds, in increasing order."""
     requests = workload.requests(split)
     best = [math.inf] * len(requests)
     for _ in range(ROUNDS):
         for number, request in enumerate(requests):
-            started = time.perf_counter_ns()
+            started = clock_ns()
             for query in workload.QUERIES.values():
                 connection.execute(query, request.values).fetchall()
-            best[number] = min(best[number], (time.perf_counter_ns() - started) / 1e6)
-    return best
+            best[number] = min(best[number], (clock_ns() - started) / 1e6)
+    return sorted(best)
 
 
 def plans(connection: sqlite3.Connection, split: str) -> None:
@@ -113,13 +115,17 @@ def main() -> int:
             return 0
         check_rows(connection)
         check_answers(connection, options.split)
-        times = sorted(latencies_ms(connection, options.split))
+        wall = latencies_ms(connection, options.split, time.perf_counter_ns)
+        times = latencies_ms(connection, options.split, time.thread_time_ns)
     except (Rejected, sqlite3.Error, UnicodeDecodeError) as reason:
         print(f"rejected: {reason}", file=sys.stderr)
         return 1
     # The harness looks for the metric by its name, so that name is printed whatever the split.
-    print(f"split {options.split}, {len(times)} requests of {len(workload.QUERIES)} queries, SQLite {sqlite3.sqlite_version}")
+    print(
+        f"split {options.split}, {len(times)} requests of {len(workload.QUERIES)} queries, SQLite {sqlite3.sqlite_version}"
+    )
     print(f"---\np50_ms: {median(times):.4f}\np99_ms: {times[math.ceil(0.99 * len(times)) - 1]:.4f}")
+    print(f"p50_wall_ms: {median(wall):.4f}")
     print(f"size_mb: {ARTIFACT.stat().st_size / 1e6:.3f}")
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Literal
 
@@ -44,6 +44,10 @@ COLOURS: dict[str, tuple[str, str]] = {  # light, dark
     "running": ("#a29d92", "#77746d"),
     "failed": ("#c22f2f", "#ff7d74"),
 }
+
+
+#: Beyond it differences overflow, and no picture is of use.
+_LARGEST = 1e150
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,17 @@ def colour_variables(theme: Literal["light", "dark"]) -> str:
 
 
 def finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
+    return value is not None and abs(value) < _LARGEST
+
+
+def drawable(chart: Chart) -> Chart:
+    """The chart without numbers that cannot be drawn; a run with such a number keeps its place among the failed."""
+    return replace(
+        chart,
+        points=tuple(p if p.value is None or finite(p.value) else replace(p, value=None) for p in chart.points),
+        steps=tuple(step for step in chart.steps if finite(step.level) and (step.dot is None or finite(step.dot))),
+        band=chart.band if 0 < chart.band < _LARGEST else 0.0,
+    )
 
 
 def limits(chart: Chart) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from .axes import (
     Theme,
     colour_variables,
     colours,
+    drawable,
     finite,
     greedy_best,
     greedy_differs,
@@ -40,6 +41,7 @@ def progress_svg(
     chart: Chart, *, width: int = 1200, height: int = 600, theme: Theme = "page", heading: Sequence[str] = ()
 ) -> str:
     """The picture; below 700 wide it is laid out for a phone. `heading` lines go on top, the first one large."""
+    chart = drawable(chart)
     narrow = width < 700
     size = 12.0 if narrow else 13.0
     colour = colours(theme)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -25,6 +25,7 @@ __all__ = ["CampaignReport", "Report", "build_report", "to_html", "to_json", "to
 
 #: A page of a long history stays below this; the tables name the command that shows the rest.
 HTML_LIMIT_BYTES = 300_000
+_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _ROWS = 14
 _LESSONS = 8
 
@@ -94,15 +95,16 @@ def _environment() -> Environment:
 
 def _page(report: Report, detail: int) -> str:
     """`detail` 3 is everything; below, pictures of older campaigns and long tables go first."""
-    template = files("memexlab.lab").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = _TEMPLATE.read_text(encoding="utf-8")
     shown = []
     for i, section in enumerate(section for section in report.sections if section.chart.points):
         if i > (12, 4, 2, 0)[3 - detail]:
             shown.append((section, ("", "")))
             continue
         chart = section.chart if detail else _without_titles(section.chart)
-        wide = progress_svg(chart, height=600 if i == 0 else 460)
-        narrow = progress_svg(chart, width=420, height=440) if i == 0 or detail >= 2 else ""
+        has_values = any(point.value is not None for point in chart.points)
+        wide = progress_svg(chart, height=240 if not has_values else 600 if i == 0 else 460)
+        narrow = progress_svg(chart, width=420, height=440 if has_values else 240) if i == 0 or detail >= 2 else ""
         shown.append((section, (Markup(wide), Markup(narrow))))
     return (
         _environment()

@@ -94,7 +94,11 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: 
         way = "better" if standing.gain >= 0 else "WORSE"
         if steps > 1:
             sure = f"{steps} confirmed wins on top of one another, the last by {plural(standing.pairs, 'fresh pair')}"
-        return f"Champion {value} ({name}), {gain} {way} than the baseline{how}, {sure}."
+        split = third_split(book, amounts)
+        doubt = (
+            " The third split disagrees." if split is not None and split.gain is not None and split.gain <= 0 else ""
+        )
+        return f"Champion {value} ({name}), {gain} {way} than the baseline{how}, {sure}.{doubt}"
     if standing.gain < 0:
         return f"Best kept run {value} ({name}), {gain} worse than the first one{how}."
     luck = _luck(book, amounts)
