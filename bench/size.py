@@ -12,4 +12,4 @@ too_long = {path: lines for path, lines in sizes.items() if lines > LIMIT}
 for path, lines in too_long.items():
     print(f"{path.relative_to(root.parent)}: {lines} lines, more than {LIMIT}: split it by what it knows")
 print(f"{sum(sizes.values())} lines in {len(sizes)} files; aim: at most {AIM}, longest {max(sizes.values())}")
-sys.exit(bool(too_long) or sum(sizes.values()) > AIM)
+sys.exit(bool(too_long))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-import statistics
 import sys
 import tomllib
 from collections.abc import Callable
@@ -86,9 +85,3 @@ def _weight(venv: Path) -> dict[str, float]:
 def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]
 
-
-def median_of(record: dict[str, Any]) -> float | None:
-    return record.get("median")
-
-
-__all__ = ["measure", "statistics"]
