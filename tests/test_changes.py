@@ -55,6 +55,8 @@ def test_what_differs_between_two_runs():
 
 def test_the_same_number_is_no_change_and_a_change_of_type_is():
     assert changes_between({"A": 4, "B": 0.3}, {"A": 4.0, "B": 0.1 + 0.2}) == ()
+    [huge] = changes_between({"A": 1}, {"A": 10**400})
+    assert (huge.direction, huge.magnitude) == ("up", None)
     assert [c.direction for c in changes_between({"A": 1, "B": 1}, {"A": True, "B": "1"})] == ["set", "set"]
 
 
@@ -289,6 +291,15 @@ def test_numbers_read_exactly_and_with_their_direction(old, new, arrow):
     assert not set(there) & set(back)
     assert [(c.knob, c.old, c.new) for c in there] == ([("matrix_lr", old, new)] if there else [])
     assert bool(there) == (not math.isclose(old, new, rel_tol=1e-12))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-" * 100_000, " " * 100_000, "(a " * 50_000, "a: " * 50_000, f"lr {'1' * 5000} to 2", "lr 1e999 to 2", "lr 1/0", "lr 9^9^9"],
+    ids=lambda text: f"{text[:8]}...",
+)  # fmt: skip
+def test_absurd_text_says_nothing_and_hangs_nothing(text):
+    assert changes_in_text(text) == ()
 
 
 @how(deadline=None)

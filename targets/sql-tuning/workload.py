@@ -100,10 +100,9 @@ def answers(split: str) -> list[dict[str, list[Row]]]:
     for row in data["items"]:
         items_of[row[0]].append(row)
         sales_of[row[2]].append(row)
-    backlog: list[Row] = sorted(
-        ((o[0], o[2], o[4]) for o in data["orders"] if o[3] == "open"), key=lambda r: (r[1], r[0])
-    )
-    found = []
+    waiting = sorted((int(order[2]), int(order[0]), order[4]) for order in data["orders"] if order[3] == "open")
+    backlog: list[Row] = [(order, day, total) for day, order, total in waiting]
+    found: list[dict[str, list[Row]]] = []
     for request in requests(split):
         ask = request.values
         page, day = int(ask["page"]), int(ask["day"])

@@ -25,9 +25,9 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def children_of() -> dict[int, list[int]]:
-    """Parent to children, for every process that can be seen."""
+    """Parent to children, for every process that can be seen; empty where there is no /proc."""
     tree: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat", "rb") as file:
                 parent = int(file.read().rpartition(b")")[2].split()[1])
@@ -52,9 +52,11 @@ def memory_mb(pids: list[int]) -> float:
     return total / 1e6
 
 
-def end_all() -> int:
+def end_all(group: int) -> int:
     """Kills and reaps descendants until none is left; returns how many outlived the command itself."""
     seen: set[int] = set()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)  # all that can be done where there is no /proc
     while alive := descendants(os.getpid()):
         seen.update(alive)
         for pid in alive:
@@ -83,7 +85,7 @@ def start(order: dict[str, Any]) -> int:
         os.chdir(order["cwd"])
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["file_mb"] * 1_000_000,) * 2)
-        if order.get("cpus"):
+        if order.get("cpus") and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, order["cpus"])
         os.execvpe(order["command"][0], order["command"], order["env"])
     except BaseException as error:
@@ -130,7 +132,7 @@ def main() -> None:
             break
         time.sleep(_POLL_SECONDS)
     seconds = time.monotonic() - begun
-    left = end_all()
+    left = end_all(main_pid)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     report = {
         "exit": status,

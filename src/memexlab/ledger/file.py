@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from .types import Entry
 
 SEGMENT_LIMIT_BYTES = 64_000_000
 _CHUNK_BYTES = 1 << 20
+_SEGMENT = re.compile(r"([0-9]{4,9})\.jsonl")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -92,10 +94,11 @@ class Tail:
         ledger.remember_end(self.cursor)
         return Batch(tuple(parsed), self.cursor)
 
-    def settle(self) -> None:
-        """Makes all entries before this tail durable, whoever wrote them."""
-        if self.cursor.offset:
+    def settle(self, count: int) -> None:
+        """Makes the first `count` entries durable, whoever wrote them; costs nothing where they are known to be."""
+        if count > self._ledger.durable_count:
             self._ledger.settle(self.cursor.segment)
+            self._ledger.durable_count = self.cursor.seq
 
 
 class FileLedger:
@@ -106,6 +109,8 @@ class FileLedger:
         self.segment_limit_bytes = segment_limit_bytes
         self.poisoned = ""
         self._end: Cursor | None = None
+        #: Entries from the first that this object once saw to be durable.
+        self.durable_count = 0
         self._handle = -1
         self._handle_segment = 0
         self._lock_handle = -1
@@ -315,7 +320,14 @@ class FileLedger:
         return self.folder / f"{segment:04d}.jsonl"
 
     def segments(self) -> list[int]:
-        return sorted(int(path.stem) for path in self.folder.glob("*.jsonl") if path.stem.isdecimal())
+        # Not by glob, which may take a folder that it cannot read for an empty one.
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+        return sorted(int(match[1]) for name in names if (match := _SEGMENT.fullmatch(name)))
 
     def read(self, after: Cursor | None = None, report: Callable[[Finding], None] | None = None) -> Iterator[Batch]:
         """Yields whole batches in order. Torn and damaged lines go to `report`; reading goes on behind them.

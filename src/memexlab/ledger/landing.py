@@ -97,9 +97,10 @@ def land(
             batch = tail.write(stored)
         else:
             # The earlier entries may be another writer's, who has not synced them yet.
-            tail.settle()
+            tail.settle(1 + max(item.seq for item in result if isinstance(item, Entry)))
             batch = Batch((), tail.cursor)
-    ledger.sync()
+    if stored:
+        ledger.sync()
     view.catch_up()
     landed = batch.entries()
     readable = view.known([entry.id for entry in landed])

@@ -112,10 +112,18 @@ def _changed(component: str, knob: str, old: Scalar, new: Scalar, was: bool = Tr
     elif isinstance(old, int | float) and isinstance(new, int | float):
         if not isinstance(old, bool) and not isinstance(new, bool):
             direction = "up" if new > old else "down"
-            magnitude = math.log2(new / old) if old > 0 and new > 0 else float(new - old)
+            magnitude = _magnitude(old, new)
     elif isinstance(old, str) and isinstance(new, str):
         direction = "swap"
     return Change(component, knob, old, new, direction, magnitude)
+
+
+def _magnitude(old: int | float, new: int | float) -> float | None:
+    try:
+        size = math.log2(new / old) if old > 0 and new > 0 else float(new - old)
+    except (OverflowError, ValueError):  # a ratio beyond the floats, or of them all rounded to 0
+        return None
+    return size if math.isfinite(size) else None
 
 
 # --- source
@@ -213,10 +221,13 @@ _MEASURED |= {"latency", "sharpe", "memory", "gb", "mb", "result", "gain", "delt
 #: Words after which a clause says something other than what was changed.
 _VETO = {"not", "never", "don't", "doesn't", "didn't", "only", "every", "same", "until", "except", "unless", "?"}
 MAX_NAME_WORDS = 5
+#: Nobody says what was changed later than this.
+MAX_TEXT_CHARS = 500
 
 
 def _plain(text: str) -> str:
-    text = text.replace("−", "-").replace("×", "x").replace("–", " — ").replace("—", " — ").replace("\u00a0", " ")
+    text = re.sub(r"[^\S\n]+", " ", text.strip())[:MAX_TEXT_CHARS]
+    text = text.replace("−", "-").replace("×", "x").replace("–", " — ").replace("—", " — ")
     text = _ARROWS.sub(" -> ", text)
     text = re.sub(r"^\s*(?:[\w-]+:\s+)+", "", text.strip())
     return re.split(r"\s—\s|[.!]\s+|\n", text, maxsplit=1)[0].strip(" .!\"'`")

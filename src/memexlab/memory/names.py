@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,8 @@ _NUMBER = re.compile(
     r"(?P<times>[x×])?(?P<number>[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
     r"(?:/(?P<under>\d+)|(?:\^|\*\*)(?P<power>\d+))?(?P<suffix>[KkMB]?)(?P<unit>[x×%]?)"
 )
+MAX_NUMBER_CHARS = 40
+MAX_POWER = 64
 _SUFFIX = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000, "B": 1_000_000_000}
 
 
@@ -27,17 +30,22 @@ class Written:
 
 
 def read_number(text: str) -> Written | None:
-    """The number that this whole text is, or None."""
+    """The finite number that this whole text is, or None."""
     found = _NUMBER.fullmatch(text)
-    if found is None:
+    if found is None or len(text) > MAX_NUMBER_CHARS:
         return None
     digits = found["number"].replace("_", "")
     value: int | float = int(digits) if re.fullmatch(r"[-+]?\d+", digits) else float(digits)
-    if found["under"]:
-        value = value / int(found["under"]) if int(found["under"]) else value
-    if found["power"]:
-        value = value ** min(int(found["power"]), 64)
-    value *= _SUFFIX[found["suffix"]]
+    try:
+        if found["under"]:
+            value = value / int(found["under"])
+        if found["power"]:
+            value = value ** min(int(found["power"]), MAX_POWER)
+        value *= _SUFFIX[found["suffix"]]
+        if not math.isfinite(value):
+            return None
+    except (ZeroDivisionError, OverflowError):
+        return None
     if found["unit"] == "%":
         return Written(value / 100, percent=True)
     return Written(value, factor=bool(found["times"] or found["unit"]))

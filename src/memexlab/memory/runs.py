@@ -37,6 +37,7 @@ class Fold:
         self._last: dict[str, int] = {}
         self._redefined: set[str] = set()
         self._unsettled: set[str] = set()
+        self._read: tuple[int, dict[str, Scalar]] = (-1, {})
 
     def apply(self, entry: Entry) -> None:
         if isinstance(entry.body, Run):
@@ -136,9 +137,10 @@ class Fold:
         )
 
     def settings_of(self, run: int) -> dict[str, Scalar]:
-        row = self.db.execute("SELECT body FROM entries WHERE seq = ?", (run,)).fetchone()
-        settings: dict[str, Scalar] = json.loads(row[0]).get("settings", {}) if row else {}
-        return settings
+        if self._read[0] != run:  # many runs in a row have the same parent
+            row = self.db.execute("SELECT body FROM entries WHERE seq = ?", (run,)).fetchone()
+            self._read = run, json.loads(row[0]).get("settings", {}) if row else {}
+        return self._read[1]
 
     def _seq(self, entry_id: str) -> int | None:
         row = self.db.execute("SELECT seq FROM entries WHERE id = ?", (entry_id,)).fetchone()

@@ -140,6 +140,11 @@ CREATE TABLE damage(
 );
 """
 
+#: Indexes for questions alone: a long fold may make them when it is done.
+NOT_READ_BY_FOLDS: tuple[str, ...] = (
+    "runs_value", "runs_status", "runs_at", "settings_value", "settings_number", "changes_knob",
+)  # fmt: skip
+
 #: Columns that hold positions; `logical_hash` maps them to entry ids.
 POSITIONS: dict[str, tuple[str, ...]] = {
     "refs": ("seq",),
