@@ -295,7 +295,8 @@ def test_numbers_read_exactly_and_with_their_direction(old, new, arrow):
 
 @pytest.mark.parametrize(
     "text",
-    ["-" * 100_000, " " * 100_000, "(a " * 50_000, "a: " * 50_000, f"lr {'1' * 5000} to 2", "lr 1e999 to 2", "lr 1/0", "lr 9^9^9"],
+    ["-" * 100_000, " " * 100_000, "(a " * 50_000, "a: " * 50_000, f"lr {'1' * 5000} to 2", "lr 1e999 to 2", "lr 1/0",
+     "lr 9^9^9"],
     ids=lambda text: f"{text[:8]}...",
 )  # fmt: skip
 def test_absurd_text_says_nothing_and_hangs_nothing(text):

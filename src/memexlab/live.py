@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TextIO
 
 from .lab.night import Event
 
+_BAR_CHARS = 24
 _MARKS = {
     "confirmed": "★", "provisional": "+", "discard": "·", "dropped": "·", "inconclusive": "?",
 }  # fmt: skip
@@ -54,34 +54,40 @@ def _display(out: TextIO) -> Iterator[Callable[[Event], None]]:
     from rich.text import Text
 
     console = Console(file=out)
-    running: dict[int, tuple[str, float]] = {}
-    best: list[str] = []
+    running: dict[int, tuple[Event, float]] = {}
+    told = {"progress": "", "champion": ""}
+    begun = time.monotonic()
 
     class Now:
-        """Redrawn several times a second: what runs now, and for how long."""
+        """Redrawn several times a second: what runs now, for how long of its time, and who is champion."""
 
         def __rich__(self) -> Text:
-            text = Text()
-            for number, (description, begun) in sorted(running.items()):
+            text = Text(no_wrap=True, overflow="ellipsis")
+            for number, (event, since) in sorted(running.items()):
+                seconds = time.monotonic() - since
+                full = min(1.0, seconds / event.seconds) if event.seconds else 0.0
                 text.append(f"  run {number:<4} ", "bold")
-                text.append(f"{time.monotonic() - begun:5.1f} s  ", "cyan")
-                text.append(description + "\n")
-            if best:
-                text.append(best[-1], "bold green")
+                text.append("━" * round(full * _BAR_CHARS), "cyan")
+                text.append("━" * (_BAR_CHARS - round(full * _BAR_CHARS)), "bright_black")
+                text.append(f" {seconds:5.1f} s  {event.text}\n")
+            passed = time.strftime("%H:%M:%S", time.gmtime(time.monotonic() - begun))
+            text.append(f"  {passed}  {told['progress']}", "bold")
+            text.append(f"  {told['champion']}", "green")
             return text
 
     with Live(Now(), console=console, refresh_per_second=4, transient=True) as live:
 
         def tell(event: Event) -> None:
             if event.kind == "started":
-                running[event.number] = (event.text, time.monotonic())
+                running[event.number] = (event, time.monotonic())
             elif event.kind in ("measured", "lost"):
                 running.pop(event.number, None)
-            if event.kind == "verdict" and event.status == "confirmed":
-                best.append(f"champion: run {event.number}, {event.text}")
+            elif event.kind == "proposed":
+                told["progress"] = event.text
+            if event.status == "confirmed":
+                told["champion"] = f"champion: run {event.number}, {event.text}"
             text = line(event)
             if text:
                 live.console.print(Text(text, _COLOURS.get(event.status, "")), soft_wrap=True)
 
         yield tell
-    sys.stderr.flush()

@@ -22,19 +22,18 @@ import sys
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import prepare
-from numpy.typing import NDArray
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 ARTIFACT = Path("out/weights.npz")
-MAX_PARAMS = 20_000_000
+MAX_PARAMS = 500_000_000
 MAX_CONFIG_BYTES = 4096
-NORM_EPSILON = np.float32(1e-5)
-TOKENS_AT_ONCE = 4096
-
-Array = NDArray[Any]
+NORM_EPSILON = 1e-5
+TOKENS_AT_ONCE = 8192
 
 
 class Rejected(Exception):
@@ -45,49 +44,26 @@ class Rejected(Exception):
 class Shape:
     """The model as plain numbers; anything else in the artifact's `config` is refused."""
 
-    layers: int
+    depth: int
     width: int
-    heads: int
+    head_size: int
     context: int
     mlp_ratio: int
-    activation: str
-    tie_head: bool
+    softcap: float
+    rope_base: float
 
     def weights(self, vocab: int) -> dict[str, tuple[int, ...]]:
-        deep, wide, hidden = self.layers, self.width, self.width * self.mlp_ratio
-        named = {
-            "embed": (vocab, wide), "position": (self.context, wide), "head": (vocab, wide),
-            "qkv": (deep, wide, 3 * wide), "mix": (deep, wide, wide),
-            "up": (deep, wide, hidden), "down": (deep, hidden, wide),
+        deep, wide, hidden = self.depth, self.width, self.width * self.mlp_ratio
+        square = (deep, wide, wide)
+        return {
+            "embed": (vocab, wide), "head": (vocab, wide),
+            "query": square, "key": square, "value": square, "mix": square,
+            "up": (deep, hidden, wide), "down": (deep, wide, hidden),
         }  # fmt: skip
-        if self.tie_head:
-            del named["head"]
-        return named
 
 
-LIMITS = {"layers": 64, "width": 4096, "heads": 256, "context": 4096, "mlp_ratio": 64}
-
-
-def gelu(x: Array) -> Array:
-    """The tanh form (arXiv:1606.08415)."""
-    y: Array = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-    return y
-
-
-def relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
-def relu2(x: Array) -> Array:
-    return np.square(np.maximum(x, 0))
-
-
-def silu(x: Array) -> Array:
-    y: Array = x / (1 + np.exp(-x))
-    return y
-
-
-ACTIVATIONS = {"gelu": gelu, "relu": relu, "relu2": relu2, "silu": silu}
+LIMITS = {"depth": 64, "width": 4096, "head_size": 512, "context": 4096, "mlp_ratio": 64}
+RANGES = {"softcap": (0.0, 1e4), "rope_base": (1.0, 1e9)}
 
 
 def read_shape(raw: bytes) -> Shape:
@@ -101,16 +77,17 @@ def read_shape(raw: bytes) -> Shape:
     for name, limit in LIMITS.items():
         if type(config[name]) is not int or not 1 <= config[name] <= limit:
             raise Rejected(f"config {name} is {config[name]!r}; it must be a whole number from 1 to {limit}")
-    if type(config["tie_head"]) is not bool:
-        raise Rejected(f"config tie_head is {config['tie_head']!r}; it must be true or false")
-    if not isinstance(config["activation"], str) or config["activation"] not in ACTIVATIONS:
-        raise Rejected(f"config activation is {config['activation']!r}; known are {', '.join(ACTIVATIONS)}")
-    if config["width"] % config["heads"]:
-        raise Rejected(f"config width {config['width']} is not divisible by heads {config['heads']}")
+    for name, (low, high) in RANGES.items():
+        if type(config[name]) not in (int, float) or not low <= config[name] <= high:
+            raise Rejected(f"config {name} is {config[name]!r}; it must be a number from {low:g} to {high:g}")
+    if config["width"] % config["head_size"] or config["head_size"] % 2:
+        raise Rejected(
+            f"config width {config['width']} must be divisible by head_size {config['head_size']}, an even number"
+        )
     return Shape(**config)
 
 
-def read_artifact(path: Path, vocab: int) -> tuple[Shape, dict[str, Array]]:
+def read_artifact(path: Path, vocab: int) -> tuple[Shape, dict[str, Tensor]]:
     """Shape and weights, every one checked for name, type, size and finiteness; raises Rejected."""
     if not path.is_file():
         raise Rejected(f"there is no {path}; run python train.py first")
@@ -140,35 +117,51 @@ def read_artifact(path: Path, vocab: int) -> tuple[Shape, dict[str, Array]]:
             raise Rejected(f"{name} holds a number that is not finite; training diverged")
     if sum(array.size for array in arrays.values()) > MAX_PARAMS:
         raise Rejected(f"the model has more than {MAX_PARAMS} weights")
-    return shape, {name: array.astype(np.float32) for name, array in arrays.items()}
+    return shape, {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
 
 
-def norm(x: Array) -> Array:
-    y: Array = x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + NORM_EPSILON)
-    return y
+def device() -> torch.device:
+    asked = os.environ.get("MEMEX_DEVICE", "")
+    if asked:
+        return torch.device(asked)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def logits_of(shape: Shape, w: dict[str, Array], tokens: prepare.Tokens) -> Array:
-    """Logits (B, T, V) of the token that follows each of `tokens` (B, T)."""
+def norm(x: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + NORM_EPSILON)
+
+
+def turn(x: Tensor, base: float) -> Tensor:
+    """Rotary positions (arXiv:2104.09864): the pairs (i, i + half) of a head, turned as complex numbers."""
+    half = x.shape[-1] // 2
+    angles = torch.arange(x.shape[-2])[:, None] * base ** (-torch.arange(half) / half)
+    cosine, sine = angles.cos().to(x), angles.sin().to(x)
+    real, imaginary = x[..., :half], x[..., half:]
+    return torch.cat([real * cosine - imaginary * sine, real * sine + imaginary * cosine], dim=-1)
+
+
+def logits_of(shape: Shape, w: dict[str, Tensor], tokens: Tensor) -> Tensor:
+    """Logits (B, T, V) of the token that follows each of `tokens` (B, T), in float32."""
     batch, context = tokens.shape
-    size = shape.width // shape.heads
-    future = np.triu(np.full((context, context), -np.inf, dtype=np.float32), 1)
-    activation = ACTIVATIONS[shape.activation]
-    x = w["embed"][tokens] + w["position"][:context]
-    for layer in range(shape.layers):
-        qkv = (norm(x) @ w["qkv"][layer]).reshape(batch, context, 3, shape.heads, size)
-        q, k, v = qkv.transpose(2, 0, 3, 1, 4)
-        att = q @ k.swapaxes(2, 3) * np.float32(1 / math.sqrt(size)) + future
-        att = np.exp(att - att.max(axis=-1, keepdims=True))
-        att /= att.sum(axis=-1, keepdims=True)
-        x = x + (att @ v).swapaxes(1, 2).reshape(batch, context, shape.width) @ w["mix"][layer]
-        x = x + activation(norm(x) @ w["up"][layer]) @ w["down"][layer]
-    head: Array = w["embed"] if shape.tie_head else w["head"]
-    result: Array = norm(x) @ head.T
-    return result
+    size = shape.head_size
+    future = torch.full((context, context), -math.inf, device=tokens.device).triu(1)
+    x = norm(w["embed"][tokens])
+    for layer in range(shape.depth):
+        n = norm(x)
+        q, k, v = (
+            (n @ w[name][layer].mT).view(batch, context, -1, size).transpose(1, 2) for name in ("query", "key", "value")
+        )
+        q, k = norm(turn(q, shape.rope_base)), norm(turn(k, shape.rope_base))
+        weights = (q @ k.mT / math.sqrt(size) + future).softmax(dim=-1)
+        x = x + (weights @ v).transpose(1, 2).reshape(batch, context, shape.width) @ w["mix"][layer].mT
+        x = x + F.relu(norm(x) @ w["up"][layer].mT).square() @ w["down"][layer].mT
+    out = norm(x) @ w["head"].mT
+    return shape.softcap * torch.tanh(out / shape.softcap) if shape.softcap > 0 else out
 
 
-def bits(shape: Shape, w: dict[str, Array], tokens: prepare.Tokens) -> float:
+def bits(shape: Shape, w: dict[str, Tensor], tokens: prepare.Tokens) -> float:
     """Bits that the model needs for all of `tokens`, each counted once; raises Rejected where they are not finite."""
     before = np.concatenate([prepare.encode(b"\n"), tokens[:-1]])
     whole = len(tokens) // shape.context * shape.context
@@ -177,13 +170,12 @@ def bits(shape: Shape, w: dict[str, Array], tokens: prepare.Tokens) -> float:
     blocks = [(inputs[i : i + batch], targets[i : i + batch]) for i in range(0, len(inputs), batch)]
     if whole < len(tokens):
         blocks.append((before[None, whole:], tokens[None, whole:]))
+    where = next(iter(w.values())).device
     total = 0.0
     for block, following in blocks:
-        logits = logits_of(shape, w, block).astype(np.float64)
-        top = logits.max(axis=-1, keepdims=True)
-        spread = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]
-        said = np.take_along_axis(logits, following[..., None], axis=-1)[..., 0]
-        total += float((spread - said).sum())
+        # The sum in double precision on the processor: not every device has it.
+        logits = logits_of(shape, w, torch.from_numpy(block).to(where)).double().cpu()
+        total += float(F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(following).flatten(), reduction="sum"))
     if not math.isfinite(total):
         raise Rejected("the model's probabilities are not finite; its weights are too large")
     return total / math.log(2)
@@ -192,19 +184,13 @@ def bits(shape: Shape, w: dict[str, Array], tokens: prepare.Tokens) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="score out/weights.npz in bits per byte; lower is better")
     parser.add_argument("--split", choices=prepare.SPLITS, default="val", help="the text to score (default: val)")
-    parser.add_argument("--baselines", action="store_true", help="score n-gram models and compressors, not the model")
     options = parser.parse_args()
     text = prepare.text(options.split)
-    if options.baselines:
-        import ngram
-
-        print("---")
-        for name, value in ngram.baselines(prepare.text("train"), text):
-            print(f"{name}_bpb: {value:.4f}", flush=True)
-        return 0
     try:
-        with np.errstate(all="ignore"):
-            shape, weights = read_artifact(ARTIFACT, prepare.vocab_size())
+        shape, weights = read_artifact(ARTIFACT, prepare.vocab_size())
+        where = device()
+        weights = {name: weight.to(where) for name, weight in weights.items()}
+        with torch.inference_mode():
             score = bits(shape, weights, prepare.encode(text)) / len(text)
     except Rejected as reason:
         print(f"rejected: {reason}", file=sys.stderr)
@@ -213,7 +199,7 @@ def main() -> int:
     print(f"split {options.split}, {len(text)} bytes\n---")
     if options.split != "val":
         print(f"{options.split}_bpb: {score:.6f}")
-    print(f"val_bpb: {score:.6f}\nnum_params: {sum(array.size for array in weights.values())}")
+    print(f"val_bpb: {score:.6f}\nnum_params: {sum(weight.numel() for weight in weights.values())}")
     return 0
 
 

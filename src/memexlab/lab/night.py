@@ -41,6 +41,7 @@ class Event:
     number: int = 0
     value: float | None = None
     status: str = ""
+    seconds: float = 0.0  # how long what started will take, as far as is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Night:
                 self._judge_one(run)
             while (limits.runs is None or done < limits.runs) and (deadline is None or time.monotonic() < deadline):
                 want = self.slots.count if limits.runs is None else min(self.slots.count, limits.runs - done)
+                total = f" of {limits.runs}" if limits.runs is not None else ""
+                self.tell(Event("proposed", f"ideas tried: {done}{total}", done))
                 plans = self._propose(want)
                 if not plans:
                     self.tell(Event("stop", "The proposer has nothing left to try."))
@@ -313,7 +316,8 @@ class Night:
             run = entry.body
             assert isinstance(run, Run)
             self.checkouts.keep(self.campaign, run.number, plan.commit)
-            self.tell(Event("started", plan.description, run.number, status=plan.role))
+            seconds = self.contract.budget.seconds
+            self.tell(Event("started", plan.description, run.number, status=plan.role, seconds=seconds))
         return entries
 
     def _diff_ref(self, plan: Plan) -> tuple[Ref, ...]:

@@ -337,14 +337,15 @@ class FileLedger:
         """
         cursor = after or Cursor()
         say = report or (lambda finding: None)
-        for segment in self.segments():
+        segments = self.segments()
+        for segment in segments:
             if segment < cursor.segment:
                 continue
             if segment > cursor.segment:
                 cursor = Cursor(segment, 0, cursor.seq)
             scan = _Scan(self._path(segment), cursor, say)
             try:
-                for batch in scan.batches():
+                for batch in scan.batches(finished=segment != segments[-1]):
                     cursor = batch.cursor
                     yield batch
             except OSError as error:
@@ -395,7 +396,8 @@ class _Scan:
         """The position of the next line, torn or not; negative if it is not known yet."""
         return self.pending[-1].seq + 1 if self.pending else self.expected
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self, finished: bool = False) -> Iterator[Batch]:
+        """`finished`: nobody writes to this segment any more, and its last write was whole."""
         for raw in _whole_lines(self._path, self._offset):
             here, self._offset = self._offset, self._offset + len(raw) + 1
             parsed = wire.parse(raw)
@@ -405,6 +407,9 @@ class _Scan:
                 self._pass_seal(parsed, here)
             else:
                 yield from self._pass_line(parsed, here)
+        if finished and self.pending:
+            kept, self.expected, self.pending = tuple(self.pending), self.wanted, []
+            yield Batch(kept, Cursor(self._segment, self._offset, self.expected))
 
     def report_bad(self) -> None:
         for place, text in self.bad:
@@ -425,9 +430,10 @@ class _Scan:
                 )
             )
         if moved or self.bad:
+            # A damaged seal still says that the open batch is torn, and so does a line at a position within it.
+            sealed = any(b',"seal":{"bytes":' in text for _, text in self.bad)
+            kept = tuple(earlier for earlier in self.pending if earlier.seq < line.seq and not sealed)
             self.report_bad()
-            # Who wrote this line took the open batch from its position on for torn; what is before it counts.
-            kept = tuple(earlier for earlier in self.pending if earlier.seq < line.seq)
             self.pending, self.settled = [], here
             if kept:
                 self.expected = kept[-1].seq + 1

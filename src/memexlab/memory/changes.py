@@ -93,8 +93,11 @@ def _component(name: str) -> str:
 
 
 def _equal(old: Scalar, new: Scalar) -> bool:
-    if _is_number(old) and _is_number(new):
-        return math.isclose(float(old or 0), float(new or 0), rel_tol=1e-12, abs_tol=0.0)
+    if _is_number(old) and _is_number(new) and (isinstance(old, float) or isinstance(new, float)):
+        try:
+            return math.isclose(float(old or 0), float(new or 0), rel_tol=1e-12, abs_tol=0.0)
+        except OverflowError:
+            return False
     return type(old) is type(new) and old == new
 
 
@@ -200,6 +203,7 @@ def _digest(parts: list[str]) -> str:
 # --- text
 
 _ARROWS = re.compile(r"\s*(?:→|⟶|➜|➔|⇒|=>|-+>)\s*")
+_NAME = re.compile(r"[^\W\d][\w.\-\[\]]*")
 _TOKEN = re.compile(r"->|=|[^\s=]+")
 _UP = {"increase", "increased", "raise", "raised", "bump", "bumped", "higher", "larger", "bigger", "wider", "deeper"}
 _UP |= {"longer", "more", "boost", "stronger", "grow", "enlarge"}
@@ -410,7 +414,7 @@ def _knob_of(tokens: list[str]) -> str:
     words = [
         word for word in tokens if word not in ("->", "=", "-", "~") and word.lower() not in _FILLERS | verbs | {"to"}
     ]
-    if not words or len(words) > MAX_NAME_WORDS or any(re.search(r"[^\w.\-\[\]]", word) for word in words):
+    if not words or len(words) > MAX_NAME_WORDS or any(not _NAME.fullmatch(word) for word in words):
         return ""
     if any(word.lower() in _MEASURED for word in words) or all(read_number(word) for word in words):
         return ""
