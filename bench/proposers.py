@@ -326,12 +326,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--landscape", choices=("named", "hidden", "both"), default="both")
+    parser.add_argument("--landscape", choices=("named", "hidden", "both", "none"), default="both")
     parser.add_argument("--reach", type=int, default=8, help="ranges go from default / REACH to default * REACH")
     parser.add_argument("--real", type=Path, default=Path(__file__).parents[1] / "targets" / "sql-tuning")
     parser.add_argument("--real-seeds", type=int, default=3)
+    parser.add_argument("--method", action="append", help="only methods with this in their name; may be repeated")
     parser.add_argument("--budget", type=int, action="append")
     options = parser.parse_args()
+    for name in list(METHODS):
+        if options.method and not any(part in name for part in options.method):
+            del METHODS[name]
     if optuna is None:
         print("Optuna is not installed, so its rows are missing: pip install optuna", file=sys.stderr)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
@@ -344,7 +348,13 @@ def main() -> None:
             )
     if (options.real / "memex.toml").exists():
         task = real(options.real)
-        table(f"{options.real.name}, {task.better} is better", lambda _: task, range(options.real_seeds), budgets)
+        real_seeds = range(options.first_seed, options.first_seed + options.real_seeds)
+        table(
+            f"{options.real.name}, {task.better} is better, {len(real_seeds)} seeds",
+            lambda _: task,
+            real_seeds,
+            budgets,
+        )
     else:
         print(f"\n{options.real.name} is left out: {options.real}/memex.toml does not exist.")
 

@@ -132,10 +132,8 @@ def test_damage_to_the_last_entries_is_no_torn_write(specimen: Specimen) -> None
     line_feeds = [begin + len(first), len(data) - 1]
     places = [*line_feeds, *range(more, more + 8), *random.Random(6).sample(range(begin, len(data)), 60)]
     cases = [(place, bit) for place in places for bit in range(8)]
-    to_line_feeds = 0
     for place, bit in cases:
         wrong = flipped(data, place, bit)
-        to_line_feeds += wrong[place] == 0x0A
         specimen.lay(specimen.last, wrong)
         before = read(specimen.folder)
         assert before.errors, (place, bit)
@@ -147,9 +145,7 @@ def test_damage_to_the_last_entries_is_no_torn_write(specimen: Specimen) -> None
         lost = set(specimen.whole.ids) - set(after.ids)
         assert len(lost) <= (2 if place == line_feeds[0] else 1), (place, bit)
         assert lost <= set(specimen.whole.ids[-2:]), (place, bit)
-    print(
-        f"\ndamage at the end: {len(cases)} flips, {to_line_feeds} to a line feed, each loud before and after a landing"
-    )
+    print(f"\ndamage at the end: {len(cases)} flips, each loud before a landing and after it")
 
 
 def test_a_flip_to_a_line_feed_in_the_last_line_is_loud(specimen: Specimen) -> None:
@@ -240,7 +236,7 @@ def test_damage_in_the_middle_costs_one_entry_each_and_no_other(specimen: Specim
     for name, data in specimen.files.items():
         lines = data.split(b"\n")[:-1]
         for place, line in enumerate(lines):
-            if b'"entry":' not in line or (name == specimen.last and place >= len(lines) - 2):
+            if not isinstance(wire.parse(line), wire.Line) or (name == specimen.last and place >= len(lines) - 2):
                 continue
             lines[place] = b"garbage " * 5
             specimen.lay(name, b"\n".join(lines) + b"\n")

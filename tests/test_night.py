@@ -220,6 +220,22 @@ def test_a_lab_inside_a_larger_repository(tmp_path: Path) -> None:
     assert sql(inner, "SELECT count(*) FROM runs WHERE role = 'candidate' AND value IS NOT NULL") == [(2,)]
 
 
+def test_a_race_measures_two_runs_again_and_changes_no_verdict(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    night(root, runs=2)
+    before = sql(root, "SELECT number, status, verdict FROM runs ORDER BY number")
+    command = [sys.executable, "-m", "memexlab", "--lab", str(root), "--json", "race", "--pairs", "3"]
+    raced = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert len(raced["pairs"]) == 3
+    assert raced["against"] == 1
+    assert raced["low"] > 0.2  # learning rate 0.001 -> 0.002 is worth 0.3
+    after = sql(root, "SELECT number, status, verdict FROM runs ORDER BY number")
+    assert after[: len(before)] == before
+    assert sql(root, "SELECT count(DISTINCT seed), count(*) FROM runs WHERE description LIKE 'fresh pair % of 3%'") == [
+        (3, 6)
+    ]
+
+
 def test_steering_is_read_again_before_every_wave(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     from memexlab import running

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .ledger import Finding
     from .memory import Memory
     from .results import Logged, Rebuilt, Table, Text
-    from .running import NightOutcome, Reported
+    from .running import NightOutcome, Raced, Reported
 
 Status = Literal["keep", "discard", "crash", "timeout", "invalid", "inconclusive"]
 Direction = Literal["lower", "higher"]
@@ -104,15 +104,35 @@ class Lab:
         from .live import listener
         from .running import run_night
 
-        if not sys.platform.startswith(("linux", "darwin")):
-            from .ledger import UsageError
-
-            raise UsageError(f"experiments do not run on {sys.platform}", "use Linux, macOS or WSL")
         with listener(sys.stderr) as tell:
             outcome = run_night(self.root, self.memory, tell, runs, hours, seconds, slots, campaign)
         if outcome.campaign:
             outcome = outcome.with_report(self.report(campaign=outcome.campaign))
         return outcome
+
+    def race(
+        self,
+        run: int | None = None,
+        against: int | None = None,
+        *,
+        pairs: int = 5,
+        slots: int | None = None,
+        campaign: str | None = None,
+    ) -> Raced:
+        """Measures two runs again in fresh pairs, side by side on the same seeds, and prints what these alone show.
+
+        Arguments:
+            run: number of the run to test again (default: the champion)
+            against: number of the run to compare with (default: the baseline)
+            pairs: how many fresh pairs
+            slots: runs at a time (default: one per processor, at most 2)
+            campaign: the campaign of both (default: that of memex.toml)
+        """
+        from .live import listener
+        from .running import race_runs
+
+        with listener(sys.stderr) as tell:
+            return race_runs(self.root, self.memory, tell, run, against, pairs, slots, campaign)
 
     def log(
         self,
@@ -226,6 +246,7 @@ class Lab:
 COMMANDS: dict[str, Callable[..., Any]] = {
     "init": Lab.init,
     "run": Lab.run,
+    "race": Lab.race,
     "log": Lab.log,
     "report": Lab.report,
     "import": Lab.import_,

@@ -19,7 +19,8 @@ from .lab.engine import Slots
 from .lab.night import BY, Event, Limits, Night
 from .lab.proposers.knobs import KnobProposer
 from .lab.tsv import results_tsv
-from .ledger import Draft, Entry, Ref, Source, UsageError, utc_now, write_durably
+from .lab.verdict import race
+from .ledger import Draft, Entry, OutsideError, Ref, Source, UsageError, utc_now, write_durably
 from .memory import Memory
 
 _SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
@@ -54,6 +55,34 @@ class NightOutcome:
         return str(self.report) if self.report else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """Two runs measured again side by side; `pairs` are (run, against) on the same seed."""
+
+    campaign: str
+    run: int
+    against: int
+    pairs: tuple[tuple[float, float], ...]
+    gain: float
+    low: float
+    high: float
+    sigma: float
+    unit: str
+
+    def __str__(self) -> str:
+        lines = [
+            f"pair {i}: run {self.run} {a:.6g}, run {self.against} {b:.6g}" for i, (a, b) in enumerate(self.pairs, 1)
+        ]
+        word = "better" if self.gain > 0 else "worse"
+        sigmas = f" ({abs(self.gain) / self.sigma:.1f} sigma)" if self.sigma else ""
+        unit = f" {self.unit}" if self.unit else ""
+        lines.append(
+            f"run {self.run} is {abs(self.gain):.4g}{unit} {word} than run {self.against}{sigmas}, "
+            f"95 % interval {self.low:.4g} to {self.high:.4g}, from {len(self.pairs)} fresh pair{'s' if len(self.pairs) > 1 else ''}"
+        )
+        return "\n".join(lines)
+
+
 def run_night(
     root: Path,
     memory: Memory,
@@ -65,9 +94,67 @@ def run_night(
     campaign: str | None,
 ) -> NightOutcome:
     """Runs the loop of the lab at `root` until a limit; raises UsageError where the lab has no target."""
-    for name, given in (("runs", runs), ("hours", hours), ("seconds", seconds), ("slots", slots)):
-        if given is not None and given <= 0:
-            raise UsageError(f"--{name} is {given}", f"a number above 0, such as --{name} 8")
+    _above_zero(runs=runs, hours=hours)
+    with _night(root, memory, tell, seconds, slots, campaign) as night:
+        return NightOutcome(night.campaign, night.run(Limits(runs, hours)))
+
+
+def race_runs(
+    root: Path,
+    memory: Memory,
+    tell: Callable[[Event], None],
+    run: int | None,
+    against: int | None,
+    pairs: int,
+    slots: int | None,
+    campaign: str | None,
+) -> Raced:
+    """Measures two runs of a campaign again, side by side, and says what the fresh pairs alone show."""
+    _above_zero(pairs=pairs)
+    with _night(root, memory, tell, None, slots, campaign) as night:
+        first = night.board.numbered(run) if run is not None else night.board.champion()
+        second = night.board.numbered(against) if against is not None else night.board.baseline()
+        for given, found in ((run, first), (against, second)):
+            if found is None or not found.commit:
+                raise UsageError(
+                    f"there is no run {given if given is not None else ''} to measure in campaign {night.campaign}",
+                    'memex sql "select number, role, status, description from runs"',
+                )
+        assert first is not None
+        assert second is not None
+        if first.commit == second.commit:
+            raise UsageError(f"runs {first.number} and {second.number} are the same commit", "memex run --runs 8")
+        values = night.retest(first, second, pairs)
+        unit = night.contract.metric.unit
+    finite = [(a, b) for a, b in values if a is not None and b is not None]
+    if not finite:
+        raise OutsideError("no pair could be measured", hint="memex doctor")
+    state = race(finite, night.board.noise(), night.contract.metric.better, looks=len(finite))
+    low, high = state.interval
+    return Raced(
+        night.campaign,
+        first.number,
+        second.number,
+        tuple(finite),
+        state.gain,
+        low,
+        high,
+        night.board.noise().sigma,
+        unit,
+    )
+
+
+@contextmanager
+def _night(
+    root: Path,
+    memory: Memory,
+    tell: Callable[[Event], None],
+    seconds: float | None,
+    slots: int | None,
+    campaign: str | None,
+) -> Iterator[Night]:
+    """The loop of a lab, ready to run, with the lab locked against a second one."""
+    _above_zero(seconds=seconds, slots=slots)
     contract = load(root).contract
     if contract is None:
         raise UsageError(f"{root / FILE} names no [target], so there is nothing to run", "memex init --here")
@@ -84,17 +171,20 @@ def run_night(
     with _alone(memory.folder):
         locked = locked_hash(root, contract.lock)
         name, definition = _campaign(memory, contract, root, locked, campaign)
-        tell(Event("campaign", f"Campaign {name}: {contract.metric.name}, {contract.metric.better} is better, "
-                   f"{contract.budget.seconds:g} s a run."))  # fmt: skip
-        count = slots or min(
-            2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
-        night = Night(
-            memory, checkouts, contract, name, definition.id, locked, KnobProposer(), Slots(count), tell,
+        metric = contract.metric
+        terms = f"{metric.name}, {metric.better} is better, {contract.budget.seconds:g} s a run"
+        tell(Event("campaign", f"Campaign {name}: {terms}."))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        yield Night(
+            memory, checkouts, contract, name, definition.id, locked, KnobProposer(), Slots(slots or min(2, cores)), tell,
             program=lambda: _program(root), after_each=lambda: write_tsv(root, memory, name),
         )  # fmt: skip
-        candidates = night.run(Limits(runs, hours))
-    return NightOutcome(name, candidates)
+
+
+def _above_zero(**given: float | None) -> None:
+    for name, value in given.items():
+        if value is not None and value <= 0:
+            raise UsageError(f"--{name} is {value}", f"a number above 0, such as --{name} 8")
 
 
 def _program(root: Path) -> str:

@@ -2,7 +2,7 @@
 
 From DEPTH follow width, heads, batch and learning rates. Rotary positions, normalised queries and keys, squared ReLU,
 RMSNorm; Muon (https://kellerjordan.github.io/posts/muon/) moves the matrices of the blocks, AdamW the two embeddings.
-It trains for MEMEX_SECONDS of wall clock (default 15) on MEMEX_DEVICE (default: cuda, mps or cpu, the first there is)
+It trains for MEMEX_SECONDS of wall clock (default 30) on MEMEX_DEVICE (default: cuda, mps or cpu, the first there is)
 and leaves plain arrays in out/weights.npz, which the locked evaluate.py scores with a forward pass of its own.
 """
 
@@ -29,8 +29,8 @@ MLP_RATIO = 4  # hidden width of the MLP, in units of the width
 CONTEXT = 64  # tokens a sequence, in training and in scoring
 BATCH_PER_DEPTH = 8  # sequences a step, for each block
 MATRIX_RATE = 0.02  # Muon's learning rate, the same at every depth
-EMBED_RATE = 0.02  # AdamW's for the token embedding, at width 128; falls with the square root of the width
-HEAD_RATE = 0.004  # AdamW's for the output matrix, at width 128; likewise
+EMBED_RATE = 0.1  # AdamW's for the token embedding, at width 128; falls with the square root of the width
+HEAD_RATE = 0.01  # AdamW's for the output matrix, at width 128; likewise
 MOMENTUM = 0.95  # Muon's memory of past gradients
 NEWTON_STEPS = 5  # how well Muon makes its step orthogonal
 BETA1 = 0.8  # AdamW's memory of the mean gradient
@@ -45,6 +45,7 @@ WIDTH = DEPTH * ASPECT
 HEADS = WIDTH // HEAD_SIZE
 BATCH_SIZE = DEPTH * BATCH_PER_DEPTH
 RATE_SCALE = (WIDTH / 128) ** -0.5
+EMBEDDING_RATES = {"embed": EMBED_RATE, "head": HEAD_RATE}
 EPSILON = 1e-5  # evaluate.py uses the same in its norm: leave it
 
 Weights = dict[str, Tensor]
@@ -157,18 +158,16 @@ def save(w: Weights, folder: Path) -> None:
 
 
 def main() -> None:
-    seconds, seed = float(os.environ.get("MEMEX_SECONDS", "15")), int(os.environ.get("MEMEX_SEED", "0"))
+    seconds, seed = float(os.environ.get("MEMEX_SECONDS", "30")), int(os.environ.get("MEMEX_SEED", "0"))
     if WIDTH % HEAD_SIZE or HEAD_SIZE % 2:
         raise SystemExit(f"DEPTH * ASPECT = {WIDTH} must be divisible by HEAD_SIZE = {HEAD_SIZE}, and that by 2")
     where = device()
     text = torch.from_numpy(prepare.encode(prepare.text("train"))).to(where)
     rng = torch.Generator().manual_seed(seed)
     w = initial_weights(where, seed)
-    matrices = [weight for name, weight in w.items() if name not in ("embed", "head")]
-    adam = torch.optim.AdamW(
-        [{"params": [w["embed"]], "lr": EMBED_RATE * RATE_SCALE}, {"params": [w["head"]], "lr": HEAD_RATE * RATE_SCALE}],
-        betas=(BETA1, BETA2), eps=1e-10, weight_decay=0.0,
-    )  # fmt: skip
+    matrices = [weight for name, weight in w.items() if name not in EMBEDDING_RATES]
+    embeddings = [{"params": [w[name]], "lr": rate * RATE_SCALE} for name, rate in EMBEDDING_RATES.items()]
+    adam = torch.optim.AdamW(embeddings, betas=(BETA1, BETA2), eps=1e-10, weight_decay=0.0)
     optimizers: list[torch.optim.Optimizer] = [adam, Muon(matrices)]
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     window = torch.arange(CONTEXT + 1, device=where)

@@ -55,6 +55,9 @@ class Board:
     def standing(self, entry_id: str) -> Standing | None:
         return self._one("r.id = ?", entry_id)
 
+    def numbered(self, number: int) -> Standing | None:
+        return self._one("r.number = ?", number)
+
     def started(self) -> list[str]:
         rows = self.memory.db.execute("SELECT id FROM runs WHERE status = 'started' ORDER BY campaign, number")
         return [row[0] for row in rows]

@@ -105,11 +105,12 @@ class Judge:
         looked, parent = self._screen(candidate, champion)
         numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof, "z": looked.z, "screen_gain": looked.gain}
         if looked.outcome != "race":
-            numbers["mde"] = minimum_detectable_effect(noise, 1, 0.0)
+            numbers["mde"] = visible = minimum_detectable_effect(noise, 1, 0.0)
+            seen = f"; one pair would have shown an effect of {visible:.2g} 8 times in 10"
             if looked.outcome == "provisional":
                 told = in_words(looked, noise).partition(": ")[2]
-                return Verdict("inconclusive", f"near miss, not raced: {told}", numbers), parent
-            return Verdict("discard", in_words(looked, noise), numbers), parent
+                return Verdict("inconclusive", f"near miss, not raced: {told}{seen}", numbers), parent
+            return Verdict("discard", f"{in_words(looked, noise)}{seen}", numbers), parent
         if self._was_overtaken(candidate, champion):
             reason = (
                 f"it looks {abs(looked.gain):.4g} better than run {parent.number}, which run {champion.number} "

@@ -384,6 +384,17 @@ class Night:
         self.tell(Event("verdict", verdict.reason, candidate.number, value, verdict.decision))
         self.after_each()
 
+    def retest(self, first: Standing, second: Standing, pairs: int) -> list[tuple[float | None, float | None]]:
+        """Measures both again, side by side on fresh seeds; the values count for their commits from now on."""
+        result = []
+        for k in range(1, pairs + 1):
+            seed = 20_000 + self.board.last_number()
+            text = f"fresh pair {k} of {pairs}: run {first.number} against run {second.number}"
+            sides = [Plan("pair", one.commit, seed, f"{text}, run {one.number}", one.id) for one in (first, second)]
+            measured = [self.board.standing(entry.id) for entry in self._measure_all(sides)]
+            result.append((measured[0].value if measured[0] else None, measured[1].value if measured[1] else None))
+        return result
+
     # --- the third split
 
     def _score_final(self) -> None:

@@ -2,8 +2,9 @@
 
 from .blobs import Blobs, blob_id, write_durably
 from .errors import Finding, MemexError, OutsideError, Refused, UsageError
-from .file import Batch, Cursor, FileLedger
+from .file import FileLedger
 from .landing import Drafts, Landed, Seen, land, utc_now
+from .scan import Batch, Cursor
 from .types import (
     BODIES,
     FAILED,

@@ -6,7 +6,6 @@ A blob is durable before `put` returns, so an entry that points to it can never 
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
@@ -40,7 +39,8 @@ def _umask() -> int:
 def make_folder(folder: Path) -> None:
     """Makes a folder and what is missing above it, durably."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    if missing:
+        folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
         sync_folder(path.parent)
 
@@ -50,7 +50,7 @@ def write_durably(path: Path, data: bytes, mode: int = 0o666) -> None:
 
     The umask applies to `mode`, as to any new file.
     """
-    name = path.parent / f".tmp-{secrets.token_hex(8)}"
+    name = path.parent / f".tmp-{os.urandom(8).hex()}"
     handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "wb") as out:

@@ -14,8 +14,9 @@ from pathlib import Path
 from . import wire
 from .blobs import Blobs
 from .errors import Refused
-from .file import Cursor, FileLedger
+from .file import FileLedger
 from .landing import Drafts, Seen, land
+from .scan import Cursor
 from .types import Body, Claim, Draft, Entry, Ref, Run, Source, Verdict
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, tzinfo=UTC)

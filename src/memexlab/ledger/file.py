@@ -20,31 +20,10 @@ from pathlib import Path
 from . import wire
 from .blobs import make_folder, sync_folder
 from .errors import Finding, OutsideError
-from .types import Entry
+from .scan import RESTORE, Batch, Cursor, Scan, unreadable
 
 SEGMENT_LIMIT_BYTES = 64_000_000
-_CHUNK_BYTES = 1 << 20
 _SEGMENT = re.compile(r"([0-9]{4,9})\.jsonl")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Cursor:
-    """A place between two batches: segment number, byte offset in it, and how many entries came before."""
-
-    segment: int = 1
-    offset: int = 0
-    seq: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Entries that landed together, and the cursor behind them."""
-
-    lines: tuple[wire.Line, ...]
-    cursor: Cursor
-
-    def entries(self) -> list[Entry]:
-        return [line.entry() for line in self.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +248,7 @@ class FileLedger:
                 known = self._segment_start(last)
             return self._slow_end(known)
         except OSError as error:
-            raise _unreadable(self._path(last), error) from error
+            raise unreadable(self._path(last), error) from error
 
     def _quick_end(self, segment: int, size: int) -> Cursor | None:
         """The end, from the last line alone, if that line is whole and closes its batch."""
@@ -284,7 +263,7 @@ class FileLedger:
         return None
 
     def _slow_end(self, known: Cursor) -> _End:
-        scan = _Scan(self._path(known.segment), known, lambda finding: None)
+        scan = Scan(self._path(known.segment), known, lambda finding: None)
         for _ in scan.batches():
             pass
         end = Cursor(known.segment, scan.settled, scan.expected)
@@ -326,7 +305,7 @@ class FileLedger:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _unreadable(self.folder, error) from error
+            raise unreadable(self.folder, error) from error
         return sorted(int(match[1]) for name in names if (match := _SEGMENT.fullmatch(name)))
 
     def read(self, after: Cursor | None = None, report: Callable[[Finding], None] | None = None) -> Iterator[Batch]:
@@ -343,13 +322,13 @@ class FileLedger:
                 continue
             if segment > cursor.segment:
                 cursor = Cursor(segment, 0, cursor.seq)
-            scan = _Scan(self._path(segment), cursor, say)
+            scan = Scan(self._path(segment), cursor, say)
             try:
                 for batch in scan.batches(finished=segment != segments[-1]):
                     cursor = batch.cursor
                     yield batch
             except OSError as error:
-                raise _unreadable(self._path(segment), error) from error
+                raise unreadable(self._path(segment), error) from error
             scan.report_bad()
 
     def check_tail(self) -> list[Finding]:
@@ -361,7 +340,7 @@ class FileLedger:
         where = f"{self._path(end.cursor.segment).name} byte {end.cursor.offset}"
         if end.damaged:
             message = "the last line feed is damaged; the entry before it cannot be read"
-            return [Finding("ledger-damaged", "error", where, message, _RESTORE)]
+            return [Finding("ledger-damaged", "error", where, message, RESTORE)]
         if end.lacks_line_feed:
             message = "the last entry lacks its line feed and counts once it has one; the next append adds it"
             return [Finding("ledger-torn", "warning", where, message)]
@@ -376,119 +355,3 @@ class FileLedger:
                 os.close(handle)
         self._handle = self._lock_handle = -1
         self._handle_segment = 0
-
-
-_RESTORE = "restore the file from a copy, then memex rebuild; memex doctor lists every such line"
-
-
-class _Scan:
-    """One pass over a segment from a cursor; what it holds at the end is what no batch has settled yet."""
-
-    def __init__(self, path: Path, cursor: Cursor, say: Callable[[Finding], None]) -> None:
-        self._path, self._segment, self._say = path, cursor.segment, say
-        self._offset = self.settled = cursor.offset
-        self.expected = cursor.seq
-        self.pending: list[wire.Line] = []
-        self.bad: list[tuple[int, bytes]] = []
-
-    @property
-    def wanted(self) -> int:
-        """The position of the next line, torn or not; negative if it is not known yet."""
-        return self.pending[-1].seq + 1 if self.pending else self.expected
-
-    def batches(self, finished: bool = False) -> Iterator[Batch]:
-        """`finished`: nobody writes to this segment any more, and its last write was whole."""
-        for raw in _whole_lines(self._path, self._offset):
-            here, self._offset = self._offset, self._offset + len(raw) + 1
-            parsed = wire.parse(raw)
-            if parsed is None:
-                self.bad.append((here, raw))
-            elif isinstance(parsed, wire.Seal):
-                self._pass_seal(parsed, here)
-            else:
-                yield from self._pass_line(parsed, here)
-        if finished and self.pending:
-            kept, self.expected, self.pending = tuple(self.pending), self.wanted, []
-            yield Batch(kept, Cursor(self._segment, self._offset, self.expected))
-
-    def report_bad(self) -> None:
-        for place, text in self.bad:
-            self._say(_damaged(self._path, place, len(text)))
-        self.bad = []
-
-    def _pass_line(self, line: wire.Line, here: int) -> Iterator[Batch]:
-        wanted = self.wanted
-        moved = wanted >= 0 and line.seq != wanted and not (self.bad and line.seq > wanted)
-        if moved:
-            self._say(
-                Finding(
-                    "ledger-gap",
-                    "error",
-                    f"{self._path.name} byte {here}",
-                    f"position {wanted} expected, {line.seq} found: lines are missing, doubled or moved",
-                    "restore the file from a copy, then memex rebuild",
-                )
-            )
-        if moved or self.bad:
-            # A damaged seal still says that the open batch is torn, and so does a line at a position within it.
-            sealed = any(b',"seal":{"bytes":' in text for _, text in self.bad)
-            kept = tuple(earlier for earlier in self.pending if earlier.seq < line.seq and not sealed)
-            self.report_bad()
-            self.pending, self.settled = [], here
-            if kept:
-                self.expected = kept[-1].seq + 1
-                yield Batch(kept, Cursor(self._segment, here, self.expected))
-            if line.seq < self.expected:
-                return
-        self.pending.append(line)
-        if line.more == 0:
-            lines = tuple(self.pending)
-            self.expected, self.settled, self.pending = line.seq + 1, self._offset, []
-            yield Batch(lines, Cursor(self._segment, self._offset, self.expected))
-
-    def _pass_seal(self, seal: wire.Seal, here: int) -> None:
-        with self._path.open("rb") as file:
-            file.seek(self.settled)
-            torn = file.read(seal.torn_bytes)
-        added_line_feed = here - self.settled - seal.torn_bytes
-        if wire.crc(torn) != seal.torn_crc or added_line_feed not in (0, 1):
-            self.bad = self.bad or [(self.settled, torn)]
-        else:
-            # A line that still had its line feed was written whole, and cannot be what a torn write left.
-            end = self.settled + seal.torn_bytes
-            self.bad = [(place, text) for place, text in self.bad if place + len(text) < end]
-        if not self.bad:
-            self._say(
-                Finding(
-                    "ledger-torn",
-                    "warning",
-                    f"{self._path.name} byte {self.settled}",
-                    f"{seal.torn_bytes} bytes of a write that never finished; it was never acknowledged",
-                )
-            )
-        self.report_bad()
-        self.pending, self.settled = [], self._offset
-
-
-def _whole_lines(path: Path, offset: int) -> Iterator[bytes]:
-    """Lines without their line feed, from `offset`; a last line without one is left out."""
-    rest = b""
-    with path.open("rb") as file:
-        file.seek(offset)
-        while chunk := file.read(_CHUNK_BYTES):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from lines
-
-
-def _damaged(path: Path, offset: int, size_bytes: int) -> Finding:
-    return Finding(
-        "ledger-damaged",
-        "error",
-        f"{path.name} byte {offset}",
-        f"a line of {size_bytes} bytes does not match its checksum; the entry in it cannot be read",
-        _RESTORE,
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> OutsideError:
-    return OutsideError(f"cannot read {path}: {error}", retryable=True, hint="memex doctor")

@@ -10,7 +10,8 @@ from typing import Protocol
 from . import gate, wire
 from .blobs import Blobs
 from .errors import Finding, OutsideError, Refused
-from .file import Batch, Cursor, FileLedger
+from .file import FileLedger
+from .scan import Batch, Cursor
 from .types import Draft, Entry, Ref
 
 

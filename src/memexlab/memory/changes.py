@@ -98,7 +98,7 @@ def _equal(old: Scalar, new: Scalar) -> bool:
             return math.isclose(float(old or 0), float(new or 0), rel_tol=1e-12, abs_tol=0.0)
         except OverflowError:
             return False
-    return type(old) is type(new) and old == new
+    return old == new
 
 
 def _is_number(value: Scalar) -> bool:

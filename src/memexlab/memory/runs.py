@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..ledger import Entry, Run, Scalar, Source, Verdict
 from ..ledger.wire import dumps
-from .changes import Change, changes_between, changes_in_text
+
+if TYPE_CHECKING:
+    from .changes import Change
 
 #: The status that a judged run shows; decisions that are not here leave the status as it was measured.
 STATUS_OF_DECISION = {
@@ -121,6 +123,8 @@ class Fold:
     def _changes(self, seq: int, run: Run, parent: int | None) -> None:
         if run.role != "candidate":
             return
+        from .changes import changes_between, changes_in_text  # here, so that a question does not wait for it
+
         changes: tuple[Change, ...] = ()
         origin = "settings"
         if parent is not None and run.settings:

@@ -13,7 +13,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from statistics import fmean, median
 
@@ -29,6 +29,8 @@ TURNS_ROUND = 0.3
 #: What is left of a gain that was measured under other settings, and of one that the noise may have made.
 CARRIES_OVER = 0.7
 NEAR_MISS = 0.3
+#: What each alternative of a choice that was measured takes from the hope in the next one.
+OTHER_WORD = 0.7
 #: How far to look, in steps, before saying that nothing is left.
 FARTHEST_STEPS = 6
 MIXTURES_TO_TRY = 4096
@@ -191,7 +193,8 @@ class _Search:
         if axis.scale == "choice":
             for value in axis.choices:
                 if not any(_close(value, other) for other in known):
-                    yield self._untouched(axis, value, 0.0, f"No run has tried {axis.name} = {shown(value)}")
+                    move = self._untouched(axis, value, 0.0, f"No run has tried {axis.name} = {shown(value)}")
+                    yield replace(move, expected=move.expected * OTHER_WORD ** len(known))
             return
         places = sorted((axis.place(value), value) for value in known if math.isfinite(axis.place(value)))
         for side in (1.0, -1.0):

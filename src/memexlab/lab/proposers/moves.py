@@ -19,7 +19,7 @@ from ...memory.knobs import Knob, alternatives, read_knobs, written_float
 from ...memory.names import normal_knob
 from . import KnobRange
 
-Scale = Literal["log", "linear", "near_one", "choice"]
+Scale = Literal["log", "linear", "near_one", "rungs", "choice"]
 
 #: Words of a name that say: this is how a run is bounded, fed, named or watched, and not what it is.
 _NOT_A_SETTING = re.compile(
@@ -69,12 +69,16 @@ _FROM_ZERO = re.compile(
     r"(?:^|_)(?:dropout|weight_decay|decay|smoothing|frac|ratio|prob|warmup|warmdown|momentum)(?:_|$)"
 )
 STEPS_IN_A_RANGE = 6
+LEAST_STEPS_IN_A_RANGE = 4
 SIGNIFICANT_DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One knob that may be turned: `low` and `high` are hard bounds, `unit` is the size of one step on its scale."""
+    """One knob that may be turned: `low` and `high` are hard bounds, `unit` is the size of one step on its scale.
+
+    `choices` are the other values of a choice; on the scale `rungs`, all of its numbers in order, the present included.
+    """
 
     name: str
     value: Scalar
@@ -92,6 +96,9 @@ class Axis:
         if self.scale == "choice" or isinstance(self.value, str | bool) or self.value is None:
             return None
         here = float(self.value)
+        if self.scale == "rungs":
+            rung = self.choices.index(self.value) + round(steps)
+            return self.choices[rung] if 0 <= rung < len(self.choices) and round(steps) else None
         if here == 0 and self.scale == "log":
             raw = self._from_zero(steps)
         elif self.scale == "log":
@@ -110,6 +117,10 @@ class Axis:
         """How many steps a value lies from the present one; NaN where the scale does not reach it."""
         if isinstance(value, str | bool) or value is None or isinstance(self.value, str | bool) or self.value is None:
             return math.nan
+        if self.scale == "rungs":
+            return (
+                float(self.choices.index(value) - self.choices.index(self.value)) if value in self.choices else math.nan
+            )
         here, there = float(self.value), float(value)
         if self.scale == "log":
             if here * there > 0:
@@ -130,6 +141,8 @@ class Axis:
     def _rounded(self, value: float) -> Scalar | None:
         if self.scale == "near_one":
             return round(1 - float(f"{1 - value:.2g}"), 8)
+        if not self.whole and self.scale == "linear":
+            return float(round(value, -math.floor(math.log10(self.unit))))
         if not self.whole:
             return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
         if self.power_of_two and value > 0:
@@ -178,6 +191,9 @@ def _axis(full: str, knob: Knob, given: KnobRange, words: tuple[str, ...], in_ra
     normal = normal_knob(knob.name)
     prior = next((prior for pattern, prior in _PRIORS if pattern.search(normal)), _UNKNOWN)
     choices = given.choices or ((True, False) if knob.kind == "bool" else words if knob.kind == "choice" else ())
+    if choices and knob.kind in ("int", "float") and all(_is_number(choice) for choice in choices):
+        rungs = tuple(sorted({*choices, knob.value}, key=lambda rung: float(rung or 0)))
+        return Axis(full, knob.value, "rungs", prior, choices=rungs)
     if choices:
         return Axis(full, knob.value, "choice", prior, choices=tuple(c for c in choices if c != knob.value))
     if knob.kind in ("bool", "choice") or knob.value is None or isinstance(knob.value, str):
@@ -188,13 +204,13 @@ def _axis(full: str, knob: Knob, given: KnobRange, words: tuple[str, ...], in_ra
     bounded = math.isfinite(low) and math.isfinite(high) and high > low
     whole = knob.kind == "int"
     power_of_two = whole and value > 0 and int(value) & (int(value) - 1) == 0
+    if knob.kind == "float" and 0.8 <= value < 1 and _NEAR_ONE.search(normal):
+        return Axis(full, knob.value, "near_one", prior, low, min(high, math.nextafter(1, 0)))
     if in_range_file and given.scale == "linear" and bounded:
         unit = (high - low) / STEPS_IN_A_RANGE
         return Axis(full, knob.value, "linear", prior, low, high, max(1.0, unit) if whole else unit, whole)
-    if knob.kind == "float" and 0.8 <= value < 1 and not bounded and _NEAR_ONE.search(normal):
-        return Axis(full, knob.value, "near_one", prior, low, high)
     if bounded and low > 0:
-        unit = min(1.0, max(0.25, math.log2(high / low) / STEPS_IN_A_RANGE))
+        unit = min(1.0, max(0.25, math.log2(high / low) / LEAST_STEPS_IN_A_RANGE))
         return Axis(
             full, knob.value, "log", prior, low, high, max(1.0, unit) if power_of_two else unit, whole, power_of_two
         )
@@ -206,6 +222,10 @@ def _axis(full: str, knob: Knob, given: KnobRange, words: tuple[str, ...], in_ra
     if knob.kind == "float" and 0 < value <= 1 and _AT_MOST_ONE.search(normal):
         high = min(high, 1.0)
     return Axis(full, knob.value, "log", prior, low, high, 1.0, whole, power_of_two)
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def grid(axis: Axis, reach: int) -> Iterator[Scalar]:
