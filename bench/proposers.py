@@ -32,6 +32,7 @@ from memexlab.config import load
 from memexlab.lab.metrics import printed_metrics
 from memexlab.lab.proposers import Brief, KnobRange, Tried
 from memexlab.lab.proposers.knobs import KnobProposer
+from memexlab.lab.proposers.moves import axes
 from memexlab.memory.knobs import read_knobs, set_knobs, settings
 
 try:
@@ -159,26 +160,28 @@ def by_knobs(task: Task, runs: int, seed: int, wave: int = 1) -> list[Settings]:
     return found[:runs]
 
 
-def span(task: Task, name: str) -> tuple[str, tuple[float, float] | tuple[object, ...]]:
-    knob = read_knobs(task.source)[name]
-    given = task.ranges.get(name, KnobRange())
-    if knob.kind in ("bool", "choice"):
-        return "choice", given.choices or ((True, False) if knob.kind == "bool" else (knob.value,))
-    value = float(knob.value)  # type: ignore[arg-type]
-    low = given.low if given.low is not None else value / 4
-    high = given.high if given.high is not None else value * 4
-    return ("int" if knob.kind == "int" else "float"), (low, high)
+def spans(task: Task) -> dict[str, tuple[str, tuple]]:  # type: ignore[type-arg]
+    """Where each knob that the proposer would turn may go, for methods that need to be told."""
+    found = {}
+    knobs = read_knobs(task.source)
+    for axis in axes({"train.py": task.source}, task.ranges):
+        given = task.ranges.get(axis.name, KnobRange())
+        if axis.scale in ("choice", "rungs"):
+            found[axis.name] = "choice", tuple(dict.fromkeys([*axis.choices, axis.value]))
+        else:
+            value = float(axis.value)  # type: ignore[arg-type]
+            low = given.low if given.low is not None else value / 4
+            high = given.high if given.high is not None else value * 4
+            found[axis.name] = ("int" if knobs[axis.name].kind == "int" else "float"), (low, high)
+    return found
 
 
 def by_chance(task: Task, runs: int, seed: int) -> list[Settings]:
     draw = random.Random(seed)
+    known = spans(task)
 
     def anywhere(at: Settings) -> Settings:
-        result = dict(at)
-        for name in at:
-            kind, options = span(task, name)
-            result[name] = drawn(draw, kind, options)
-        return result
+        return {**at, **{name: drawn(draw, kind, options) for name, (kind, options) in known.items()}}
 
     return best_so_far(task, runs, lambda best, _: anywhere(best))
 
@@ -186,10 +189,11 @@ def by_chance(task: Task, runs: int, seed: int) -> list[Settings]:
 def by_small_chance(task: Task, runs: int, seed: int) -> list[Settings]:
     """One knob of the best settings so far, drawn anew: a hill climb without memory."""
     draw = random.Random(seed)
+    known = spans(task)
 
     def one_knob(best: Settings, _: int) -> Settings:
-        name = draw.choice(list(best))
-        kind, options = span(task, name)
+        name = draw.choice(list(known))
+        kind, options = known[name]
         return {**best, name: drawn(draw, kind, options)}
 
     return best_so_far(task, runs, one_knob)
@@ -219,27 +223,29 @@ def by_tpe(task: Task, runs: int, seed: int, multivariate: bool = False, startup
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=multivariate, n_startup_trials=startup)
     study = optuna.create_study(sampler=sampler, direction="minimize" if task.better == "lower" else "maximize")
-    kinds = {name: span(task, name) for name in task.start}
     spaces = {
         name: optuna.distributions.CategoricalDistribution(options)
         if kind == "choice"
         else optuna.distributions.IntDistribution(int(options[0]), int(options[1]), log=True)
         if kind == "int"
         else optuna.distributions.FloatDistribution(options[0], options[1], log=True)
-        for name, (kind, options) in kinds.items()
+        for name, (kind, options) in spans(task).items()
     }
     best, best_value = task.start, baseline(task)
-    study.add_trial(optuna.trial.create_trial(params=best, distributions=spaces, value=best_value))
+    study.add_trial(
+        optuna.trial.create_trial(params={name: best[name] for name in spaces}, distributions=spaces, value=best_value)
+    )
     found: list[Settings] = []
     for _ in range(runs):
         trial = study.ask(spaces)
-        value = task.measure(trial.params)
+        candidate = {**task.start, **trial.params}
+        value = task.measure(candidate)
         if value is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             study.tell(trial, value)
             if task.beats(value, best_value):
-                best, best_value = trial.params, value
+                best, best_value = candidate, value
         found.append(best)
     return found
 

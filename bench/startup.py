@@ -1,4 +1,4 @@
-"""What a command costs before it does anything, and what an install costs: wall time of `--help`, megabytes, packages."""
+"""What a command costs before it does anything, and what an install costs: time of `--help`, megabytes, packages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _installs(tell: Callable[[str], None]) -> dict[str, Any]:
     tell("installing memexlab into a fresh environment")
     peers.make_venv(venv, str(ROOT))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = {"memexlab": {"direct": len(project["dependencies"]), **_weight(venv)}}
+    found: dict[str, Any] = {"memexlab": {"direct": len(project["dependencies"]), **_weight(venv)}}
     shutil.rmtree(venv)
     for package in peers.PINNED:
         folder = peers.VENVS / package
@@ -84,4 +84,3 @@ def _weight(venv: Path) -> dict[str, float]:
 
 def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]
-

@@ -116,7 +116,8 @@ def _fill(contender: Contender, folder: Path, reached: int, size: int, effort: E
         spent = time.monotonic() - begun
         needed = spent / max(1, reached - start) * (size - writes - start)
         if spent > _PROJECTION_SECONDS and needed > effort.cap_seconds:
-            raise Failed(f"not reached: loading would take {needed / 60:.0f} min at {(reached - start) / spent:.0f} runs/s")
+            rate = (reached - start) / spent
+            raise Failed(f"not reached: loading would take {needed / 60:.0f} min at {rate:.0f} runs/s")
         left = effort.cap_seconds if reached > start else _PROJECTION_SECONDS
         loaded = peers.ask(
             contender, "load", effort.cap_seconds + 120, folder=folder, start=reached, stop=size - writes,
@@ -128,13 +129,12 @@ def _fill(contender: Contender, folder: Path, reached: int, size: int, effort: E
         contender, "write", effort.cap_seconds + 120, folder=folder, start=reached, stop=size, cap_seconds=1e9
     )
     at["write_ms"] = summary(written["milliseconds"])
+    at["write_cpu_ms"] = written["cpu_milliseconds"]
     at["bytes"] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return size
 
 
-def _ask(
-    contender: Contender, folder: Path, effort: Effort, right: tuple[Answer, Answer], at: dict[str, Any]
-) -> None:
+def _ask(contender: Contender, folder: Path, effort: Effort, right: tuple[Answer, Answer], at: dict[str, Any]) -> None:
     for question, expected in zip(QUESTIONS, right, strict=True):
         try:
             asked = peers.ask(
@@ -177,7 +177,7 @@ def _own(contender: Contender, folder: Path, effort: Effort) -> dict[str, Any]:
     command = [str(Path(sys.executable).parent / "memex"), "--lab", str(folder), "sql", FILTERED]
     return {
         "command_sql": wall(command, max(3, effort.cold_repeats * 3)),
-        "rebuild_seconds": peers.ask(contender, "rebuild", 600, folder=folder)["seconds"],
+        **peers.ask(contender, "rebuild", 600, folder=folder),
     }
 
 

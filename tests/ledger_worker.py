@@ -13,7 +13,7 @@ from pathlib import Path
 from memexlab.ledger import Blobs, Claim, Cursor, Draft, Entry, FileLedger, Finding, Ref, Seen, land
 
 
-def fork(work: Callable[[], None]) -> int:
+def fork(work: Callable[[], object]) -> int:
     """Starts `work` in a child of its own and returns its process id; the child never comes back into the tests."""
     pid = os.fork()
     if pid:
@@ -38,11 +38,11 @@ def kill(pid: int) -> None:
     os.waitpid(pid, 0)
 
 
-def together(works: Sequence[Callable[[], None]]) -> list[int]:
+def together(works: Sequence[Callable[[], object]]) -> list[int]:
     """Runs the works in processes that all begin at one moment; their exit codes."""
     reader, writer = os.pipe()
 
-    def waiting(work: Callable[[], None]) -> Callable[[], None]:
+    def waiting(work: Callable[[], object]) -> Callable[[], object]:
         def begin() -> None:
             os.close(writer)
             os.read(reader, 1)

@@ -246,3 +246,29 @@ def test_a_write_that_cannot_be_taken_back_is_sealed(tmp_path: Path) -> None:
             calls += any("ftruncate(" in line for line in outcome.calls)
     print(f"\nftruncate: failed or never came in {calls} cases, nothing lost")
     assert calls >= 4
+
+
+def test_every_promise_comes_after_its_fsync(tmp_path: Path) -> None:
+    folder = tmp_path / "lab"
+    fresh(folder)
+    options = ["-e", "trace=write,fsync,?rename,?renameat,?renameat2,?open,openat"]
+    outcome = traced(folder, 4, *options, log=tmp_path / "log")
+    assert outcome.code == 0
+    assert len(FileLedger(folder / "ledger").segments()) > 1
+    unsynced: set[str] = set()
+    promises = 0
+    for line in outcome.calls:
+        if re.search(r"\w+\(.*O_CREAT", line) and not line.startswith("fsync") and "/lock" not in line:
+            path = Path(re.findall(r'"([^"]+)"', line)[0])
+            unsynced.add(str(path.parent))
+        elif line.startswith("rename"):
+            unsynced.add(str(Path(re.findall(r'"([^"]+)"', line)[-1]).parent))
+        elif match := re.match(r"write\(\d+<(/[^>]+)>", line):
+            unsynced.add(match[1])
+        elif match := re.match(r"fsync\(\d+<(/[^>]+)>\)\s+= 0", line):
+            unsynced.discard(match[1])
+        elif '"ack ' in line:
+            promises += 1
+            ours = {path for path in unsynced if path.startswith(str(folder))}
+            assert ours == set(), line
+    assert promises == 4 * 3

@@ -1,4 +1,4 @@
-"""A full disk is an answer, not a loss: what was acknowledged is whole, and once there is room the next landing works."""
+"""A full disk is an answer, not a loss: what was acknowledged is whole, and with room the next landing works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tinygpt: the trained model against the locked evaluator, Muon, the dial, tampering. Skipped where torch is missing."""
+"""tinygpt: the trained model against the locked evaluator, Muon, the dial, tampering. Skipped without torch."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def _put(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
     ("tamper", "reason"),
     [
         (_put("head", np.full((606, 128), np.nan, dtype=np.float32)), "not finite"),
-        (_put("head", np.full((606, 128), 3e38, dtype=np.float32)), "finite"),
+        (_put("up", np.full((2, 512, 128), 3e38, dtype=np.float32)), "finite"),
         (_put("mix", np.array([{"a": 1}], dtype=object)), "plain arrays"),
         (_put("embed", np.zeros((605, 128), dtype=np.float32)), "embed has shape"),
         (_put("gate", np.zeros(3, dtype=np.float32)), "weights must be"),

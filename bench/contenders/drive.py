@@ -51,14 +51,19 @@ def write(contender: str, folder: str, start: int, stop: int, cap_seconds: float
     store = _open(contender, folder)
     store.write(run_at(start))
     taken: list[float] = []
+    cpu = 0.0
     deadline = time.monotonic() + cap_seconds
     for number in range(start + 1, stop):
         run = run_at(number)
+        before = time.process_time()
         taken.append(_milliseconds(lambda run=run: store.write(run)))  # type: ignore[misc]
+        cpu += time.process_time() - before
         if time.monotonic() > deadline:
             break
     store.close()
-    return {"milliseconds": taken, "reached": start + 1 + len(taken)}
+    return {
+        "milliseconds": taken, "cpu_milliseconds": cpu * 1000 / max(1, len(taken)), "reached": start + 1 + len(taken),
+    }  # fmt: skip
 
 
 def ask(contender: str, folder: str, question: str, repeats: int, cap_seconds: float) -> dict[str, Any]:
@@ -127,9 +132,11 @@ def descriptions(contender: str, folder: str) -> list[str]:
 def rebuild(contender: str, folder: str) -> dict[str, float]:
     """Only for stores that keep views apart from what was recorded."""
     store = _open(contender, folder)
+    before = time.process_time()
     milliseconds = _milliseconds(store.rebuild)  # type: ignore[attr-defined]
+    cpu_seconds = time.process_time() - before
     store.close()
-    return {"seconds": milliseconds / 1000}
+    return {"rebuild_seconds": milliseconds / 1000, "rebuild_cpu_seconds": cpu_seconds}
 
 
 def _wait(gate: str, writer: int) -> None:

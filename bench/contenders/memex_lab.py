@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workload import BELOW, LIMIT, METRIC, OPTIMIZER, Answer, Measured
+
 from memexlab import Lab
 from memexlab.lab.recording import define, last_number, log_run
 from memexlab.ledger import Draft, Ref, Run, RunStatus
 from memexlab.results import Table
-from workload import BELOW, LIMIT, METRIC, OPTIMIZER, Answer, Measured
 
 _BY = "code:bench"
 _CAMPAIGN = "log"
-BEST = f"SELECT description, value FROM runs WHERE campaign = '{_CAMPAIGN}' AND value IS NOT NULL ORDER BY value LIMIT 1"
+BEST = (
+    f"SELECT description, value FROM runs WHERE campaign = '{_CAMPAIGN}' AND value IS NOT NULL ORDER BY value LIMIT 1"
+)
 FILTERED = (
     "SELECT r.description, r.value FROM runs r JOIN settings s ON s.run = r.run AND s.knob = 'optimizer'"
     f" WHERE s.value = '{OPTIMIZER}' AND r.campaign = '{_CAMPAIGN}' AND r.value < {BELOW}"
@@ -56,7 +59,8 @@ class MemexLab:
 
     def _champion(self) -> tuple[float, str] | None:
         row: tuple[float, str] | None = self.lab.memory.db.execute(
-            "SELECT c.value, e.id FROM champions c JOIN entries e ON e.seq = c.run WHERE c.campaign = ? AND c.until IS NULL",
+            "SELECT c.value, e.id FROM champions c JOIN entries e ON e.seq = c.run"
+            " WHERE c.campaign = ? AND c.until IS NULL",
             (_CAMPAIGN,),
         ).fetchone()
         return row
@@ -81,7 +85,7 @@ class MemexLab:
     def _ask(self, query: str) -> Answer:
         table = self.lab.sql(query)
         assert isinstance(table, Table)
-        return table.rows.rows  # type: ignore[return-value]
+        return table.rows.rows
 
     def descriptions(self) -> list[str]:
         return [row[0] for row in self.lab.memory.db.execute("SELECT description FROM runs")]
@@ -94,7 +98,7 @@ class MemexLab:
 
 
 class OpenConnection(MemexLab):
-    """The same views, asked over `Memory.db`: one connection kept open, still brought up to date before each question."""
+    """The same views, asked over `Memory.db`: one connection kept open, brought up to date before each question."""
 
     def _ask(self, query: str) -> Answer:
         return self.lab.memory.db.execute(query).fetchall()

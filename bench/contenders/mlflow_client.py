@@ -44,9 +44,7 @@ class Mlflow:
         return self._search(f"params.optimizer = '{OPTIMIZER}' and metrics.{METRIC} < {BELOW}", LIMIT)
 
     def _search(self, where: str, count: int) -> Answer:
-        found = self.client.search_runs(
-            [_EXPERIMENT], where, order_by=[f"metrics.{METRIC} ASC"], max_results=count
-        )
+        found = self.client.search_runs([_EXPERIMENT], where, order_by=[f"metrics.{METRIC} ASC"], max_results=count)
         return [(self._description(run), run.data.metrics[METRIC]) for run in found]
 
     @staticmethod

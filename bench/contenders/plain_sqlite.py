@@ -26,7 +26,8 @@ CROSS JOIN runs r ON r.run = m.run
 WHERE m.name = ? AND m.value < ? AND s.value = ? ORDER BY m.value LIMIT ?
 """
 _BEST = """
-SELECT r.description, m.value FROM metrics m CROSS JOIN runs r ON r.run = m.run WHERE m.name = ? ORDER BY m.value LIMIT 1
+SELECT r.description, m.value FROM metrics m CROSS JOIN runs r ON r.run = m.run
+WHERE m.name = ? ORDER BY m.value LIMIT 1
 """
 
 

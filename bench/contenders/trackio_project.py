@@ -24,7 +24,8 @@ SELECT json_extract(CAST(c.config AS TEXT), '$.description') AS description, b.v
 JOIN configs c ON c.run_id = b.run_id
 """
 _FILTERED = f"""{_FOUND}
-WHERE json_extract(CAST(c.config AS TEXT), '$.optimizer') = '{OPTIMIZER}' AND value < {BELOW} ORDER BY value LIMIT {LIMIT}
+WHERE json_extract(CAST(c.config AS TEXT), '$.optimizer') = '{OPTIMIZER}' AND value < {BELOW}
+ORDER BY value LIMIT {LIMIT}
 """
 
 

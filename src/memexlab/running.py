@@ -76,9 +76,10 @@ class Raced:
         word = "better" if self.gain > 0 else "worse"
         sigmas = f" ({abs(self.gain) / self.sigma:.1f} sigma)" if self.sigma else ""
         unit = f" {self.unit}" if self.unit else ""
+        count = f"{len(self.pairs)} fresh pair{'s' if len(self.pairs) > 1 else ''}"
         lines.append(
             f"run {self.run} is {abs(self.gain):.4g}{unit} {word} than run {self.against}{sigmas}, "
-            f"95 % interval {self.low:.4g} to {self.high:.4g}, from {len(self.pairs)} fresh pair{'s' if len(self.pairs) > 1 else ''}"
+            f"95 % interval {self.low:.4g} to {self.high:.4g}, from {count}"
         )
         return "\n".join(lines)
 
@@ -176,7 +177,8 @@ def _night(
         tell(Event("campaign", f"Campaign {name}: {terms}."))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         yield Night(
-            memory, checkouts, contract, name, definition.id, locked, KnobProposer(), Slots(slots or min(2, cores)), tell,
+            memory, checkouts, contract, name, definition.id, locked, KnobProposer(),
+            Slots(slots or min(2, cores)), tell,
             program=lambda: _program(root), after_each=lambda: write_tsv(root, memory, name),
         )  # fmt: skip
 

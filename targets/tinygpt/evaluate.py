@@ -81,9 +81,7 @@ def read_shape(raw: bytes) -> Shape:
         if type(config[name]) not in (int, float) or not low <= config[name] <= high:
             raise Rejected(f"config {name} is {config[name]!r}; it must be a number from {low:g} to {high:g}")
     if config["width"] % config["head_size"] or config["head_size"] % 2:
-        raise Rejected(
-            f"config width {config['width']} must be divisible by head_size {config['head_size']}, an even number"
-        )
+        raise Rejected(f"config width {config['width']} must be a multiple of head_size, and that even")
     return Shape(**config)
 
 

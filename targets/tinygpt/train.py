@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import prepare
@@ -110,7 +111,9 @@ def logits(w: Weights, tokens: Tensor) -> Tensor:
         x = x + F.linear(mixed, w["mix"][layer])
         x = x + F.linear(F.relu(F.linear(norm(x), w["up"][layer])).square(), w["down"][layer])
     out = F.linear(norm(x), w["head"]).float()
-    return SOFTCAP * torch.tanh(out / SOFTCAP) if SOFTCAP > 0 else out
+    if SOFTCAP > 0:
+        out = SOFTCAP * torch.tanh(out / SOFTCAP)
+    return out
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -122,7 +125,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
     for _ in range(NEWTON_STEPS):
         square = x @ x.mT
         x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+    step: Tensor = x.mT if tall else x
+    return step.to(matrices.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -132,7 +136,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": MATRIX_RATE})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for weight in group["params"]:
                 memory = self.state[weight].setdefault("memory", torch.zeros_like(weight))
@@ -152,7 +156,7 @@ def save(w: Weights, folder: Path) -> None:
     """Plain arrays and, as JSON bytes, the shape of the model: all that evaluate.py ever sees of this run."""
     config = {"depth": DEPTH, "width": WIDTH, "head_size": HEAD_SIZE, "context": CONTEXT, "mlp_ratio": MLP_RATIO,
               "softcap": SOFTCAP, "rope_base": ROPE_BASE}  # fmt: skip
-    arrays = {name: weight.detach().float().cpu().numpy() for name, weight in w.items()}
+    arrays: dict[str, Any] = {name: weight.detach().float().cpu().numpy() for name, weight in w.items()}
     folder.mkdir(exist_ok=True)
     np.savez(folder / "weights.npz", config=np.frombuffer(json.dumps(config).encode(), dtype=np.uint8), **arrays)
 

@@ -148,7 +148,10 @@ class Index:
             if version not in (0, schema.VERSION):
                 raise sqlite3.DatabaseError(f"index version {version}, not {schema.VERSION}")
             if version == 0:
-                db.executescript(f"BEGIN IMMEDIATE; {schema.TABLES} PRAGMA user_version = {schema.VERSION}; COMMIT;")
+                # ANALYZE of empty tables makes the table of hints, which cannot be made in any other way.
+                db.executescript(f"BEGIN IMMEDIATE; {schema.TABLES} ANALYZE; PRAGMA user_version = {schema.VERSION};")
+                self._give_hints(db)
+                db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             db.close()
             raise OutsideError(f"cannot open {self.path}: {error}", retryable=True, hint="df -h .") from error
@@ -189,6 +192,8 @@ class Index:
                 self._store_cursor(cursor)
             for index in later:
                 db.execute(index)
+            if later:
+                self._give_hints(db)
             db.execute("COMMIT")
         except BaseException as error:
             with suppress(sqlite3.Error):
@@ -205,8 +210,14 @@ class Index:
         wal = Path(f"{self.path}-wal")
         if wal.exists() and wal.stat().st_size > _CHECKPOINT_BYTES:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if cursor.seq - before.seq > 5000:
-            db.execute("PRAGMA optimize=0x10002").fetchall()
+
+    @staticmethod
+    def _give_hints(db: sqlite3.Connection) -> None:
+        """Tells the planner what it must know of the indexes; dropping an index drops what it was told of it."""
+        db.execute("DELETE FROM sqlite_stat1")
+        hints = [(table, index, stat) for (table, index), stat in schema.HINTS.items()]
+        db.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", hints)
+        db.execute("ANALYZE sqlite_schema")
 
     def _drop_indexes(self) -> list[str]:
         """Before a long first fold: drops the indexes that no fold reads, and returns the SQL that makes them again."""
