@@ -71,9 +71,9 @@ def _machine(results: Record) -> str:
     return (
         f"{results['date']} UTC, {kind}. {machine['processor']}, {machine['cores']} cores, {machine['system']}, "
         f"Python {machine['python']}, SQLite {machine['sqlite']}. Load average (1, 5, 15 min) {', '.join(load)} at "
-        f"the start and {', '.join(end)} at the end, part of it this bench; above {machine['cores']} at the start it means "
-        f"that others were at work, and then wall times are too long for everybody and tails say little. One fsync of "
-        f"1,500 appended bytes took {number(fsync['median'])} ms at the start (99th percentile {number(fsync['p99'])}). "
+        f"the start and {', '.join(end)} at the end, part of it this bench; above {machine['cores']} at the start "
+        "others were at work, and then wall times are too long for everybody and tails say little. One fsync of 1,500 "
+        f"appended bytes took {number(fsync['median'])} ms at the start (99th percentile {number(fsync['p99'])}). "
         f"{versions}. Medians unless said otherwise; a ratio is the time of memexlab divided by the other's."
     )
 

@@ -91,3 +91,17 @@ def _display(out: TextIO) -> Iterator[Callable[[Event], None]]:
                 live.console.print(Text(text, _COLOURS.get(event.status, "")), soft_wrap=True)
 
         yield tell
+
+
+@contextmanager
+def counter(out: TextIO, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar in a terminal, fed with (done, total); silent anywhere else."""
+    if not out.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(file=out), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)

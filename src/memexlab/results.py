@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from .lab.metrics import number
 from .lab.recording import ImportResult, import_log, log_run
 from .ledger import FAILED, Run, Scalar, UsageError
+from .live import counter
 from .memory import Memory, Rows, query, schema
 
 
@@ -86,7 +88,8 @@ def ask_sql(memory: Memory, text: str, limit: int, seconds: float, show_schema: 
 
 def rebuilt(memory: Memory) -> Rebuilt:
     begun = time.monotonic()
-    memory.index.rebuild()
+    with counter(sys.stderr, "folding the ledger") as progress:
+        memory.index.rebuild(lambda done: progress(done, 0))
     count = memory.index.db.execute("SELECT count(*) FROM entries").fetchone()[0]
     return Rebuilt(count, time.monotonic() - begun, memory.index.logical_hash())
 
@@ -165,4 +168,6 @@ def imported(
     memory: Memory, by: str, file: Path, campaign: str | None, metric: str | None, better: Any
 ) -> ImportResult:
     name = campaign or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-") or "import"
-    return import_log(memory, read_file(file, "log"), str(file), by, name, metric, better)
+    data = read_file(file, "log")
+    with counter(sys.stderr, f"importing {file.name}") as progress:
+        return import_log(memory, data, str(file), by, name, metric, better, progress)

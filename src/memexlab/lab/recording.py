@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePath
@@ -77,7 +77,14 @@ def last_number(memory: Memory, campaign: str) -> int:
 
 
 def import_log(
-    memory: Memory, data: bytes, name: str, by: str, campaign: str, metric: str | None, better: Better | None
+    memory: Memory,
+    data: bytes,
+    name: str,
+    by: str,
+    campaign: str,
+    metric: str | None,
+    better: Better | None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ImportResult:
     """Reads a log and lands its runs; a row that landed before, from this file or a shorter one, is not added."""
     imported = read_log(data, PurePath(name).name, campaign, metric, better)
@@ -105,6 +112,7 @@ def import_log(
     rows = list(_keyed(imported, data, campaign))
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
+        progress(start, len(rows))
         before = len(memory.index.by_key([key for key, _ in part]))
         memory.land(lambda part=part: _numbered(memory, campaign, part, definition, file), by)  # type: ignore[misc]
         added += len(part) - before
