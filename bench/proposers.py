@@ -3,8 +3,9 @@
     python bench/proposers.py [--seeds 40] [--first-seed 0] [--landscape hidden] [--real targets/sql-tuning]
 
 Every method gets the same knobs, ranges, default settings, noise and number of measured candidates. Nobody races
-pairs here: the proposer's head moves when a run beats it by more than half a sigma, and the others recommend the best
-they measured. So this compares ways to search, not ways to judge. Optuna's rows need `pip install optuna`.
+pairs here: the proposer's head moves when a run beats it by more than half a sigma, taken as a share of the value, and
+the others recommend the best they measured. So this compares ways to search, not ways to judge. Optuna's rows need
+`pip install optuna`.
 
 The surrogate is a training run of 15 s in miniature. The size of its effects follows single-knob measurements of a
 small byte-level GPT: rate x4 -0.244 bits per byte, ReLU -0.224, context halved -0.167, initialisation x3 -0.158,
@@ -17,6 +18,7 @@ measurements; with `hidden` they are called K00, K01 and so on, and only the sea
 from __future__ import annotations
 
 import argparse
+import atexit
 import math
 import random
 import shutil
@@ -135,6 +137,7 @@ def baseline(task: Task) -> float:
 def by_knobs(task: Task, runs: int, seed: int, wave: int = 1) -> list[Settings]:
     proposer = KnobProposer()
     head, head_value = task.source, baseline(task)
+    start_value = head_value
     tried: list[Tried] = []
     found: list[Settings] = []
     while len(found) < runs:
@@ -151,7 +154,8 @@ def by_knobs(task: Task, runs: int, seed: int, wave: int = 1) -> list[Settings]:
         for proposal in proposals:
             source = proposal.files["train.py"]
             value = task.measure(settings(source))  # type: ignore[arg-type]
-            won = value is not None and task.beats(value, head_value, 0.5 * task.sigma)
+            noise = task.sigma * min(1.0, abs(head_value / start_value))
+            won = value is not None and task.beats(value, head_value, 0.5 * noise)
             status = "crash" if value is None else "keep" if won else "discard"
             tried.append(Tried(settings(source), parent, value, parent_value, status))
             if value is not None and won:
@@ -301,6 +305,7 @@ def real(folder: Path) -> Task:
         raise SystemExit(f"{folder} has no target with one editable file")
     source = (folder / contract.edit[0]).read_text(encoding="utf-8")
     scratch = Path(tempfile.mkdtemp(prefix="proposers-")) / "target"
+    atexit.register(shutil.rmtree, scratch.parent)
     shutil.copytree(folder, scratch)
 
     def measure(at: Settings) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import COMMANDS
-from memexlab.cli import main
+from memexlab.cli import _parser, main
 from memexlab.ledger import FileLedger
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,37 @@ def test_help_names_every_command() -> None:
 def test_documentation_is_current() -> None:
     done = subprocess.run([sys.executable, ROOT / "docs" / "make.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def commands_in(path: Path) -> list[list[str]]:
+    """Every `memex ...` that a page tells the reader to type, in code blocks and in the text."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(
+        r"^(?:\S+ && )*memex ([^\n#]+)", "\n".join(re.findall(r"```\n(.*?)```", text, re.DOTALL)), re.MULTILINE
+    )
+    found += re.findall(r"`memex ([^`]+)`", text)
+    return [shlex.split(part.split(" && ")[0]) for part in found]
+
+
+@pytest.mark.parametrize("page", ["README.md", "AGENTS.md", "docs/ledger.md", "docs/importing.md"])
+def test_what_the_pages_tell_to_type_is_understood(page: str) -> None:
+    for words in commands_in(ROOT / page):
+        name = next((word for word in words if word in COMMANDS), None)
+        assert name, words
+        words = ["x" if word == "..." else word for word in words]
+        if words == [name] and name in ("log", "import"):
+            continue  # named in a sentence, without its arguments
+        _parser(name).parse_args(words)
+
+
+def test_the_pages_hold_commands_at_all() -> None:
+    assert len(commands_in(ROOT / "README.md")) >= 10
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "AGENTS.md", *(ROOT / "docs").glob("*.md"), ROOT / "bench" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_every_argument_is_explained() -> None:

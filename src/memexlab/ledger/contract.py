@@ -19,6 +19,8 @@ from .landing import Drafts, Seen, land
 from .scan import Cursor
 from .types import Body, Claim, Draft, Entry, Ref, Run, Source, Verdict
 
+#: Far more than any of this takes; a thread that waits longer waits for ever.
+HANGS_AFTER_SECONDS = 30
 NOON = datetime(2030, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
@@ -152,11 +154,12 @@ class LedgerContract:
             except Exception as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=write, args=(name,)) for name in range(6)]
+        threads = [threading.Thread(target=write, args=(name,), daemon=True) for name in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            thread.join(HANGS_AFTER_SECONDS)
+            assert not thread.is_alive()
         found = self.entries(ledger)
         assert failures == []
         assert [entry.seq for entry in found] == list(range(120))
