@@ -158,7 +158,7 @@ class Board:
             )
         )
         rows = db.execute(
-            "SELECT r.run, r.commit_id, r.value, r.status, p.run, p.commit_id, p.value FROM runs r"
+            "SELECT r.run, r.number, r.commit_id, r.value, r.status, p.run, p.commit_id, p.value FROM runs r"
             " LEFT JOIN runs p ON p.run = r.parent WHERE r.campaign = ? AND r.role = 'candidate' ORDER BY r.number",
             (self.campaign,),
         ).fetchall()
@@ -169,8 +169,9 @@ class Board:
                 value=means.get(commit, value),
                 parent_value=means.get(parent_commit or "", parent_value),
                 status=status,
+                number=number,
             )
-            for run, commit, value, status, parent, parent_commit, parent_value in rows
+            for run, number, commit, value, status, parent, parent_commit, parent_value in rows
         )
 
     def _settings(self, run: int) -> dict[str, Scalar]:
