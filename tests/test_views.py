@@ -15,7 +15,7 @@ SHUFFLES = 240
 
 
 def planted(memory: Memory, seed: int) -> list[Entry]:
-    """A small history with everything an order could upset: two campaigns, lineages, verdicts, a run started and lost."""
+    """A small history with all that an order could upset: two campaigns, lineages, verdicts, a run started and lost."""
     rng = random.Random(seed)
     entries: list[Entry] = []
 

@@ -37,7 +37,7 @@ class Lab:
     @classmethod
     def open(cls, folder: Path) -> Lab:
         """The lab at `folder` or above it; raises UsageError where there is none."""
-        from .config import find_root
+        from .folder import find_root
 
         return cls(find_root(folder.resolve()))
 

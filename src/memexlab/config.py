@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .folder import FILE
 from .lab.campaign import Budget, Contract, Metric
 from .lab.proposers import KnobRange
 from .ledger import UsageError
 
-FILE = "memex.toml"
-FOLDER = ".memex"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 _SECTIONS: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -37,14 +36,6 @@ class Config:
 
     name: str
     contract: Contract | None
-
-
-def find_root(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds a lab; raises UsageError where there is none."""
-    for folder in (start, *start.parents):
-        if (folder / FILE).is_file() or (folder / FOLDER).is_dir():
-            return folder
-    raise UsageError(f"no lab at {start} or above it", "memex init my-lab && cd my-lab")
 
 
 def load(root: Path) -> Config:

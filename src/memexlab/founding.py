@@ -7,7 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .config import FILE, FOLDER, NAME
+from .config import NAME
+from .folder import FILE, FOLDER
 from .ledger import OutsideError, UsageError
 from .memory import Memory
 

@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .config import FILE, load
+from .config import load
+from .folder import FILE
 from .lab.campaign import locked_files
 from .lab.engine import ISOLATION
 from .ledger import Finding, MemexError

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from .lab.night import Event
+if TYPE_CHECKING:
+    from .lab.night import Event
 
 _BAR_CHARS = 24
 _MARKS = {

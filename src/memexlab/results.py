@@ -8,13 +8,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .lab.metrics import number
-from .lab.recording import ImportResult, import_log, log_run
 from .ledger import FAILED, Run, Scalar, UsageError
 from .live import counter
 from .memory import Memory, Rows, query, schema
+
+if TYPE_CHECKING:
+    from .lab.recording import ImportResult  # what reads logs is imported where one is read: a question is quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def logged(
     seconds: float | None,
 ) -> Logged:
     from .lab.importers import better_of
+    from .lab.recording import log_run
 
     values: dict[str, float] = {}
     for name, text in pairs(metric, "metric").items():
@@ -167,6 +170,8 @@ def logged(
 def imported(
     memory: Memory, by: str, file: Path, campaign: str | None, metric: str | None, better: Any
 ) -> ImportResult:
+    from .lab.recording import import_log
+
     name = campaign or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-") or "import"
     data = read_file(file, "log")
     with counter(sys.stderr, f"importing {file.name}") as progress:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .config import FILE, load
+from .config import load
+from .folder import FILE
 from .lab.campaign import Contract, hardware, locked_hash
 from .lab.checkouts import Checkouts
 from .lab.engine import Slots

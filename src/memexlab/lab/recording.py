@@ -58,8 +58,12 @@ def define(memory: Memory, campaign: str, by: str, wanted: dict[str, str | None]
 
     Raises UsageError where that definition differs from what the person asked for by name (`wanted`).
     """
-    draft = Draft(f"campaign:{campaign}", Source(f"campaign {campaign}", meta=meta), key=f"campaign:{campaign}")
-    entry = memory.land([draft], by)[0]
+    key = f"campaign:{campaign}"
+    memory.index.catch_up()
+    # What is known needs no lock; the next append to the same ledger makes it durable.
+    entry = memory.index.by_key([key]).get(key)
+    if entry is None:
+        entry = memory.land([Draft(key, Source(f"campaign {campaign}", meta=meta), key=key)], by)[0]
     assert isinstance(entry.body, Source)
     for name, value in wanted.items():
         if value and entry.body.meta.get(name) != value:

@@ -53,6 +53,9 @@ class Seal:
     torn_crc: str
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _reject_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number that can be stored")
 
@@ -68,7 +71,7 @@ def _check_depth(value: Any, left: int = DEPTH_LIMIT) -> None:
 
 def dumps(value: Any) -> str:
     """JSON in one line, UTF-8, without NaN; raises ValueError or TypeError for what JSON cannot hold."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def loads(text: str | bytes) -> Any:

@@ -88,17 +88,21 @@ def changes_in_text(description: str) -> tuple[Change, ...]:
 
 
 def _component(name: str) -> str:
+    if "." not in name:
+        return ""
     own = name.rpartition(":")[2].partition("[")[0]
     return own.rpartition(".")[0]
 
 
 def _equal(old: Scalar, new: Scalar) -> bool:
+    if old == new:
+        return True
     if _is_number(old) and _is_number(new) and (isinstance(old, float) or isinstance(new, float)):
         try:
             return math.isclose(float(old or 0), float(new or 0), rel_tol=1e-12, abs_tol=0.0)
         except OverflowError:
             return False
-    return old == new
+    return False
 
 
 def _is_number(value: Scalar) -> bool:

@@ -22,7 +22,7 @@ from ..ledger.wire import body_to, dumps, entry_from
 from . import runs, schema
 
 _TAIL_BYTES = 64
-_CHECKPOINT_BYTES = 8_000_000
+_CHECKPOINT_BYTES = 32_000_000
 #: From here on a first fold fills the tables and sorts the indexes afterwards: at 100,000 runs twice as fast.
 _SORT_LATER_BYTES = 4_000_000
 _CACHE_KIB = 64_000

@@ -260,10 +260,10 @@ def better(value: float, than: float, direction: str) -> bool:
 
 def cells(value: Scalar) -> tuple[str | None, float | None]:
     """A setting as the two columns `value` and `number`."""
-    if value is None:
-        return None, None
+    if isinstance(value, float):
+        return format(value, ".12g"), value
     if isinstance(value, bool):
         return ("true" if value else "false"), None
-    if isinstance(value, int | float):
-        return format(value, ".12g") if isinstance(value, float) else str(value), float(value)
+    if isinstance(value, int):
+        return str(value), float(value)
     return value, None
