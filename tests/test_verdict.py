@@ -12,25 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memexlab.lab.verdict import (
-    Better,
-    Noise,
     Pair,
     Race,
     Screen,
-    gain_of,
     in_words,
-    minimum_detectable_effect,
     provisional,
     race,
     race_threshold,
-    runs_to_settle,
     screen,
     seed_correlation,
     simplification,
-    student_t_quantile,
     suspicious,
 )
 from memexlab.ledger.errors import UsageError
+from memexlab.memory.noise import (
+    Better,
+    Noise,
+    gain_of,
+    minimum_detectable_effect,
+    runs_to_settle,
+    student_t_quantile,
+)
 
 WELL_KNOWN = Noise(sigma=1.0, dof=10**6, groups=9)
 FRESH = Noise(sigma=1.0, dof=3, groups=1)

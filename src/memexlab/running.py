@@ -280,7 +280,7 @@ def write_report(memory: Memory, folder: Path, since: str | None, campaign: str 
     report = build_report(memory.db, campaign=campaign, since=since_instant(since, now) if since else None, now=now)
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{now:%Y-%m-%d}" + (f"-{campaign}" if campaign else "")
-    files = {"md": to_markdown(report).encode(), "html": to_html(report).encode(), "png": to_png(report)}
+    files = {"md": to_markdown(report, f"{stem}.png").encode(), "html": to_html(report).encode(), "png": to_png(report)}
     for kind, data in files.items():
         write_durably(folder / f"{stem}.{kind}", data)
         write_durably(folder / f"latest.{kind}", data)

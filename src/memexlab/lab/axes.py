@@ -153,6 +153,8 @@ def nice_step(span: float, parts: int) -> float:
 def ticks(low: float, high: float, parts: int) -> tuple[list[float], int]:
     """Round values between the limits, and how many decimals they need."""
     step = nice_step(high - low, parts)
+    if not math.isfinite(low / step) or not math.isfinite(high - low):
+        return [low, high], 6  # the limits differ by less, or by more, than floats can count
     first = math.ceil(low / step - 1e-9)
     found = [i * step for i in range(first, first + 4 * parts + 2) if i * step <= high + step * 1e-9]
     return found, max(0, min(12, -math.floor(math.log10(step) + 1e-9)))

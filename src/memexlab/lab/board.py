@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ..ledger import Scalar
 from ..memory import Memory
+from ..memory.noise import Better, Noise
 from .proposers import Tried
-from .verdict import Better, Noise
 
 #: Runs whose value was not chosen for being good: only these say how good a commit is.
 _FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..ledger import Draft, OutsideError, Ref, Scalar, Verdict
 from ..memory import Memory
+from ..memory.noise import minimum_detectable_effect
 from .board import Board, Standing
 from .verdict import (
     Race,
     Screen,
     in_words,
-    minimum_detectable_effect,
     provisional,
     race,
     screen,

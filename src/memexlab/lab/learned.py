@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..memory.noise import Noise, runs_to_settle
 from .logbook import Change, Logbook, LoggedRun
-from .verdict import Noise, runs_to_settle
 from .wording import Amounts, clean, command, listed, plural, run_numbers, sql_text
 
 Outcome = Literal["helped", "looked better", "unresolved", "hurt", "no visible effect"]
@@ -245,6 +245,8 @@ def _retests(book: Logbook, found: Sequence[Effect], amounts: Amounts, more: str
         if effect.outcome != "unresolved" or not effect.run.verdict or effect.gain <= 0:
             continue
         run, judged = effect.run, book.judged.get(effect.run.run)
+        if run.run in book.again:
+            continue
         knobs = {change.knob for change in book.changes.get(run.run, ())}
         if knobs and any(knobs == {c.knob for c in book.changes.get(r.run, ())} for r in line if r.number > run.number):
             continue  # the champion's line moved the same knob since
@@ -260,9 +262,11 @@ def _retests(book: Logbook, found: Sequence[Effect], amounts: Amounts, more: str
         why = f"{clean(run.verdict, 20)}: {amounts.signed(effect.gain)} so far"
         why += f" from {plural(effect.pairs, 'pair')}" if effect.pairs else " from one run"
         why += f"; if that is its true size, about {plural(runs, 'fresh pair')} would show it 8 times in 10."
+        race = command("memex", "race", str(run.number), "--pairs", str(runs), "--campaign", book.campaign)
         if runs > 40:
             why += " That is much work for so little; leave it, unless it makes the code simpler."
-        items.append((runs, Next(f"Re-test run {run.number}: {name}", why)))
+            race = ""
+        items.append((runs, Next(f"Re-test run {run.number}: {name}", why, race if book.origin == "lab" else "")))
     return [item for _, item in sorted(items, key=lambda pair: pair[0])][:3]
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 
 from ..ledger import FAILED
-from .verdict import Better, Noise, gain_of
+from ..memory.noise import Better, Noise, gain_of
 
 _SEED_ONLY = re.compile(
     r"(?:(?:change|different|new|another|only|just|random|rng|torch|the|set|try|same)[\s:]+)*seed\b"
@@ -107,7 +107,10 @@ class SeedShift:
 
 @dataclass(frozen=True)
 class Logbook:
-    """A campaign as the views show it. `runs` are in order of number; `tests` maps a pair run to its candidate."""
+    """A campaign as the views show it. `runs` are in order of number; `tests` maps a pair run to its candidate.
+
+    `again` holds the runs whose edit another run measured again on top of a newer champion.
+    """
 
     campaign: str
     metric: str
@@ -121,6 +124,7 @@ class Logbook:
     reigns: tuple[Reign, ...]
     changes: Mapping[int, tuple[Change, ...]]
     tests: Mapping[int, int]
+    again: frozenset[int]
     training_seconds: float | None
     _settings: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
@@ -318,6 +322,11 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
             (campaign,),
         ).fetchall()
     )
+    again = db.execute(
+        "SELECT t.run FROM runs n JOIN refs f ON f.seq = n.run AND f.role = 'tests' JOIN runs t ON t.id = f.target"
+        " WHERE n.campaign = ? AND n.role = 'candidate'",
+        (campaign,),
+    )
     [training] = db.execute(
         "SELECT sum(m.value) FROM metrics m JOIN runs r ON r.run = m.run WHERE r.campaign = ? AND m.name IN"
         " ('training_seconds', 'train_seconds')",
@@ -326,7 +335,8 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
     return Logbook(
         campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
         terms[4], terms[5], runs, judged, reigns,
-        {run: tuple(found) for run, found in changes.items()}, tests, _finite(training), settings,
+        {run: tuple(found) for run, found in changes.items()}, tests,
+        frozenset(row[0] for row in again), _finite(training), settings,
     )  # fmt: skip
 
 

@@ -30,9 +30,11 @@ _ROWS = 14
 _LESSONS = 8
 
 
-def to_markdown(report: Report) -> str:
-    """CommonMark with tables; run numbers are written #N."""
+def to_markdown(report: Report, picture: str = "") -> str:
+    """CommonMark with tables; run numbers are written #N. `picture` is the file name of the picture beside it."""
     out = [f"# Morning report, {report.now}", "", f"**{_md(report.headline)}**", ""]
+    if picture:
+        out += [f"![The runs in order, and the running best]({picture})", ""]
     if report.since:
         out += [f"What is called new happened since {_md(report.since)}.", ""]
     out += [f"> **Warning.** {_md(text)}\n" for text in report.warnings]
@@ -153,7 +155,7 @@ def lessons_by_outcome(lessons: Iterable[Lesson]) -> list[tuple[str, list[Lesson
 def _md(text: str) -> str:
     """Foreign text inside Markdown: shown as it is, never read as markup, a link or a table border."""
     text = re.sub(r"[\r\n]+", " ", text)
-    text = re.sub(r"([\\`*\[\]<>|~$&#!])", r"\\\1", text)
+    text = re.sub(r"([\\`*\[\]<|~$&#!]|^\s*>)", r"\\\1", text)
     text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
     return re.sub(r"(?<!\w)\\#(?=\d)", "#", text)
 

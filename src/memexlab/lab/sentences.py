@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..memory.noise import student_t_quantile
 from .learned import Effect, Next
 from .logbook import Logbook, LoggedRun, busy_seconds
-from .verdict import student_t_quantile
 from .wording import Amounts, clean, command, duration, plural, run_numbers, sigmas
 
 

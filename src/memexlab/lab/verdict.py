@@ -39,9 +39,15 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
-from ..ledger.errors import UsageError
+from ..memory.noise import (
+    Better,
+    Noise,
+    gain_of,
+    minimum_detectable_effect,
+    paired_standard_error,
+    student_t_quantile,
+)
 
-Better = Literal["lower", "higher"]
 Outcome = Literal["discard", "provisional", "race"]
 Decision = Literal["continue", "confirmed", "dropped", "inconclusive"]
 #: Candidate and champion, measured side by side on one seed that the harness chose.
@@ -54,50 +60,11 @@ PROVISIONAL_SIGMAS = 0.5
 #: A simpler candidate is kept unless it loses more than this many sigma.
 SIMPLER_MAY_LOSE_SIGMAS = 0.5
 SUSPICIOUS_SIGMAS = 8.0
-LEAST_DOF = 3
 LEAST_PAIRS_FOR_CORRELATION = 6
 CORRELATION_PRIOR_DOF = 3
 HIGHEST_CORRELATION = 0.9
 
 _NORMAL = NormalDist()
-
-
-@dataclass(frozen=True, slots=True)
-class Noise:
-    """The noise floor of one campaign: sigma of a single run, the degrees of freedom behind it, the groups pooled."""
-
-    sigma: float
-    dof: int
-    groups: int
-
-    @classmethod
-    def pooled(cls, groups: Iterable[Sequence[float]], prior_sigma: float | None = None, prior_dof: int = 3) -> Noise:
-        """Pool the variance within groups of repeats of one setting, optionally shrunk towards `prior_sigma`.
-
-        Values that are not finite are left out; a group of fewer than two values says nothing. Groups that were
-        chosen for their values (screening runs of the winners) do not belong here. The prior moves sigma and adds no
-        degrees of freedom, so it can neither make a noise `known` nor narrow an interval. Sigma is NaN without data.
-        """
-        squares: list[float] = []
-        dof = used = 0
-        for group in groups:
-            values = [value for value in group if math.isfinite(value)]
-            if len(values) < 2:
-                continue
-            shifted = [value - values[0] for value in values]  # equal values then give exactly zero
-            mean = math.fsum(shifted) / len(values)
-            squares.extend((value - mean) ** 2 for value in shifted)
-            dof += len(values) - 1
-            used += 1
-        total, weight = math.fsum(squares), dof
-        if prior_sigma is not None:
-            total, weight = total + prior_dof * prior_sigma**2, dof + prior_dof
-        return cls(math.sqrt(total / weight) if weight else math.nan, dof, used)
-
-    @property
-    def known(self) -> bool:
-        """Whether there is enough data for any verdict: four repeats of one setting, or as much from several."""
-        return self.dof >= LEAST_DOF
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +120,7 @@ def screen(value: float, champion_values: Sequence[float], noise: Noise, better:
     `champion_values` are fresh runs of what the candidate was made from, without the screening run that chose it. A
     value that is not finite never wins. Raises UsageError while the noise is unknown.
     """
-    _require_known(noise)
+    noise.require()
     champion = [measured for measured in champion_values if math.isfinite(measured)]
     if not champion:
         raise ValueError("screen() needs at least one finite value of the champion")
@@ -175,7 +142,7 @@ def race(
     finite, inconclusive when the looks are used up. A pair whose champion failed uses up a look and proves nothing.
     Give fresh pairs only, and `rho` from `seed_correlation`. Raises UsageError while the noise is unknown.
     """
-    _require_known(noise)
+    noise.require()
     if not pairs:
         raise ValueError("race() needs at least one pair")
     usable = [pair for pair in pairs if math.isfinite(pair[0]) and math.isfinite(pair[1])]
@@ -185,7 +152,7 @@ def race(
         return _without_numbers("inconclusive" if len(pairs) >= looks else "continue")
     n = len(usable)
     gain = math.fsum(gain_of(candidate, champion, better) for candidate, champion in usable) / n
-    error = _paired_standard_error(noise, n, rho)
+    error = paired_standard_error(noise, n, rho)
     t = _in_units_of(gain, error)
     threshold = race_threshold(min(n, looks), looks, z_star, noise.dof)
     decision: Decision
@@ -213,7 +180,7 @@ def provisional(screened: Screen, pairs: Sequence[Pair], noise: Noise, better: B
 
     With one pair this is the rule for the provisional lane; with more it serves after an inconclusive race.
     """
-    _require_known(noise)
+    noise.require()
     gains = [gain_of(candidate, champion, better) for candidate, champion in pairs]
     if screened.z <= DISCARD_AT_Z or not gains or not all(map(math.isfinite, gains)):
         return False
@@ -267,58 +234,10 @@ def seed_correlation(races: Iterable[Sequence[Pair]]) -> float:
     return min(HIGHEST_CORRELATION, max(0.0, shrunk))
 
 
-def minimum_detectable_effect(noise: Noise, n: int, rho: float = 0.0) -> float:
-    """The smallest gain, in the metric's unit, that `n` pairs show 8 times in 10 at one-sided 5 %."""
-    _require_known(noise)
-    return _detection_factor(noise.dof) * _paired_standard_error(noise, n, rho)
-
-
-def runs_to_settle(effect: float, noise: Noise, rho: float = 0.0) -> int:
-    """Runs a side (that many of the candidate and as many of the champion) to show `effect` 8 times in 10 at 5 %."""
-    if not effect > 0:
-        raise ValueError("runs_to_settle() needs an effect above 0")
-    one_pair = minimum_detectable_effect(noise, 1, rho)
-    return max(1, math.ceil((one_pair / effect) ** 2))
-
-
-def gain_of(candidate: float, champion: float, better: Better) -> float:
-    """How much better the candidate is, in the metric's unit; positive is better."""
-    if better == "lower":
-        return champion - candidate
-    if better == "higher":
-        return candidate - champion
-    raise ValueError(f"better is 'lower' or 'higher', not {better!r}")
-
-
 @lru_cache(maxsize=4096)
 def race_threshold(look: int, looks: int, z_star: float, dof: int) -> float:
     """What T must reach at this look: z* sqrt(looks / look), carried to Student's t at equal tail probability."""
     return student_t_quantile(_NORMAL.cdf(-z_star * math.sqrt(looks / look)), dof)
-
-
-@lru_cache(maxsize=4096)
-def student_t_quantile(tail: float, dof: int) -> float:
-    """The t that Student's distribution exceeds with probability `tail`, which is above 0 and at most 0.5.
-
-    Bisection on the closed form for whole degrees of freedom; above 200 the expansion of Abramowitz and Stegun 26.7.5.
-    """
-    if not 0 < tail <= 0.5 or dof < 1:
-        raise ValueError(f"no t quantile for tail {tail} and {dof} degrees of freedom")
-    if dof > 200:
-        z = -_NORMAL.inv_cdf(tail)
-        first = (z**3 + z) / 4
-        second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-        third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-        return z + first / dof + second / dof**2 + third / dof**3
-    low, high = 0.0, 1.0
-    while _student_t_tail(high, dof) > tail:
-        low, high = high, 2 * high
-    while low < (middle := (low + high) / 2) < high:
-        if _student_t_tail(middle, dof) > tail:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def in_words(judged: Screen | Race, noise: Noise, unit: str = "") -> str:
@@ -366,24 +285,6 @@ def _rounded(value: float, error: float) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def _require_known(noise: Noise) -> None:
-    if not noise.known:
-        raise UsageError(
-            f"the noise floor rests on {noise.dof} degrees of freedom, a verdict needs {LEAST_DOF}",
-            hint="measure the baseline four times before the first candidate",
-        )
-
-
-def _paired_standard_error(noise: Noise, n: int, rho: float) -> float:
-    if n < 1 or not 0 <= rho < 1:
-        raise ValueError(f"no standard error for {n} pairs at correlation {rho}")
-    return noise.sigma * math.sqrt(2 * (1 - rho) / n)
-
-
-def _detection_factor(dof: int) -> float:
-    return student_t_quantile(0.05, dof) + student_t_quantile(0.2, dof)
-
-
 def _in_units_of(gain: float, error: float) -> float:
     if error > 0:
         return gain / error
@@ -397,17 +298,3 @@ def _without_numbers(decision: Decision) -> Race:
 
 def _finite(numbers: dict[str, float | int]) -> dict[str, float | int]:
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
-
-
-def _student_t_tail(t: float, dof: int) -> float:
-    """P(T > t) for t >= 0, Abramowitz and Stegun 26.7.3 and 26.7.4."""
-    theta = math.atan2(t, math.sqrt(dof))
-    cosine = math.cos(theta)
-    even = dof % 2 == 0
-    term = total = 1.0 if even else cosine
-    for step in range(2 if even else 3, dof - 1, 2):
-        term *= cosine * cosine * (step - 1) / step
-        total += term
-    series = math.sin(theta) * total if dof > 1 else 0.0
-    central = series if even else 2 / math.pi * (theta + series)
-    return (1 - central) / 2
