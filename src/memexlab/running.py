@@ -97,7 +97,7 @@ def run_night(
 ) -> NightOutcome:
     """Runs the loop of the lab at `root` until a limit; raises UsageError where the lab has no target."""
     _above_zero(runs=runs, hours=hours)
-    with _night(root, memory, tell, seconds, slots, campaign) as night:
+    with prepared_night(root, memory, tell, seconds, slots, campaign) as night:
         return NightOutcome(night.campaign, night.run(Limits(runs, hours)))
 
 
@@ -113,7 +113,7 @@ def race_runs(
 ) -> Raced:
     """Measures two runs of a campaign again, side by side, and says what the fresh pairs alone show."""
     _above_zero(pairs=pairs)
-    with _night(root, memory, tell, None, slots, campaign) as night:
+    with prepared_night(root, memory, tell, None, slots, campaign) as night:
         first = night.board.numbered(run) if run is not None else night.board.champion()
         second = night.board.numbered(against) if against is not None else night.board.baseline()
         for given, found in ((run, first), (against, second)):
@@ -147,13 +147,13 @@ def race_runs(
 
 
 @contextmanager
-def _night(
+def prepared_night(
     root: Path,
     memory: Memory,
     tell: Callable[[Event], None],
-    seconds: float | None,
-    slots: int | None,
-    campaign: str | None,
+    seconds: float | None = None,
+    slots: int | None = None,
+    campaign: str | None = None,
 ) -> Iterator[Night]:
     """The loop of a lab, ready to run, with the lab locked against a second one."""
     _above_zero(seconds=seconds, slots=slots)

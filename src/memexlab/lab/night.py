@@ -108,7 +108,7 @@ class Night:
                 self.tell(Event("proposed", f"ideas tried: {done}{total}", done))
                 plans = self._propose(want)
                 if not plans:
-                    self.tell(Event("stop", "The proposer has nothing left to try."))
+                    self.tell(Event("stop", self._nothing_left()))
                     break
                 entries = self._measure_all(plans)
                 done += len(entries)
@@ -122,6 +122,12 @@ class Night:
             self.tell(Event("stop", "Stopped by hand; what was measured is kept."))
         self.after_each()
         return done
+
+    def _nothing_left(self) -> str:
+        if self.board.tried():
+            return "The proposer has nothing left to try."
+        files = ", ".join(self.contract.edit)
+        return f"The proposer {self.proposer.name} found nothing to change in {files}: it turns constants named there."
 
     def _recover(self) -> None:
         """A run that was started and whose harness is gone is recorded as lost, once."""
