@@ -75,7 +75,7 @@ class HillClimb:
 
 
 def night(kind: str, seed: int, arm: str, ideas: int) -> dict[str, Any]:
-    """One night; returns the true value of the confirmed champion after each run, from the baseline's last repeat on."""
+    """One night; returns the true value of the confirmed champion after each run."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "lab"
         landscapes.make_lab(landscapes.KINDS[kind](seed), root, noise_seed=seed)

@@ -66,7 +66,7 @@ def microgpt(seed: int) -> Landscape:
 
 
 def h100(seed: int) -> Landscape:
-    """Every knob of the log that was measured at two values or more, as a parabola in doublings from its first value."""
+    """Every knob of the log measured at two values or more, as a parabola in doublings from its first value."""
     draw = random.Random(seed)
     curves = {}
     for knob, places in _measured_places().items():

@@ -1,4 +1,4 @@
-"""Measures the sql-tuning target for real, so that a table can stand in for it: `python measure_sql.py > sql-tuning.tsv`.
+"""Measures sql-tuning for real, so that a table can stand in for it: `python measure_sql.py > sql-tuning.tsv`.
 
 Every combination of the seven index flags (128), and every other setting alone, with no index and with all of them:
 about 200 runs, a quarter of an hour on one core. `p50_ms` is processor time.

@@ -26,7 +26,7 @@ def counting() -> str:
 
 
 def estimate_tokens(text: str) -> int:
-    """An estimate from above, without a vocabulary: words, numbers by three digits, each mark, other scripts by byte."""
+    """From above, without a vocabulary: words, numbers by three digits, each mark, other scripts by byte."""
     total = 0
     for piece in _PIECE.findall(text):
         if piece[0].isascii() and piece[0].isalpha():
