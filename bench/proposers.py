@@ -30,6 +30,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from landscapes import CURVES
+
 from memexlab.config import load
 from memexlab.lab.metrics import printed_metrics
 from memexlab.lab.proposers import Brief, KnobRange, Tried
@@ -68,14 +70,6 @@ class Task:
 
 # --- the surrogate
 
-#: Name, default, place of the optimum in doublings from the default, curvature: bits per byte for one doubling squared.
-CURVES: tuple[tuple[str, float | int, float, float], ...] = (
-    ("LEARNING_RATE", 2e-3, 2.6, 0.037), ("CONTEXT", 64, -0.96, 0.18), ("BATCH_SIZE", 16, -1.2, 0.069),
-    ("INIT_STD", 0.02, 1.6, 0.062), ("WIDTH", 64, -0.2, 0.076), ("LAYERS", 1, 0.0, 0.306),
-    ("MLP_RATIO", 4, -0.3, 0.04), ("HEADS", 2, 0.0, 0.01), ("WARMUP", 0.05, 0.5, 0.002),
-    ("WEIGHT_DECAY", 0.1, -1.0, 0.001), ("GRAD_CLIP", 1.0, 0.0, 0.0005), ("SOFTCAP", 15.0, 0.0, 0.0005),
-    ("EPS", 1e-8, 0.0, 0.0),
-)  # fmt: skip
 BASE, CEILING = 2.42, 0.6
 #: How far the best rate moves, in doublings, when another knob doubles.
 SHIFTS = {"BATCH_SIZE": 0.5, "WIDTH": -0.5, "LAYERS": -0.5, "INIT_STD": -0.2}
