@@ -33,6 +33,8 @@ PROGRAMS: dict[str, tuple[str, str, list[str]]] = {
     "size": ("size.py", "lines of the package", []),
     "verdict": ("verdict_simulation.py", "error rates of keep or discard, simulated", ["--campaigns", "20"]),
     "proposers": ("proposers.py", "the knob proposer beside Optuna's samplers", ["--seeds", "2"]),
+    "memory": ("memory_pays.py", "the loop with its memory and without", ["--seeds", "1", "--ideas", "8"]),
+    "novelty": ("novelty.py", "the novelty guard replayed over real logs", []),
 }
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (200, 1_000)
 

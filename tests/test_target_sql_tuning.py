@@ -89,6 +89,7 @@ def test_indexes_end_the_reading_of_whole_tables_and_answers_stay_right(built: P
     assert score(run(lab, "evaluate.py"))["p50_ms"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "knobs",
     [
