@@ -82,8 +82,8 @@ def night(kind: str, seed: int, arm: str, ideas: int) -> dict[str, Any]:
         memory = Memory(root / ".memex")
         with running.prepared_night(root, memory, lambda event: None, slots=2) as loop:
             if arm != "memory":
-                loop.proposer = Forgetful() if arm == "forgetful" else HillClimb()
-                loop.guarded = False
+                loop.planner.proposer = Forgetful() if arm == "forgetful" else HillClimb()
+                loop.planner.guarded = False
             loop.run(Limits(runs=ideas))
         scope: dict[str, Any] = {"__file__": str(root / "landscape.py")}
         exec(landscapes.MEASURE, scope)

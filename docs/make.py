@@ -43,11 +43,15 @@ def tables() -> str:
     """Every table with its columns, from the commented schema."""
     parts = ["# Tables", "", "What `memex sql` reads; made from `memexlab/memory/schema.py` by `docs/make.py`.", ""]
     for comment, name, body in re.findall(
-        r"(?:-- (.+)\n)?CREATE TABLE (\w+)\((.*?)\n?\)(?: WITHOUT ROWID)?;", schema.TABLES, re.S
+        r"(?:-- ([^\n]+)\n)?CREATE TABLE (\w+)\((.*?)\n?\)(?: WITHOUT ROWID)?;", schema.TABLES, re.S
     ):
-        parts += [f"## {name}", "", (comment or "bookkeeping of the index").capitalize() + ".", "", "```sql"]
+        parts += [f"## {name}", "", _sentence(comment or "bookkeeping of the index"), "", "```sql"]
         parts += [line.rstrip() for line in body.strip("\n").splitlines()] + ["```", ""]
     return "\n".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
 
 
 def main() -> int:

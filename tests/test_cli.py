@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from memexlab import Lab
 from memexlab.api import COMMANDS
 from memexlab.cli import _parser, main
+from memexlab.founding import init_lab
 from memexlab.ledger import FileLedger
 
 ROOT = Path(__file__).parents[1]
@@ -277,3 +279,16 @@ def test_config_names_what_is_wrong(tmp_path: Path) -> None:
     done = memex("run", lab=tmp_path)
     assert done.returncode == 2
     assert "did you mean 'edit'" in done.stderr
+
+
+def test_a_lab_names_its_own_knobs_and_other_names_fold_again(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    init_lab(root, "none")
+    log = tmp_path / "r.tsv"
+    log.write_text("commit\tval_bpb\tstatus\tdescription\na1\t1.0\tkeep\tbaseline\nb2\t0.9\tkeep\tzorp factor 2 to 4\n")
+    Lab(root).import_(log)
+    read = "select knob, old, new from changes"
+    assert Lab(root).memory.db.execute(read).fetchall() == [("zorp_factor", "2", "4")]
+    with (root / "memex.toml").open("a") as file:
+        file.write('\n[aliases]\n"zorp factor" = "zorp"\n')
+    assert Lab(root).memory.db.execute(read).fetchall() == [("zorp", "2", "4")]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.lab.night import Event
+from memexlab.lab.planning import Event
 from memexlab.ledger import OutsideError, UsageError
 from memexlab.memory import Memory
 from memexlab.running import run_night

@@ -110,7 +110,7 @@ def test_the_queue_counts_the_pairs_that_would_settle_and_has_commands_that_can_
     [retest] = [item for item in queue if item.title.startswith("Re-test run 12")]
     assert re.search(r"about \d+ fresh pairs would show it 8 times in 10", retest.why)
     [count] = re.findall(r"about (\d+) fresh pairs", retest.why)
-    assert retest.command == f"memex race 12 --pairs {count} --campaign night"
+    assert retest.command == f"memex race 12 5 --pairs {count} --campaign night"
     assert any(item.title == "Go further with LR: try 0.012" for item in queue)
     [mend] = [item for item in queue if item.title.startswith("Mend 2 × crash")]
     assert mend.command.startswith('memex sql "select number')
@@ -123,7 +123,7 @@ def test_a_carried_win_waits_until_it_is_measured_on_top_of_the_new_champion(vie
     carried = views.run(1.79, description="DECAY 0.1 to 0.2", commit="c6", parent=5)
     views.change(carried, "DECAY", "0.1", "0.2")
     views.verdict(carried, "provisional", 5, gain=0.009, carry=1, pairs=1, sigma=0.005, dof=3)
-    waits = f"Run {views.number} waits"
+    waits = f"Measure run {views.number} on top of the champion"
     assert any(item.title.startswith(waits) for item in views.report().sections[0].queue)
     views.run(1.805, description="DECAY 0.1 to 0.2 again", commit="c7", parent=5, tests=carried)
     assert not any(item.title.startswith(waits) for item in views.report().sections[0].queue)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from memexlab.ledger import Draft, Entry, FileLedger, Ref, Run, Source, UsageError, Verdict, wire
+from memexlab.ledger import Claim, Draft, Entry, FileLedger, Ref, Run, Source, UsageError, Verdict, wire
 from memexlab.memory import Index, Memory, query, runs, schema
 
 SHUFFLES = 240
@@ -37,32 +38,66 @@ def planted(memory: Memory, seed: int) -> list[Entry]:
             refs = [Ref("from", definition.id)] + ([Ref("parent", parent.id)] if parent else [])
             settings = {"lr": 0.1 * rng.randint(1, 5), "act": rng.choice(["relu", "gelu"]), "tied": rng.random() < 0.5}
             role = "baseline" if number == 1 else "candidate"
-            started = land(
-                Draft(
-                    f"run:{campaign}/{number}", Run(campaign, "started", number, role, settings=settings), tuple(refs)
-                )
-            )
+            if parent and rng.random() < 0.6 and isinstance(parent.body, Run):  # one knob moved, and often the same way
+                settings = {**parent.body.settings, "lr": 0.1 * rng.randint(1, 3)}
+            commit = f"c{number}"
+            body = Run(campaign, "started", number, role, settings=settings, commit=commit)
+            started = land(Draft(f"run:{campaign}/{number}", body, tuple(refs)))
             metrics = {} if status == "crash" else {"loss": rng.random(), "seconds": rng.random()}
             run = land(
                 Draft(
                     f"run:{campaign}/{number}",
-                    Run(campaign, status, number, role, f"lr 0.1 -> 0.{number}", metrics=metrics, settings=settings),
+                    replace(body, status=status, description=f"lr 0.1 -> 0.{number}", metrics=metrics),
                     (*refs, Ref("supersedes", started.id)),
                 )
             )
             if status in ("keep", "ok"):
                 kept.append(run)
                 parent = run
+        for number in range(13, 16):  # with the pairs below, repeats that make the noise known
+            repeat = Run(campaign, "ok", number, "baseline", metrics={"loss": rng.random()}, commit="c1")
+            land(Draft(f"run:{campaign}/{number}", repeat, (Ref("from", definition.id),)))
         for run in rng.sample(kept, min(3, len(kept))):
             first = land(
                 Draft(run.subject, Verdict("confirmed", "won", {"gain": rng.random()}), (Ref("tests", run.id),))
             )
-            if rng.random() < 0.5:
+            against = rng.choice([*kept, *[one for one in kept if Ref("parent", one.id) in run.refs] * 4])
+            pairs = [
                 land(
+                    Draft(
+                        f"run:{campaign}/{20 + len(entries)}",
+                        Run(campaign, "ok", 20 + len(entries), "pair", metrics={"loss": rng.random()}, commit=commit),
+                        (Ref("parent", side.id), Ref("tests", run.id)),
+                    )
+                )
+                for side in (run, against)
+                if isinstance(side.body, Run) and (commit := side.body.commit)
+            ]
+            if rng.random() < 0.5:
+                reference = (Ref("parent", against.id), *(Ref("from", pair.id) for pair in pairs))
+                numbers = {"gain": rng.random(), "pairs": 1, "sigma": 1.0, "standard_error": 0.5}
+                again = Verdict(rng.choice(["confirmed", "dropped"]), "raced", numbers)
+                first = land(Draft(run.subject, again, (Ref("tests", run.id), *reference, Ref("supersedes", first.id))))
+            land(
+                Draft(
+                    run.subject, Claim("it won", "calls_for", "promote"), (Ref("from", first.id), Ref("tests", run.id))
+                )
+            )
+            if rng.random() < 0.7:
+                gone = land(
                     Draft(
                         run.subject, Verdict("retract", "a bug"), (Ref("retracts", run.id), Ref("supersedes", first.id))
                     )
                 )
+                for chance in (0.5, 0.5):
+                    if rng.random() < chance:  # the retraction is taken back, and that may be taken back again
+                        gone = land(
+                            Draft(
+                                run.subject,
+                                Verdict("reinstate", "none"),
+                                (Ref("retracts", gone.id), Ref("supersedes", gone.id)),
+                            )
+                        )
     return entries
 
 
@@ -149,13 +184,14 @@ def test_an_index_that_is_damaged_or_of_another_version_is_folded_again(tmp_path
     memory = Memory(tmp_path)
     planted(memory, 7)
     before = memory.index.logical_hash()
+    count = memory.db.execute("SELECT count(*) FROM runs").fetchone()
     memory.close()
     path = memory.index.path
     path.write_bytes(b"this is no database" * 500)
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     again = Memory(tmp_path)
-    assert again.db.execute("SELECT count(*) FROM runs").fetchone()[0] == 24
+    assert again.db.execute("SELECT count(*) FROM runs").fetchone() == count
     assert again.index.logical_hash() == before
     again.close()
     db = sqlite3.connect(path)

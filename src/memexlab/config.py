@@ -48,10 +48,10 @@ def load(root: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}", "mend that line; see memex init --help") from error
     for section, content in data.items():
-        _known(section, [*_SECTIONS, "knobs"], str(path))
+        _known(section, [*_SECTIONS, "knobs", "aliases"], str(path))
         if not isinstance(content, dict):
             raise UsageError(f"{path}: {section} must be a table", f"write [{section}]")
-        if section != "knobs":
+        if section not in ("knobs", "aliases"):
             _check(content, _SECTIONS[section], f"{path} [{section}]")
     name = data.get("lab", {}).get("name", root.resolve().name)
     if not NAME.fullmatch(name):

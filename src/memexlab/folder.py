@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from .ledger import UsageError
@@ -16,3 +17,20 @@ def find_root(start: Path) -> Path:
         if (folder / FILE).is_file() or (folder / FOLDER).is_dir():
             return folder
     raise UsageError(f"no lab at {start} or above it", "memex init my-lab && cd my-lab")
+
+
+def aliases(root: Path) -> Mapping[str, str]:
+    """What `[aliases]` calls the same thing, phrase to knob; read alone because every command asks for it."""
+    path = root / FILE
+    if not path.is_file() or b"[aliases]" not in path.read_bytes():
+        return {}
+    import tomllib
+
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("aliases", {})
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be read: {error}", "mend that line; see memex init --help") from error
+    for phrase, name in found.items():
+        if not isinstance(name, str):
+            raise UsageError(f"{path} [aliases]: {phrase} is {name!r}, not a name", '"step size" = "lr"')
+    return dict(found)

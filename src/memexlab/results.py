@@ -16,6 +16,7 @@ from .live import counter
 from .memory import Memory, Rows, query, schema
 
 if TYPE_CHECKING:
+    from .lab.importers.memorylab import FolderImport
     from .lab.recording import ImportResult  # what reads logs is imported where one is read: a question is quicker
 
 
@@ -169,10 +170,13 @@ def logged(
 
 def imported(
     memory: Memory, by: str, file: Path, campaign: str | None, metric: str | None, better: Any
-) -> ImportResult:
+) -> ImportResult | FolderImport:
+    from .lab.importers.memorylab import import_folder, is_memorylab
     from .lab.recording import import_log
 
     name = campaign or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-") or "import"
+    if is_memorylab(file):
+        return import_folder(memory, file, by, name, metric, better)
     data = read_file(file, "log")
     with counter(sys.stderr, f"importing {file.name}") as progress:
         return import_log(memory, data, str(file), by, name, metric, better, progress)

@@ -17,7 +17,8 @@ from .folder import FILE
 from .lab.campaign import Contract, hardware, locked_hash
 from .lab.checkouts import Checkouts
 from .lab.engine import Slots
-from .lab.night import BY, Event, Limits, Night
+from .lab.night import Limits, Night
+from .lab.planning import BY, Event
 from .lab.proposers.knobs import KnobProposer
 from .lab.tsv import results_tsv
 from .lab.verdict import race

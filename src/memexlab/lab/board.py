@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..ledger import Scalar
@@ -13,7 +13,7 @@ from ..memory.noise import Better, Noise
 from .proposers import Tried
 
 #: Runs whose value was not chosen for being good: only these say how good a commit is.
-_FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL"
+_FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL AND status <> 'invalid'"
 _LAST = 1 << 60
 
 
@@ -76,11 +76,14 @@ class Board:
         )
 
     def head(self) -> Standing | None:
-        """What the next idea is built on: the run that was confirmed or provisionally kept last, else the baseline."""
+        """What the next idea is built on: the last run that was confirmed or provisionally kept and rests on nothing
+        retracted, else the baseline."""
         return (
             self._one(
-                "r.verdict IN ('confirmed', 'provisional') AND r.status = 'keep' ORDER BY"
-                " (SELECT max(seq) FROM verdicts v WHERE v.run = r.run) DESC"
+                "r.verdict IN ('confirmed', 'provisional') AND r.status = 'keep' AND (r.run NOT IN (SELECT entry FROM"
+                " doubted WHERE kind = 'run') OR r.run = (SELECT run FROM champions c WHERE c.campaign = r.campaign"
+                " AND c.until IS NULL)) ORDER BY (SELECT max(seq) FROM verdicts v WHERE v.run = r.run AND v.decision ="
+                " r.verdict) DESC"
             )
             or self.baseline()
         )
@@ -88,6 +91,12 @@ class Board:
     def last_number(self) -> int:
         row = self.memory.db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (self.campaign,)).fetchone()
         return row[0] or 0
+
+    def was_tried(self, settings: Mapping[str, Scalar], commit: str) -> bool:
+        """Whether a candidate had this commit, or all of these settings."""
+        return any(tried.settings == settings for tried in self.tried()) or (
+            self._one("r.role = 'candidate' AND r.commit_id = ?", commit) is not None
+        )
 
     def first_pair(self, candidate: Standing) -> int | None:
         """The number of the first run of a candidate's race, None where it has not begun."""
@@ -144,9 +153,9 @@ class Board:
         """Wins over a champion that was replaced meanwhile, not yet measured on top of the new one."""
         return self._all(
             "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run AND v.seq ="
-            " (SELECT max(seq) FROM verdicts w WHERE w.run = v.run) AND json_extract(v.numbers, '$.carry') = 1)"
-            " AND NOT EXISTS (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq"
-            " WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
+            " (SELECT max(seq) FROM verdicts w WHERE w.run = v.run AND w.decision = r.verdict)"
+            " AND json_extract(v.numbers, '$.carry') = 1) AND NOT EXISTS"
+            " (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
         )
 
     def tried(self) -> tuple[Tried, ...]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..memory.noise import Noise, runs_to_settle
+from ..memory.registry import by_cause, last_line
 from .logbook import Change, Logbook, LoggedRun
-from .wording import Amounts, clean, command, listed, plural, run_numbers, sql_text
+from .wording import Amounts, clean, plural
 
 Outcome = Literal["helped", "looked better", "unresolved", "hurt", "no visible effect"]
 OUTCOMES: tuple[Outcome, ...] = ("helped", "looked better", "unresolved", "hurt", "no visible effect")
@@ -164,13 +164,10 @@ def _told(book: Logbook, effect: Effect, knob: str, amounts: Amounts, name_outco
 
 def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
     """Failed runs by cause, the most frequent first; numbers and paths in a message do not tell causes apart."""
-    groups: dict[tuple[str, str], list[LoggedRun]] = defaultdict(list)
-    for run in runs:
-        if run.failed:
-            groups[(_status_of(run), _cause(run.error or run.reason))].append(run)
+    groups = by_cause((_status_of(run), run.error or run.reason, run) for run in runs if run.failed)
     found = []
     for (status, cause), members in groups.items():
-        example = _last_line(members[0].error or members[0].reason)
+        example = last_line(members[0].error or members[0].reason)
         text = example if len(members) == 1 or not cause else cause
         if not cause:
             example = clean(members[0].description, 90)
@@ -182,168 +179,3 @@ def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
 
 def _status_of(run: LoggedRun) -> str:
     return "retracted" if run.verdict == "retract" else run.status
-
-
-def _last_line(error: str) -> str:
-    lines = [line.strip() for line in error.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
-
-
-def _cause(error: str) -> str:
-    text = _last_line(error)
-    text = re.sub(r"0x[0-9a-fA-F]+", "ADDRESS", text)
-    text = re.sub(r"(?:[A-Za-z]:)?(?:[\\/][\w.\-+@]+){2,}", lambda m: "…/" + re.split(r"[\\/]", m[0])[-1], text)
-    text = re.sub(r"\b[0-9a-f]{12,}\b", "…", text)
-    return re.sub(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?", "N", text)
-
-
-# --- what to do next
-
-
-def queue(
-    book: Logbook, found: Sequence[Effect], failed: Sequence[Failure], doubts: Sequence[Next], amounts: Amounts
-) -> list[Next]:
-    """Decisions and experiments, the most urgent first; `doubts` about the champion come before all others."""
-    is_lab = book.origin == "lab"
-    more = command("memex", "run", "--campaign", book.campaign, "--runs", "8") if is_lab else ""
-    items = [*doubts, *_audits(book, amounts), *_retests(book, found, amounts, more), *_combinations(book, more)]
-    items += _directions(book, more)
-    items += [item for item in map(_mend(book), failed) if item is not None][:3]
-    if not is_lab and book.noise is None and book.champion is not None and book.champion is not book.baseline:
-        first = book.baseline.number if book.baseline else 1
-        items.append(
-            Next(
-                f"Repeat run {book.champion.number} and run {first} with fresh seeds",
-                "Four runs of each give this log a noise floor; without it no gain in it can be called real.",
-            )
-        )
-    if is_lab and not any(item.command == more for item in items):
-        items.append(Next("Keep going", "More ideas, judged against the same noise floor.", more))
-    return items[:_MOST_QUEUE]
-
-
-def _audits(book: Logbook, amounts: Amounts) -> list[Next]:
-    found = []
-    for run in book.runs:
-        judged = book.judged.get(run.run)
-        if judged is not None and judged.number("audit") and run.usable is not None:
-            found.append(
-                Next(
-                    f"Look at run {run.number} before you believe it",
-                    f"It gained {amounts.fine(judged.gain or 0)}, more than 8 sigma. That is usual early on, and it is"
-                    " also what a leak or a trick on the metric looks like: read its diff.",
-                    command("git", "show", run.commit[:12]) if _COMMIT.fullmatch(run.commit) else "",
-                )
-            )
-    return found[-2:]
-
-
-def _retests(book: Logbook, found: Sequence[Effect], amounts: Amounts, more: str) -> list[Next]:
-    items: list[tuple[float, Next]] = []
-    line = book.lineage(book.champion) if book.champion else []
-    for effect in found:
-        if effect.outcome != "unresolved" or not effect.run.verdict or effect.gain <= 0:
-            continue
-        run, judged = effect.run, book.judged.get(effect.run.run)
-        if run.run in book.again:
-            continue
-        knobs = {change.knob for change in book.changes.get(run.run, ())}
-        if knobs and any(knobs == {c.knob for c in book.changes.get(r.run, ())} for r in line if r.number > run.number):
-            continue  # the champion's line moved the same knob since
-        name = clean(run.description, 80)
-        if judged is not None and judged.number("carry"):
-            title = f"Run {run.number} waits to be measured on top of the new champion: {name}"
-            items.append((0.0, Next(title, "The next `memex run` does this first.", more)))
-            continue
-        noise = book.noise
-        if noise is None or not noise.known or not noise.sigma:
-            continue
-        runs = _pairs_to_settle(effect, noise, book)
-        why = f"{clean(run.verdict, 20)}: {amounts.signed(effect.gain)} so far"
-        why += f" from {plural(effect.pairs, 'pair')}" if effect.pairs else " from one run"
-        why += f"; if that is its true size, about {plural(runs, 'fresh pair')} would show it 8 times in 10."
-        race = command("memex", "race", str(run.number), "--pairs", str(runs), "--campaign", book.campaign)
-        if runs > 40:
-            why += " That is much work for so little; leave it, unless it makes the code simpler."
-            race = ""
-        items.append((runs, Next(f"Re-test run {run.number}: {name}", why, race if book.origin == "lab" else "")))
-    return [item for _, item in sorted(items, key=lambda pair: pair[0])][:3]
-
-
-def _pairs_to_settle(effect: Effect, noise: Noise, book: Logbook) -> int:
-    judged = book.judged.get(effect.run.run)
-    error = judged.number("standard_error") if judged else None
-    rho = 0.0
-    if error and effect.pairs:
-        rho = min(0.9, max(0.0, 1 - effect.pairs * error**2 / (2 * noise.sigma**2)))
-    return runs_to_settle(effect.gain, noise, rho)
-
-
-def _combinations(book: Logbook, more: str) -> list[Next]:
-    if book.champion is None:
-        return []
-    line = {run.run for run in book.lineage(book.champion)}
-    apart = [r for r in book.runs if r.verdict == "confirmed" and r.usable is not None and r.run not in line]
-    apart = [r for r in apart if not any(j.number("carry") for j in [book.judged.get(r.run)] if j)]
-    if not apart:
-        return []
-    names = listed([f"run {r.number}" for r in apart[:4]])
-    return [
-        Next(
-            f"Combine {names} with run {book.champion.number}",
-            "Confirmed on another line than the champion's; nobody has measured them together.",
-            more,
-        )
-    ]
-
-
-def _directions(book: Logbook, more: str) -> list[Next]:
-    """Goes on in the direction of the champion's own change, where nobody has been further."""
-    champion = book.champion
-    if champion is None or champion is book.baseline:
-        return []
-    items = []
-    for change in book.changes.get(champion.run, ()):
-        old, new = _as_number(change.old), _as_number(change.new)
-        if old is None or new is None or old == new:
-            continue
-        further = new * new / old if old * new > 0 else 2 * new - old
-        name = clean(change.knob, 60)
-        beyond = []
-        for run in book.runs:
-            for other in book.changes.get(run.run, ()):
-                value = _as_number(other.new)
-                if other.knob == change.knob and value is not None and (value - new) * (new - old) > 0:
-                    beyond.append(run.number)
-        if not beyond:
-            items.append(
-                Next(
-                    f"Go further with {name}: try {further:.3g}",
-                    f"{clean(change.old or '', 20)} → {clean(change.new or '', 20)} won (#{champion.number}), and "
-                    "no run has been beyond it.",
-                    more,
-                )
-            )
-    return items[:2]
-
-
-def _as_number(text: str | None) -> float | None:
-    try:
-        value = float(text) if text is not None else math.nan
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _mend(book: Logbook) -> Callable[[Failure], Next | None]:
-    def mend(failure: Failure) -> Next | None:
-        if failure.status in ("retracted", "lost") or (len(failure.runs) < 2 and book.origin != "lab"):
-            return None
-        where = f"campaign = {sql_text(book.campaign)} and status = {sql_text(failure.status)}"
-        return Next(
-            f"Mend {len(failure.runs)} × {failure.status}: {clean(failure.cause, 90)}",
-            f"{run_numbers(failure.runs)}. A failure says nothing about the idea itself.",
-            command("memex", "sql", f"select number, description, error from runs where {where}"),
-        )
-
-    return mend

@@ -10,38 +10,23 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, RunRole, Scalar, UsageError
+from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, Scalar
 from ..memory import Memory
-from ..memory.knobs import set_knobs, settings
 from .board import Board, Standing
 from .campaign import Contract, hardware
-from .checkouts import Checkouts, merged_lines
+from .checkouts import Checkouts
 from .engine import ISOLATION, Slots
 from .judge import Judge
 from .measure import Measured, measure, score
 from .metrics import printed_metrics
 from .owner import is_alive, this_process
-from .proposers import Brief, Proposal, Proposer
+from .packets import land_packets
+from .planning import BY, Event, Plan, Planner
+from .proposers import Proposer
 
-BY = "code:memexlab/0.1"
 BASELINE_REPEATS = 4
 ARTIFACT_KEEP_BYTES = 50_000_000
-
-EventKind = Literal["campaign", "baseline", "proposed", "started", "measured", "verdict", "lost", "final", "stop"]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something a person watching would want to see; `text` is a whole sentence or line."""
-
-    kind: EventKind
-    text: str
-    number: int = 0
-    value: float | None = None
-    status: str = ""
-    seconds: float = 0.0  # how long what started will take, as far as is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +35,6 @@ class Limits:
 
     runs: int | None = None
     hours: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One execution to measure."""
-
-    role: RunRole
-    commit: str
-    seed: int
-    description: str
-    parent: str = ""
-    hypothesis: str = ""
-    tests: str = ""
 
 
 class Night:
@@ -84,12 +56,13 @@ class Night:
     ) -> None:
         self.memory, self.checkouts, self.contract = memory, checkouts, contract
         self.campaign, self.definition, self.locked = campaign, definition, locked
-        self.proposer, self.slots, self.tell = proposer, slots, tell
-        self.program, self.after_each = program, after_each
+        self.slots, self.tell, self.after_each = slots, tell, after_each
         self.board = Board(memory, campaign, contract.metric.better)
         self.judge = Judge(self.board, memory, BY)
+        self.planner = Planner(
+            memory, checkouts, contract, campaign, definition, proposer, self.board, self.judge, tell, program
+        )
         self._swap = 0
-        self._settings: dict[str, dict[str, Scalar]] = {}
 
     # --- the loop
 
@@ -106,9 +79,9 @@ class Night:
                 want = self.slots.count if limits.runs is None else min(self.slots.count, limits.runs - done)
                 total = f" of {limits.runs}" if limits.runs is not None else ""
                 self.tell(Event("proposed", f"ideas tried: {done}{total}", done))
-                plans = self._propose(want)
+                plans = self.planner.plans(want)
                 if not plans:
-                    self.tell(Event("stop", self._nothing_left()))
+                    self.tell(Event("stop", self.planner.nothing_left()))
                     break
                 entries = self._measure_all(plans)
                 done += len(entries)
@@ -116,18 +89,13 @@ class Night:
                     standing = self.board.standing(entry.id)
                     if standing is not None and standing.status == "ok":
                         self._judge_one(standing)
+                land_packets(self.memory, self.campaign, BY)
             self._score_final()
         except KeyboardInterrupt:
             self.slots.stop()
             self.tell(Event("stop", "Stopped by hand; what was measured is kept."))
         self.after_each()
         return done
-
-    def _nothing_left(self) -> str:
-        if self.board.tried():
-            return "The proposer has nothing left to try."
-        files = ", ".join(self.contract.edit)
-        return f"The proposer {self.proposer.name} found nothing to change in {files}: it turns constants named there."
 
     def _recover(self) -> None:
         """A run that was started and whose harness is gone is recorded as lost, once."""
@@ -172,86 +140,6 @@ class Night:
                         f"the baseline does not run: {run.error}",
                         hint=f'memex sql "select number, status, error from runs"; run it by hand: {self.contract.run}',
                     )
-
-    # --- proposing
-
-    def _propose(self, want: int) -> list[Plan]:
-        """Ideas for the next wave, each a commit on the working head; a merge of two wins goes first."""
-        merges = (self._merge_plan(pair) for pair in self.judge.take_merges())
-        plans = [plan for plan in merges if plan is not None][:want]
-        known = [self._settings_of(plan.commit) for plan in plans]
-        head = self.board.head()
-        if head is None:
-            raise OutsideError("no baseline was measured, so there is nothing to improve", hint="memex run")
-        brief = Brief(
-            campaign=self.campaign,
-            files={name: self.checkouts.read(head.commit, name) for name in self.contract.edit},
-            better=self.contract.metric.better,
-            sigma=self.board.noise().sigma,
-            tried=self.board.tried(),
-            ranges=self.contract.ranges,
-            want=want,
-            seed=self.board.last_number() + 1,
-            program=self.program(),
-        )
-        for proposal in self._ask(brief) if len(plans) < want else []:
-            commit = self.checkouts.commit(head.commit, proposal.files, _message(proposal))
-            if len(plans) < want and self._settings_of(commit) not in known:
-                seed = 100 + self.board.last_number() + len(plans) + 1
-                plans.append(Plan("candidate", commit, seed, proposal.description, head.id, proposal.hypothesis))
-        return plans
-
-    def _ask(self, brief: Brief) -> list[Proposal]:
-        generator = self.proposer.propose(brief)
-        try:
-            next(generator)
-        except StopIteration as stop:
-            proposals: list[Proposal] = stop.value
-        else:
-            raise UsageError(
-                f"the proposer {self.proposer.name} asks for a model, and none is set", "memex run --proposer knobs"
-            )
-        for proposal in proposals:
-            foreign = set(proposal.files) - set(self.contract.edit)
-            if foreign:
-                raise UsageError(
-                    f"the proposer {self.proposer.name} edits {sorted(foreign)}, which it may not", "see [target] edit"
-                )
-        return proposals
-
-    def _merge_plan(self, pair: tuple[Standing, Standing]) -> Plan | None:
-        """The second win of a wave was made on the old champion: carry it over to the new one and measure that."""
-        winner, second = pair
-        parent = self.board.standing(second.parent) if second.parent else None
-        if parent is None:
-            return None
-        files = {name: self._merged(name, parent.commit, winner.commit, second.commit) for name in self.contract.edit}
-        if None in files.values():
-            self.judge.drop_carried(second, winner)
-            return None
-        changed = {
-            name: text for name, text in files.items() if text and text != self.checkouts.read(winner.commit, name)
-        }
-        if not changed:
-            self.judge.drop_carried(second, winner)
-            return None
-        text = f"{second.description}, on top of run {winner.number}"
-        commit = self.checkouts.commit(winner.commit, changed, text)
-        why = f"Run {second.number} beat the champion that run {winner.number} replaced; do both together win?"
-        seed = 100 + self.board.last_number() + 1
-        return Plan("candidate", commit, seed, text, winner.id, why, tests=second.id)
-
-    def _merged(self, name: str, base: str, ours: str, theirs: str) -> str | None:
-        """One file with both changes, or None where they touch the same: constants by name, the rest by line."""
-        texts = [self.checkouts.read(commit, name) for commit in (base, ours, theirs)]
-        if name.endswith(".py"):
-            before, after = settings(texts[0]), settings(texts[2])
-            moved = {knob: value for knob, value in after.items() if before.get(knob) != value}
-            if before.keys() == after.keys() and set_knobs(texts[0], moved) == texts[2]:
-                mine = settings(texts[1])
-                clash = [knob for knob in moved if knob not in mine or mine[knob] not in (before[knob], moved[knob])]
-                return None if clash else set_knobs(texts[1], moved)
-        return merged_lines(*texts)
 
     # --- measuring
 
@@ -303,7 +191,7 @@ class Night:
                     Run(
                         campaign=self.campaign, status="started", number=number + 1 + i, role=plan.role,
                         description=plan.description, hypothesis=plan.hypothesis,
-                        settings=self._settings_of(plan.commit),
+                        settings=self.planner.settings_of(plan.commit),
                         commit=plan.commit, seed=plan.seed, hardware=hardware(), isolation=ISOLATION,
                         self_reported=self.contract.self_reported, owner=owner,
                     ),
@@ -331,18 +219,6 @@ class Night:
         if parent is None or parent.commit == plan.commit:
             return ()
         return (Ref("diff", self.memory.blobs.put(self.checkouts.diff(parent.commit, plan.commit))),)
-
-    def _settings_of(self, commit: str) -> dict[str, Scalar]:
-        """Knobs of the editable Python files at a commit; with several files their names go before the knob's."""
-        if commit not in self._settings:
-            several = len(self.contract.edit) > 1
-            found: dict[str, Scalar] = {}
-            for name in self.contract.edit:
-                if name.endswith(".py"):
-                    for knob, value in settings(self.checkouts.read(commit, name)).items():
-                        found[f"{name}:{knob}" if several else knob] = value
-            self._settings[commit] = found
-        return self._settings[commit]
 
     def _land_ended(self, started: Entry, measured: Measured) -> Entry:
         run = started.body
@@ -432,7 +308,7 @@ class Night:
             run = Run(
                 campaign=self.campaign, status="ok" if values else "crash", number=number, role="final",
                 description=f"third split: run {standing.number}, mean of {len(values)} fresh runs",
-                metrics={name: mean} if mean is not None else {}, settings=self._settings_of(standing.commit),
+                metrics={name: mean} if mean is not None else {}, settings=self.planner.settings_of(standing.commit),
                 commit=standing.commit, hardware=hardware(), isolation=ISOLATION,
                 error="" if values else "the final evaluator printed no number", meta={"values": list(values)},
             )  # fmt: skip
@@ -442,7 +318,3 @@ class Night:
         [entry] = self.memory.land(drafts, BY)
         number = entry.body.number if isinstance(entry.body, Run) else 0
         self.tell(Event("final", f"third split, run {standing.number}", number, mean, "ok" if values else "crash"))
-
-
-def _message(proposal: Proposal) -> str:
-    return f"{proposal.description}\n\n{proposal.hypothesis}".strip() or "candidate"

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from .agenda import agenda
 from .chart import Chart, Mark, Point, Step
-from .learned import Effect, Failure, Lesson, Next, effects, failures, lessons, queue
+from .learned import Effect, Failure, Lesson, Next, effects, failures, lessons
 from .logbook import Logbook, LoggedRun, busy_seconds, campaigns_newest_first, is_since, read_logbook
 from .sentences import (
     Standing,
@@ -131,7 +132,7 @@ def build_report(
     names = campaigns_newest_first(db, since)
     if campaign is not None:
         names = [name for name in campaigns_newest_first(db, None) if name == campaign]
-    sections = tuple(_section(read_logbook(db, name), since) for name in names[:_MOST_SECTIONS])
+    sections = tuple(_section(db, read_logbook(db, name), since) for name in names[:_MOST_SECTIONS])
     measured = [section for section in sections if section.chart.points]
     hints: tuple[Next, ...] = ()
     if measured:
@@ -192,7 +193,7 @@ def _call_costs(db: sqlite3.Connection, since: str | None) -> tuple[tuple[str, s
 # --- one campaign
 
 
-def _section(book: Logbook, since: str | None) -> CampaignReport:
+def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> CampaignReport:
     new = [run for run in book.runs if since is None or is_since(run.at, since)]
     amounts = Amounts.of(clean(book.unit, 40), _scale(book))
     standing = standing_of(book)
@@ -220,7 +221,7 @@ def _section(book: Logbook, since: str | None) -> CampaignReport:
         lessons=tuple(lessons(book, found, amounts)),
         lessons_remark=_lessons_remark(book, found, amounts),
         settings=_settings(book),
-        queue=tuple(queue(book, found, failed, doubts(book, standing, split, amounts), amounts)),
+        queue=tuple(agenda(db, book, failed, doubts(book, standing, split, amounts))),
         failures=tuple(failed),
         costs=tuple(_costs(book, new)),
         warnings=tuple(_warnings(book, new)),

@@ -75,6 +75,16 @@ def check(draft: Draft, where: str) -> Iterator[Finding]:
             "a verdict judges nothing",
             "add a ref with role tests, retracts or same_as",
         )
+    if any(ref.role == "retracts" for ref in draft.refs) and not (
+        isinstance(draft.body, Verdict) and draft.body.reason.strip()
+    ):
+        yield Finding(
+            "retract-reason",
+            "error",
+            where,
+            "it retracts something without a verdict that says why",
+            "memex retract RUN --why REASON",
+        )
 
 
 def _check_run(run: Run, where: str) -> Iterator[Finding]:

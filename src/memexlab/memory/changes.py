@@ -10,13 +10,14 @@ import copy
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
 from ..ledger import Scalar, UsageError
+from .heading import heading_of
 from .knobs import Knob, parsed, read_knobs
-from .names import Written, choice_of, is_knob, normal_knob, read_number
+from .names import SHIPPED, WORDS, Aliases, Written, choice_of, is_knob, normal_knob, read_number
 
 Direction = Literal["up", "down", "set", "add", "remove", "swap", "edit"]
 #: The component of a change to code outside any function or class.
@@ -44,7 +45,7 @@ def changes_between(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> tup
     return tuple(
         _changed(_component(name), name, old.get(name), new.get(name), name in old, name in new)
         for name in dict.fromkeys([*old, *new])
-        if (name in old) != (name in new) or not _equal(old[name], new[name])
+        if (name in old) != (name in new) or not equal_values(old[name], new[name])
     )
 
 
@@ -70,18 +71,33 @@ def changes_in_source(old: str, new: str) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def changes_in_text(description: str) -> tuple[Change, ...]:
+def changes_in_text(description: str, aliases: Aliases = SHIPPED) -> tuple[Change, ...]:
     """What a free description says was changed, knobs by their normal names; empty where it cannot tell.
 
-    Only the first sentence is read. What stands in brackets counts where nothing outside of them does.
+    Only the heading is read. What stands in brackets counts where nothing outside of them does. An undone change is
+    given the other way round: "undo LR 0.1 to 0.2" is 0.2 to 0.1, and "undo LR 0.2" goes from 0.2 to what is not said.
     """
-    text = _plain(description)
-    outside = re.sub(r"\((\s*\S+\s*->\s*\S+\s*)\)", r" \1 ", text)
-    inside = " ; ".join(re.findall(r"\(([^()]*)\)", outside))
-    outside = re.sub(r"\([^()]*\)", " ", outside)
-    found = tuple(dict.fromkeys(_in_clauses(outside))) or tuple(dict.fromkeys(_in_clauses(inside)))
-    # Two different things said of one knob: the text is about more than one run.
-    return found if len({(c.knob, c.old, c.new) for c in found}) == len({c.knob for c in found}) else ()
+    heading = heading_of(description)
+    outside = changes_in_words(heading.words, aliases, heading.undone, heading.remark)
+    return outside or changes_in_words(heading.aside, aliases, heading.undone)
+
+
+def changes_in_words(
+    text: str, aliases: Aliases = SHIPPED, undone: bool = False, remark: str = ""
+) -> tuple[Change, ...]:
+    """What the words of a heading, or those in its brackets, say was changed; `remark` may tell which way one went."""
+    found = tuple(dict.fromkeys(_in_clauses(text, aliases)))
+    if len({(c.knob, c.old, c.new) for c in found}) != len({c.knob for c in found}):
+        return ()  # two different things said of one knob: the text is about more than one run
+    leans = {_LEANS[word] for word in remark.lower().split()[:3] if word in _LEANS}
+    if len(found) == 1 and len(leans) == 1 and found[0].direction == "set" and found[0].old is None:
+        found = (replace(found[0], direction=leans.pop()),)
+    return tuple(map(_undone, found)) if undone else found
+
+
+def _undone(change: Change) -> Change:
+    magnitude = None if change.magnitude is None else -change.magnitude
+    return replace(change, old=change.new, new=change.old, direction=_BACK[change.direction], magnitude=magnitude)
 
 
 # --- settings
@@ -94,7 +110,8 @@ def _component(name: str) -> str:
     return own.rpartition(".")[0]
 
 
-def _equal(old: Scalar, new: Scalar) -> bool:
+def equal_values(old: Scalar, new: Scalar) -> bool:
+    """Whether two values of a knob are one: 4 and 4.0, but not 1 and True."""
     if old == new:
         return True
     if _is_number(old) and _is_number(new) and (isinstance(old, float) or isinstance(new, float)):
@@ -206,64 +223,55 @@ def _digest(parts: list[str]) -> str:
 
 # --- text
 
-_ARROWS = re.compile(r"\s*(?:→|⟶|➜|➔|⇒|=>|-+>)\s*")
+_BACK: dict[Direction, Direction] = {"up": "down", "down": "up", "add": "remove", "remove": "add"}
+_BACK |= {"set": "set", "swap": "swap", "edit": "edit"}
 _NAME = re.compile(r"[^\W\d][\w.\-\[\]]*")
 _TOKEN = re.compile(r"->|=|[^\s=]+")
-_UP = {"increase", "increased", "raise", "raised", "bump", "bumped", "higher", "larger", "bigger", "wider", "deeper"}
-_UP |= {"longer", "more", "boost", "stronger", "grow", "enlarge"}
-_DOWN = {"decrease", "decreased", "reduce", "reduced", "lower", "lowered", "smaller", "less", "fewer", "shorter"}
-_DOWN |= {"narrower", "shallower", "cut", "shrink", "weaker", "lessen"}
 #: A participle may also describe the thing itself ("decreasing init"), so it needs a number beside it.
 _PARTICIPLE = {"increasing": 1, "raising": 1, "decreasing": -1, "reducing": -1, "lowering": -1}
-_ADD = {"add", "added", "adding", "enable", "enabled", "enabling", "introduce", "activate"}
-_REMOVE = {"remove", "removed", "removing", "disable", "disabled", "disabling", "drop", "delete", "without", "no"}
+_ADD, _REMOVE, _REPLACE = WORDS["add"], WORDS["remove"], WORDS["replace"]
 _FACTORS = {"double": 2.0, "doubled": 2.0, "doubling": 2.0, "halve": 0.5, "halved": 0.5, "halving": 0.5, "half": 0.5}
 _FACTORS |= {"triple": 3.0, "tripled": 3.0, "quadruple": 4.0, "quadrupled": 4.0}
-_REPLACE = {"replace", "replaced", "replacing", "swap", "swapped", "switch", "switched", "change", "changed", "use"}
-_FILLERS = {"the", "a", "an", "of", "in", "for", "on", "from", "by", "at", "is", "was", "try", "use", "using", "set"}
-_FILLERS |= {"change", "changed", "tune", "tweak", "move", "make", "with", "all", "our", "constant", "tiny", "small"}
-_FILLERS |= {"back", "around", "about", "slightly", "further", "even", "much", "new", "test", "then", "also", "just"}
-#: Results and counters, which are measured and not changed.
-_MEASURED = {"loss", "val", "bpb", "val_bpb", "mfu", "vram", "perplexity", "accuracy", "speed", "throughput", "score"}
-_MEASURED |= {"latency", "sharpe", "memory", "gb", "mb", "result", "gain", "delta", "time", "metric", "win", "wins"}
-#: Words after which a clause says something other than what was changed.
-_VETO = {"not", "never", "don't", "doesn't", "didn't", "only", "every", "same", "until", "except", "unless", "?"}
+#: Verbs that name the knob they change.
+_WHAT = {"widen": "increase width", "narrow": "reduce width", "deepen": "increase depth"}
+#: Which way the verbs go that a change is told with.
+VERBS: dict[str, Direction] = {**dict.fromkeys(WORDS["up"], "up"), **dict.fromkeys(WORDS["down"], "down")}
+VERBS |= {**dict.fromkeys(_ADD, "add"), **dict.fromkeys(_REMOVE, "remove"), **dict.fromkeys(_REPLACE, "set")}
+VERBS |= {verb: "up" if lean > 0 else "down" for verb, lean in _PARTICIPLE.items()}
+VERBS |= {"widen": "up", "deepen": "up", "narrow": "down"}
+VERBS |= {verb: "up" if factor > 1 else "down" for verb, factor in _FACTORS.items()}
+#: What people say after a dash of the value itself, and not of what they hope for.
+_LEANS: dict[str, Direction] = {"higher": "up", "wider": "up", "faster": "up", "larger": "up"}
+_LEANS |= {"lower": "down", "tighter": "down", "slower": "down", "smaller": "down"}
+_FILLERS = WORDS["fillers"]
 MAX_NAME_WORDS = 5
-#: Nobody says what was changed later than this.
-MAX_TEXT_CHARS = 500
 
 
-def _plain(text: str) -> str:
-    text = re.sub(r"[^\S\n]+", " ", text.strip())[:MAX_TEXT_CHARS]
-    text = text.replace("−", "-").replace("×", "x").replace("–", " — ").replace("—", " — ")
-    text = _ARROWS.sub(" -> ", text)
-    text = re.sub(r"^\s*(?:[\w-]+:\s+)+", "", text.strip())
-    return re.split(r"\s—\s|[.!]\s+|\n", text, maxsplit=1)[0].strip(" .!\"'`")
-
-
-def _in_clauses(text: str) -> Iterator[Change]:
+def _in_clauses(text: str, known: Aliases) -> Iterator[Change]:
     for clause in re.split(r"\s*[;]\s*|,\s+|\s+(?:\+|&|and|plus)\s+", text):
+        first = _WHAT.get(clause.partition(" ")[0].lower(), "")
+        clause = f"{first} {clause.partition(' ')[2]}" if first else clause
         tokens = [token.strip(",:`'\"") for token in _TOKEN.findall(clause)]
         tokens = [token for token in tokens if token]
-        if tokens and not {token.lower() for token in tokens} & _VETO:
-            yield from _in_clause(tokens)
+        if tokens and not {token.lower() for token in tokens} & WORDS["veto"]:
+            yield from _in_clause(tokens, known)
 
 
-def _in_clause(tokens: list[str]) -> Iterator[Change]:
-    replaced = _replacement(tokens)
+def _in_clause(tokens: list[str], known: Aliases) -> Iterator[Change]:
+    replaced = _replacement(tokens, known)
     if replaced is not None:
         yield replaced
         return
-    steps = list(_steps(tokens))
+    steps = list(_steps(tokens, known))
     if steps:
         yield from steps
         return
-    said = _said(tokens)
+    said = _said(tokens, known)
     if said is not None:
         yield said
 
 
-def _steps(tokens: list[str]) -> Iterator[Change]:
+def _steps(tokens: list[str], known: Aliases) -> Iterator[Change]:
     """Every `NAME 0.04 to 0.05` of a clause, then every `NAME 9` where NAME is known for a knob or joined by `=`."""
     numbers = [read_number(token) for token in tokens]
     start = index = 0
@@ -275,53 +283,54 @@ def _steps(tokens: list[str]) -> Iterator[Change]:
             continue
         pair = index + 2 < len(tokens) and tokens[index + 1].lower() in ("->", "to")
         new = numbers[index + 2] if pair else None
-        before = _knob_of(tokens[start:index])
+        before = _knob_of(tokens[start:index], known)
         if new is not None:
             after = [] if before else tokens[index + 3 : index + 3 + MAX_NAME_WORDS]
-            knob = before or _knob_of(after)
-            if knob and not _equal(old.value, new.value):
+            knob = before or _knob_of(after, known)
+            if knob and not equal_values(old.value, new.value):
                 yield _changed("", knob, old.value, new.value)
             index += 3 + len(after)
         else:
-            one = _one_number(tokens, start, index, old, verb)
+            one = _one_number(tokens, start, index, old, verb, known)
             if one is not None:
                 yield one
             index += 1
         start = index
 
 
-def _one_number(tokens: list[str], start: int, index: int, number: Written, verb: str) -> Change | None:
+def _one_number(tokens: list[str], start: int, index: int, number: Written, verb: str, known: Aliases) -> Change | None:
     before = tokens[start:index]
     if verb in _REMOVE or (index + 1 < len(tokens) and tokens[index + 1].lower() in ("->", "%")):
         return None
     last = before[-1].lower() if before else ""
     if last == "=":
-        knob = _knob_of(before[-2:-1])
+        of = [word for word in before[-3:-2] if choice_of(word, known)]  # whose knob: "Muon beta2=0.98"
+        knob = _knob_of([*of, *before[-2:-1]], known)
         return Change("", knob, None, number.value, "set", None) if knob else None
     if verb in _ADD:
         rest = tokens[index + 1 :]
         to = [*rest[1:], *before] if rest and rest[0].lower() == "to" else [*before, *([] if before[1:] else rest)]
-        knob = _knob_of([word for word in to if word.lower() not in _ADD])
+        knob = _knob_of([word for word in to if word.lower() not in _ADD], known)
         return Change("", knob, None, number.value, "add", None) if knob else None
-    knob = _knob_of(before)
+    knob = _knob_of(before, known)
     sense = _sense(verb)
     if number.factor or (last == "by" and number.percent):
-        knob = knob or _knob_of(tokens[index + 1 :])
-        if sense == "set" and not is_knob(knob) and "_" not in " ".join(before):
+        knob = knob or _knob_of(tokens[index + 1 :], known)
+        if sense == "set" and not is_knob(knob, known) and "_" not in " ".join(before):
             return None
         return _scaled(knob, _factor(number, sense), sense) if knob else None
     if not knob:
         return None
     if last == "by":
         return Change("", knob, None, None, sense, None) if sense != "set" else None
-    if last in ("to", "->") or is_knob(knob) or any("_" in word or word.isupper() for word in before):
+    if last in ("to", "->") or is_knob(knob, known) or any("_" in word or word.isupper() for word in before):
         return Change("", knob, None, number.value, sense, None)
     return None
 
 
 def _sense(verb: str) -> Direction:
-    lean = _PARTICIPLE.get(verb, 0)
-    return "up" if verb in _UP or lean > 0 else "down" if verb in _DOWN or lean < 0 else "set"
+    said = VERBS.get(verb, "set")
+    return said if said in ("up", "down") and verb not in _FACTORS else "set"
 
 
 def _factor(number: Written, sense: Direction) -> float:
@@ -336,43 +345,45 @@ def _scaled(knob: str, factor: float, sense: Direction) -> Change | None:
     return Change("", knob, None, None, "up" if factor > 1 else "down", math.log2(factor))
 
 
-def _said(tokens: list[str]) -> Change | None:
+def _said(tokens: list[str], known: Aliases) -> Change | None:
     """A clause with no number in it that counts: a verb and a knob, or a value that belongs to a choice."""
     words = [token.lower() for token in tokens]
     verb, rest = words[0], tokens[1:]
     if verb in _FACTORS:
-        knob = _knob_of(rest)
+        knob = _knob_of(rest, known)
         return _scaled(knob, _FACTORS[verb], "set") if knob else None
     if words[-1] in _FACTORS:
-        knob = _knob_of(tokens[:-1])
+        knob = _knob_of(tokens[:-1], known)
         return _scaled(knob, _FACTORS[words[-1]], "set") if knob else None
     if verb in _ADD or verb in _REMOVE or words[:2] in (["turn", "on"], ["turn", "off"]):
         added = verb in _ADD or words[:2] == ["turn", "on"]
         named = [word for word in (rest[1:] if verb == "turn" else rest) if read_number(word) is None]
-        knob = _knob_of(named) if 0 < len(named) <= MAX_NAME_WORDS and "to" not in words else ""
-        known = added or verb != "no" or is_knob(knob)
-        return Change("", knob, None, None, "add" if added else "remove", None) if knob and known else None
+        knob = _knob_of(named, known) if 0 < len(named) <= MAX_NAME_WORDS and "to" not in words else ""
+        if not knob or (verb == "no" and not is_knob(knob, known)):
+            return None
+        numbers = [] if added else [number.value for word in rest if (number := read_number(word))]
+        return Change("", knob, numbers[0] if len(numbers) == 1 else None, None, "add" if added else "remove", None)
     sense = _sense(verb) if verb not in _PARTICIPLE else "set"
     if sense != "set":
-        knob = _knob_of(rest)
-        return Change("", knob, None, None, sense, None) if knob and is_knob(knob) else None
-    return _chosen(tokens)
+        knob = _knob_of(rest, known)
+        return Change("", knob, None, None, sense, None) if knob and is_knob(knob, known) else None
+    return _chosen(tokens, known)
 
 
-def _chosen(tokens: list[str]) -> Change | None:
+def _chosen(tokens: list[str], known: Aliases) -> Change | None:
     words = [token for token in tokens if token.lower() not in _FILLERS]
     patterns = [word for word in words if re.fullmatch(r"[SL]{3,}", word)]
     if len(patterns) == 1 and len(words) <= 3:
         return Change("", "window_pattern", None, patterns[0], "set", None)
-    values = [word for word in words if choice_of(word)]
+    values = [word for word in words if choice_of(word, known)]
     if len(values) != 1 or len(words) > 3:
         return None
-    choice = choice_of(values[0])
-    knob = normal_knob(" ".join(word for word in words if word != values[0])) or choice
+    choice = choice_of(values[0], known)
+    knob = normal_knob(" ".join(word for word in words if word != values[0]), known) or choice
     return Change("", knob, None, values[0].lower(), "set", None) if knob.endswith(choice) else None
 
 
-def _replacement(tokens: list[str]) -> Change | None:
+def _replacement(tokens: list[str], known: Aliases) -> Change | None:
     """`replace A with B`, `swap A for B`, `B instead of A`, `A -> B`, `switch to B` and, for known values, `A to B`."""
     words = [token.lower() for token in tokens]
     verb = words[0]
@@ -392,18 +403,24 @@ def _replacement(tokens: list[str]) -> Change | None:
     if not new or any(read_number(word) for word in (*old[-1:], *new[:1])):
         return None
     if "->" in words and len(old) > 1 and len(new) == 1 and all("_" in word or word.isupper() for word in old[:-1]):
-        knob = _knob_of(old[:-1])
+        knob = _knob_of(old[:-1], known)
         return _changed("", knob, _value(old[-1]), _value(new[0])) if knob and old[-1] != new[0] else None
-    choices = {choice_of(word) for word in (*old[-1:], new[0])} - {""}
+    choices = {choice_of(word, known) for word in (*old[-1:], new[0])} - {""}
     explicit = verb in {"replace", "replaced", "replacing", "swap", "swapped"} or "instead" in words or "->" in words
     short = len(old) <= MAX_NAME_WORDS and len(new) <= MAX_NAME_WORDS
-    if len(choices) == 1 and (explicit or choice_of(new[0])) and short:
-        was = old[-1].lower() if old and (choice_of(old[-1]) or explicit) else None
-        if was is None and verb not in _REPLACE and normal_knob(" ".join(old)) not in choices:
+    if len(choices) == 1 and (explicit or choice_of(new[0], known)) and short:
+        was = old[-1].lower() if old and (choice_of(old[-1], known) or explicit) else None
+        named = was is not None or verb in _REPLACE or normal_knob(" ".join(old), known) in choices
+        if not named or was == new[0].lower():
             return None
-        return Change("", choices.pop(), was, new[0].lower(), "swap" if was else "set", None)
+        choice = choices.pop()
+        of = [
+            word for word in (*old[:-1], *new[1:]) if normal_knob(word, known) not in (choice, choice_of(word, known))
+        ]
+        knob = normal_knob(" ".join([*dict.fromkeys(of), choice]), known)
+        return Change("", knob, was, new[0].lower(), "swap" if was else "set", None)
     if explicit and old and short and not choices:
-        was, now = normal_knob(" ".join(old)), normal_knob(" ".join(new))
+        was, now = normal_knob(" ".join(old), known), normal_knob(" ".join(new), known)
         return Change("", was, was, now, "swap", None) if was and now and was != now else None
     return None
 
@@ -412,14 +429,14 @@ def _value(word: str) -> Scalar:
     return {"true": True, "false": False}.get(word.lower(), word)
 
 
-def _knob_of(tokens: list[str]) -> str:
+def _knob_of(tokens: list[str], known: Aliases) -> str:
     """The normal name in these words, or '' where they are too many, none, or name something that is measured."""
-    verbs = _UP | _DOWN | set(_FACTORS) | _ADD | set(_PARTICIPLE)
+    verbs = {verb for verb in VERBS if verb not in _REMOVE | _REPLACE}
     words = [
         word for word in tokens if word not in ("->", "=", "-", "~") and word.lower() not in _FILLERS | verbs | {"to"}
     ]
     if not words or len(words) > MAX_NAME_WORDS or any(not _NAME.fullmatch(word) for word in words):
         return ""
-    if any(word.lower() in _MEASURED for word in words) or all(read_number(word) for word in words):
+    if any(word.lower() in WORDS["measured"] for word in words) or all(read_number(word) for word in words):
         return ""
-    return normal_knob(" ".join(words))
+    return normal_knob(" ".join(words), known)

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import blake2b
@@ -32,9 +32,8 @@ Progress = Callable[[int], None]
 class Index:
     """The views of one ledger. `catch_up()` makes them current; `db` is for reading."""
 
-    def __init__(self, path: Path, ledger: FileLedger) -> None:
-        self.path = path
-        self.ledger = ledger
+    def __init__(self, path: Path, ledger: FileLedger, aliases: Mapping[str, str]) -> None:
+        self.path, self.ledger, self.aliases = path, ledger, aliases
         # As text, because joining paths would cost more than the looks at the files that `catch_up` takes.
         self._path_text, self._ledger_text = str(path), str(ledger.folder)
         self._db: sqlite3.Connection | None = None
@@ -147,10 +146,14 @@ class Index:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, schema.VERSION):
                 raise sqlite3.DatabaseError(f"index version {version}, not {schema.VERSION}")
+            aliases = json.dumps(dict(self.aliases), sort_keys=True)
+            if version and db.execute("SELECT value FROM meta WHERE name = 'aliases'").fetchone() != (aliases,):
+                raise sqlite3.DatabaseError("the index was folded with other aliases")
             if version == 0:
                 # ANALYZE of empty tables makes the table of hints, which cannot be made in any other way.
                 db.executescript(f"BEGIN IMMEDIATE; {schema.TABLES} ANALYZE; PRAGMA user_version = {schema.VERSION};")
                 self._give_hints(db)
+                db.execute("INSERT INTO meta VALUES ('aliases', ?)", (aliases,))
                 db.execute("COMMIT")
         except sqlite3.OperationalError as error:
             db.close()
@@ -176,7 +179,7 @@ class Index:
         findings: list[Finding] = []
         db.execute("BEGIN IMMEDIATE")
         try:
-            fold = runs.Fold(db)
+            fold = runs.Fold(db, self.aliases)
             before = cursor
             later = self._drop_indexes() if cursor == Cursor() else []
             for batch in self.ledger.read(cursor, findings.append):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from ..ledger import UsageError
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
 _NUMBER = re.compile(
@@ -17,6 +19,7 @@ _NUMBER = re.compile(
 )
 MAX_NUMBER_CHARS = 40
 MAX_POWER = 64
+MAX_PHRASE_WORDS = 6
 _SUFFIX = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000, "B": 1_000_000_000}
 
 
@@ -51,17 +54,68 @@ def read_number(text: str) -> Written | None:
     return Written(value, factor=bool(found["times"] or found["unit"]))
 
 
-def normal_knob(name: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """What people call the same thing: phrases and their names, which names are knobs, and the values of a choice."""
+
+    phrases: Mapping[tuple[str, ...], str]
+    knobs: frozenset[str]
+    choices: Mapping[str, str]
+
+    def extended(self, names: Mapping[str, str]) -> Aliases:
+        """These and more, such as {"step size": "lr"}; a phrase given here counts before one that was known.
+
+        Raises UsageError for a phrase or a name without a letter or digit, and for a phrase too long to be matched.
+        """
+        phrases, knobs = dict(self.phrases), set(self.knobs)
+        for phrase, name in names.items():
+            words, target = _words(phrase), "_".join(_words(name))
+            if not target or not 0 < len(words) <= MAX_PHRASE_WORDS:
+                hint = 'write it as "step size" = "lr"'
+                raise UsageError(f"the alias {phrase!r} = {name!r} is no name of one to {MAX_PHRASE_WORDS} words", hint)
+            phrases[words] = normal_knob(target, self)
+            knobs.add(phrases[words])
+        return Aliases(phrases, frozenset(knobs), self.choices)
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z0-9^]+", " ".join(_CAMEL.split(name)).lower()))
+
+
+def _aliases(tables: Mapping[str, Mapping[str, list[str]]]) -> Aliases:
+    groups = [*tables["knobs"].items(), *tables["parts"].items()]
+    phrases = {_words(phrase): name for name, known in groups for phrase in [name, *known]}
+    choices = {word: choice for choice, known in tables["values"].items() for word in known}
+    return Aliases(phrases, frozenset(tables["knobs"]), choices)
+
+
+_TABLES = tomllib.loads((files(__package__) / "aliases.toml").read_text("utf-8"))
+#: The table that comes with the program, `aliases.toml`.
+SHIPPED = _aliases(_TABLES)
+
+
+@cache
+def _known(names: tuple[tuple[str, str], ...]) -> Aliases:
+    return SHIPPED.extended(dict(names)) if names else SHIPPED
+
+
+def known(names: Mapping[str, str]) -> Aliases:
+    """The shipped table and what a lab adds to it."""
+    return _known(tuple(sorted(names.items())))
+
+
+#: The words that a change is told with, by what they do in a sentence.
+WORDS = {group: frozenset(words) for group, words in _TABLES["words"].items()}
+
+
+def normal_knob(name: str, aliases: Aliases = SHIPPED) -> str:
     """The normal form of a knob's name in code or in words: `MATRIX_LR` and "matrix learning rate" are `matrix_lr`."""
     own = name.rpartition(":")[2]
-    own = own if " " in own else own.rpartition(".")[2]
-    own = own if " " in own else " ".join(_CAMEL.split(own))
-    words = re.findall(r"[a-z0-9^]+", own.lower())
-    table = _phrases()
+    words = _words(own if " " in own else own.rpartition(".")[2])
     result: list[str] = []
     while words:
-        for length in range(min(len(words), _longest()), 0, -1):
-            known = table.get(tuple(words[:length]))
+        for length in range(min(len(words), MAX_PHRASE_WORDS), 0, -1):
+            known = aliases.phrases.get(words[:length])
             if known is not None or length == 1:
                 result.append(known or words[0])
                 words = words[length:]
@@ -69,33 +123,12 @@ def normal_knob(name: str) -> str:
     return "_".join(result)
 
 
-def is_knob(normal: str) -> bool:
+def is_knob(normal: str, aliases: Aliases = SHIPPED) -> bool:
     """Whether a normal name ends in something the alias table calls a knob."""
-    return any(normal == knob or normal.endswith(f"_{knob}") for knob in _tables()["knobs"])
+    words = normal.split("_")
+    return any("_".join(words[start:]) in aliases.knobs for start in range(len(words)))
 
 
-def choice_of(value: str) -> str:
+def choice_of(value: str, aliases: Aliases = SHIPPED) -> str:
     """The choice that a word is a value of, such as `optimizer` for "AdamW", or ''."""
-    return _choices().get(value.lower(), "")
-
-
-@cache
-def _tables() -> Mapping[str, Mapping[str, list[str]]]:
-    return tomllib.loads((files(__package__) / "aliases.toml").read_text("utf-8"))
-
-
-@cache
-def _phrases() -> dict[tuple[str, ...], str]:
-    tables = _tables()
-    groups: Iterable[tuple[str, list[str]]] = [*tables["knobs"].items(), *tables["parts"].items()]
-    return {tuple(phrase.split()): name for name, phrases in groups for phrase in [name.replace("_", " "), *phrases]}
-
-
-@cache
-def _longest() -> int:
-    return max(map(len, _phrases()))
-
-
-@cache
-def _choices() -> dict[str, str]:
-    return {word: choice for choice, words in _tables()["values"].items() for word in words}
+    return aliases.choices.get(value.lower(), "")

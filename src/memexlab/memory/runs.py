@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..ledger import Entry, Run, Scalar, Source, Verdict
+from ..ledger import FAILED, Entry, Run, Scalar, Source, Verdict
 from ..ledger.wire import dumps
+from .retraction import RETRACT, barred, in_force, runs_touched
 
 if TYPE_CHECKING:
     from .changes import Change
@@ -33,15 +36,19 @@ CAMPAIGN = "campaign:"
 class Fold:
     """Applies entries to the tables of runs; `finish()` settles the campaigns that were touched."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
+    def __init__(self, db: sqlite3.Connection, aliases: Mapping[str, str]) -> None:
+        self.db, self._aliases = db, aliases
         self._metric: dict[str, tuple[str, str, str] | None] = {}
         self._last: dict[str, int] = {}
         self._redefined: set[str] = set()
         self._unsettled: set[str] = set()
+        self._moved: set[str] = set()  # campaigns whose effects are settled whole, and runs that are measured again
+        self._measured: set[int] = set()
         self._read: tuple[int, dict[str, Scalar]] = (-1, {})
+        self._said = False  # something landed that may rest on a retracted run
 
     def apply(self, entry: Entry) -> None:
+        self._said |= not isinstance(entry.body, Source)
         if isinstance(entry.body, Run):
             self._run(entry, entry.body)
         elif isinstance(entry.body, Verdict):
@@ -58,10 +65,31 @@ class Fold:
                 " WHERE m.run = runs.run AND c.campaign = runs.campaign) WHERE campaign = ?",
                 (campaign,),
             )
+        if self._said:
+            self._doubt()
         for campaign in self._redefined | self._unsettled:
+            before = self._reigns(campaign)
             self._settle_champions(campaign)
+            if self._reigns(campaign) != before:
+                self._moved.add(campaign)
+        self._moved |= self._redefined
+        if self._moved or self._measured:
+            from .effects import settle  # here, so that a question does not wait for it
+
+            settle(self.db, self._moved, self._measured)
+            self._moved.clear()
+            self._measured.clear()
         self._redefined.clear()
         self._unsettled.clear()
+
+    def _doubt(self) -> None:
+        self._said = False
+        if self.db.execute(
+            "SELECT EXISTS(SELECT 1 FROM runs WHERE verdict = 'retract') OR EXISTS(SELECT 1 FROM doubted)"
+        ).fetchone()[0]:
+            from .doubts import settle_doubts  # here, so that a question does not wait for it
+
+            settle_doubts(self.db)
 
     # --- campaigns
 
@@ -96,6 +124,7 @@ class Fold:
         for target in entry.targets("supersedes"):
             earlier = self._seq(target)
             if earlier is not None:
+                self._touch_gone(earlier)
                 for table in ("runs", "settings", "metrics", "changes"):
                     db.execute(f"DELETE FROM {table} WHERE run = ?", (earlier,))
         defined = self._campaign(run.campaign)
@@ -115,6 +144,8 @@ class Fold:
             "INSERT INTO settings VALUES (?, ?, ?, ?)", [(entry.seq, k, *cells(v)) for k, v in run.settings.items()]
         )
         self._changes(entry.seq, run, parent)
+        if value is not None or run.role == "candidate":
+            self._touch(entry.seq, run.campaign, run.role)
         if run.status == "keep" and value is not None and defined:
             self._extend_champions(run.campaign, entry.seq, run.number, value, defined)
         elif run.role == "baseline":
@@ -123,6 +154,7 @@ class Fold:
     def _changes(self, seq: int, run: Run, parent: int | None) -> None:
         if run.role != "candidate":
             return
+        from . import names
         from .changes import changes_between, changes_in_text  # here, so that a question does not wait for it
 
         changes: tuple[Change, ...] = ()
@@ -131,7 +163,7 @@ class Fold:
             old = self.settings_of(parent)
             changes = changes_between(old, dict(run.settings)) if old else ()
         if not changes and run.description and not (run.settings and parent is not None):
-            changes, origin = changes_in_text(run.description), "text"
+            changes, origin = changes_in_text(run.description, names.known(self._aliases)), "text"
         self.db.executemany(
             "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -150,11 +182,28 @@ class Fold:
         row = self.db.execute("SELECT seq FROM entries WHERE id = ?", (entry_id,)).fetchone()
         return int(row[0]) if row else None
 
+    # --- effects
+
+    def _touch(self, run: int, campaign: str, role: str) -> None:
+        """A candidate is measured again; anything else, such as a repeat, moves the numbers of its whole campaign."""
+        if role == "candidate":
+            self._measured.add(run)
+        elif role != "final":
+            self._moved.add(campaign)
+
+    def _touch_gone(self, run: int) -> None:
+        """A measured run is superseded: who reigned, and what was measured against it, is settled again."""
+        row = self.db.execute("SELECT campaign FROM runs WHERE run = ? AND status <> 'started'", (run,)).fetchone()
+        if row is not None:
+            self._moved.add(row[0])
+            self._unsettled.add(row[0])
+
     # --- verdicts
 
     def _verdict(self, entry: Entry, verdict: Verdict) -> None:
         champions = entry.targets("parent")
         numbers = verdict.numbers
+        touched = runs_touched(self.db, entry.targets("retracts") + entry.targets("supersedes"))
         for target in entry.targets("tests") + entry.targets("retracts"):
             run = self._seq(target)
             if (
@@ -170,24 +219,30 @@ class Fold:
                     self._seq(champions[0]) if champions else None, dumps(dict(numbers)),
                 ),
             )  # fmt: skip
+            touched.add(run)
+        for run in sorted(touched):
             self._judge(run)
 
     def _judge(self, run: int) -> None:
-        """The verdict that counts is the one no other supersedes; between several, the one recorded last."""
-        row = self.db.execute(
-            "SELECT v.decision, v.reason FROM verdicts v JOIN entries e USING (seq) WHERE v.run = ? AND NOT EXISTS"
-            " (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role = 'supersedes') ORDER BY e.at DESC, e.id DESC"
-            " LIMIT 1",
-            (run,),
-        ).fetchone()
-        decision, reason = row if row else ("", "")
+        """The verdict that counts is in force; of several it is a retraction, else the one recorded last."""
+        rows = self.db.execute(
+            "SELECT e.id, v.decision, v.reason FROM verdicts v JOIN entries e USING (seq) WHERE v.run = ?"
+            " ORDER BY v.decision = ? DESC, e.at DESC, e.id DESC",
+            (run, RETRACT),
+        ).fetchall()
+        counting = in_force(self.db, [row[0] for row in rows])
+        decision, reason = next((row[1:] for row in rows if row[0] in counting), ("", ""))
         measured = self.db.execute(
             "SELECT json_extract(body, '$.status'), json_extract(body, '$.campaign') FROM entries WHERE seq = ?", (run,)
         ).fetchone()
         status = STATUS_OF_DECISION.get(decision, measured[0])
+        before = self.db.execute("SELECT status, role FROM runs WHERE run = ?", (run,)).fetchone()
         self.db.execute(
             "UPDATE runs SET status = ?, verdict = ?, reason = ? WHERE run = ?", (status, decision, reason, run)
         )
+        if before is not None:
+            counts_now, counted = status not in FAILED, before[0] not in FAILED
+            self._touch(run, measured[1], before[1] if counts_now == counted else "")
         self._unsettled.add(measured[1])
 
     # --- champions
@@ -203,7 +258,13 @@ class Fold:
             ).fetchone()
             last = row[0] if row[0] is not None else -1
         self._last[campaign] = max(last, number)
-        if number <= last or defined[2] == "lab" or campaign in self._unsettled:
+        retracted = "SELECT 1 FROM runs WHERE campaign = ? AND verdict = 'retract' LIMIT 1"
+        if (
+            number <= last
+            or defined[2] == "lab"
+            or campaign in self._unsettled
+            or self.db.execute(retracted, (campaign,)).fetchone()
+        ):
             self._unsettled.add(campaign)
             return
         reigning = self.db.execute(
@@ -211,11 +272,18 @@ class Fold:
         ).fetchone()
         if reigning is None:
             self._crown(campaign, run, number, value, None)
+            self._moved.add(campaign)
         elif better(value, reigning[1], defined[1]):
             self.db.execute(
                 "UPDATE champions SET until = ? WHERE campaign = ? AND since = ?", (number, campaign, reigning[0])
             )
             self._crown(campaign, run, number, value, abs(value - reigning[1]))
+            self._moved.add(campaign)
+
+    def _reigns(self, campaign: str) -> list[tuple[int, int]]:
+        return self.db.execute(
+            "SELECT since, run FROM champions WHERE campaign = ? ORDER BY since", (campaign,)
+        ).fetchall()
 
     def _crown(self, campaign: str, run: int, number: int, value: float, gain: float | None) -> None:
         self.db.execute(
@@ -228,30 +296,62 @@ class Fold:
         defined = self._campaign(campaign)
         if defined is None:
             return
-        lab = defined[2] == "lab"
+        wins: dict[int, tuple[float | None, int | None]] = {}
+        confirmed = self.db.execute(
+            "SELECT e.id, v.run, v.gain, v.champion FROM runs r JOIN verdicts v USING (run) JOIN entries e ON"
+            " e.seq = v.seq WHERE r.campaign = ? AND r.verdict = 'confirmed' AND v.decision = 'confirmed'"
+            " ORDER BY e.at, e.id",
+            (campaign,),
+        ).fetchall()
+        counting = in_force(self.db, [row[0] for row in confirmed])
+        wins.update((run, (gain, against)) for entry, run, gain, against in confirmed if entry in counting)
+        retracted = "SELECT 1 FROM runs WHERE campaign = ? AND verdict = 'retract' LIMIT 1"
+        out: set[int] = set()
+        if self.db.execute(retracted, (campaign,)).fetchone():
+            every = self.db.execute("SELECT run, parent, verdict FROM runs WHERE campaign = ?", (campaign,))
+            out = barred((*row, wins.get(row[0], (None, None))[1]) for row in every)
         rows = self.db.execute(
-            "SELECT run, number, value, role, verdict, (SELECT gain FROM verdicts v WHERE v.run = runs.run AND"
-            " v.decision = 'confirmed' ORDER BY v.gain LIMIT 1) FROM runs WHERE campaign = ? AND value IS NOT NULL"
+            "SELECT run, number, role, verdict, value FROM runs WHERE campaign = ? AND value IS NOT NULL"
             " AND status IN ('keep', 'ok') ORDER BY number, id",
             (campaign,),
         ).fetchall()
-        reigning: tuple[int, float] | None = None
-        for run, number, value, role, verdict, gain in rows:
-            if lab:
-                takes = verdict == "confirmed" or (reigning is None and role == "baseline")
-            else:
-                takes = role in ("candidate", "baseline") and (
-                    reigning is None or better(value, reigning[1], defined[1])
-                )
-                gain = abs(value - reigning[1]) if reigning else None
-            if takes:
-                if reigning is not None:
-                    self.db.execute(
-                        "UPDATE champions SET until = ? WHERE campaign = ? AND since = ?",
-                        (number, campaign, reigning[0]),
-                    )
-                self._crown(campaign, run, number, value, gain)
-                reigning = (number, value)
+        found = ((*row, wins.get(row[0], (None, None))[0]) for row in rows if row[0] not in out)
+        self.db.executemany(
+            "INSERT INTO champions VALUES (?, ?, ?, ?, ?, ?)",
+            [(campaign, r.run, r.since, r.until, r.value, r.gain) for r in reigns(found, defined[2], defined[1])],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A champion, from the run number at which it took over to the one at which it lost the place."""
+
+    run: int
+    since: int
+    until: int | None
+    value: float
+    gain: float | None
+
+
+def reigns(runs: Iterable[tuple[int, int, str, str, float, float | None]], origin: str, direction: str) -> list[Reign]:
+    """Who was champion when: in a lab what was confirmed, elsewhere the running best of what was kept.
+
+    `runs` are (run, number, role, verdict, value, gain of its confirmation) in order of number, of those that count.
+    """
+    found: list[Reign] = []
+    for run, number, role, verdict, value, gain in runs:
+        if origin == "lab":
+            takes = verdict == "confirmed" or (not found and role == "baseline")
+        else:
+            takes = role in ("candidate", "baseline") and (not found or better(value, found[-1].value, direction))
+            gain = abs(value - found[-1].value) if found else None
+        if takes:
+            if found and found[-1].since == number:  # two ledgers gave one number to two runs
+                found.pop()
+            if found:
+                found[-1] = replace(found[-1], until=number)
+            found.append(Reign(run, number, None, value, gain))
+    return found
 
 
 def better(value: float, than: float, direction: str) -> bool:

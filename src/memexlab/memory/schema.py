@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 2
+VERSION = 3
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -78,6 +78,8 @@ CREATE INDEX runs_value ON runs(campaign, value) WHERE value IS NOT NULL;
 CREATE UNIQUE INDEX runs_number ON runs(campaign, number, run);
 CREATE INDEX runs_status ON runs(status);
 CREATE INDEX runs_at ON runs(at);
+CREATE INDEX runs_retracted ON runs(campaign) WHERE verdict = 'retract';
+CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair');
 
 CREATE TABLE metrics(
   run INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY(run, name)
@@ -123,6 +125,48 @@ CREATE TABLE verdicts(
 );
 CREATE INDEX verdicts_run ON verdicts(run);
 
+-- what each run measured of each change it made; runs that moved more than six knobs give none
+CREATE TABLE measurements(
+  run INTEGER NOT NULL,
+  campaign TEXT NOT NULL,
+  component TEXT NOT NULL, knob TEXT NOT NULL, old TEXT, new TEXT, direction TEXT NOT NULL, -- as in changes;
+                                -- where neither value is known, new is a factor (x1.5), `there` or a direction
+  gain REAL NOT NULL,           -- positive is better, in the metric's unit
+  standard_error REAL,          -- NULL while the noise of the campaign is unknown
+  pairs INTEGER NOT NULL,       -- fresh pairs, or fresh runs of the changed side; 0 where its own value is all there is
+  basis TEXT NOT NULL,          -- pairs, fresh runs or one run: the most exact that there is
+  confounded INTEGER NOT NULL,  -- 1 where the run moved more than one knob
+  against INTEGER NOT NULL      -- the run it is compared with: its parent, or the running best of a log without parents
+);
+CREATE INDEX measurements_run ON measurements(run);
+CREATE INDEX measurements_knob ON measurements(campaign, knob, old);
+
+-- what all runs together say of a change; a change and its opposite are one row, in the direction measured first
+CREATE TABLE effects(
+  campaign TEXT NOT NULL,
+  component TEXT NOT NULL, knob TEXT NOT NULL, old TEXT, new TEXT,
+  n INTEGER NOT NULL,           -- runs that were used: those that moved this knob alone, where there are any
+  gain REAL NOT NULL,           -- pooled, positive is better; of one context where `condition` names it
+  low REAL, high REAL,          -- 95 % interval; NULL while the noise is unknown
+  sigma REAL,                   -- noise of one run, pooled from all repeats of the campaign
+  status TEXT NOT NULL,         -- replicated, within noise, conditional, reversed, stale or unresolved: docs/effects.md
+  condition TEXT NOT NULL,      -- knob = value under which the gain holds, or ''
+  runs_to_settle INTEGER,       -- fresh pairs that would show the gain 8 times in 10; NULL where nothing is open
+  runs TEXT NOT NULL,           -- JSON list of runs.number
+  confounded TEXT NOT NULL      -- knobs that moved along whenever this one did, or ''
+);
+CREATE INDEX effects_knob ON effects(campaign, knob, old);
+
+-- what rests on a retracted run: runs, the verdicts on them, the claims and answers that cite any of these
+CREATE TABLE doubted(
+  entry INTEGER PRIMARY KEY,    -- entries.seq of what is in doubt
+  kind TEXT NOT NULL,           -- run, verdict, claim or answer
+  run INTEGER NOT NULL,         -- the run that it is, judges or speaks of
+  retracted INTEGER NOT NULL,   -- the retracted run that it rests on, the nearest where there are several
+  steps INTEGER NOT NULL,       -- how many links away that is
+  path TEXT NOT NULL            -- the links in words, such as: derived from run 9, derived from run 5
+);
+
 -- who was champion when, by position in the campaign
 CREATE TABLE champions(
   campaign TEXT NOT NULL,
@@ -161,6 +205,10 @@ HINTS: dict[tuple[str, str], str] = {
     ("settings", "settings_number"): "1000000 100000 10000 1",
     ("changes", "changes_run"): "200000 2",
     ("changes", "changes_knob"): "200000 5000 2000",
+    ("runs", "runs_fresh"): "2000 200 3",
+    ("measurements", "measurements_run"): "100000 1",
+    ("measurements", "measurements_knob"): "100000 10000 500 20",
+    ("effects", "effects_knob"): "50000 5000 250 10",
 }
 
 #: Columns that hold positions; `logical_hash` maps them to entry ids.
@@ -171,7 +219,9 @@ POSITIONS: dict[str, tuple[str, ...]] = {
     "settings": ("run",),
     "changes": ("run",),
     "verdicts": ("seq", "run", "champion"),
+    "measurements": ("run", "against"),
     "champions": ("run",),
+    "doubted": ("entry", "run", "retracted"),
 }
 #: Tables that `logical_hash` covers.
 HASHED: tuple[str, ...] = (
@@ -183,5 +233,8 @@ HASHED: tuple[str, ...] = (
     "settings",
     "changes",
     "verdicts",
+    "measurements",
+    "effects",
     "champions",
+    "doubted",
 )

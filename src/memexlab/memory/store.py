@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..ledger import Blobs, Drafts, Entry, FileLedger, land
@@ -12,11 +13,12 @@ from .index import Index
 class Memory:
     """Everything a lab remembers, under one folder (`.memex`)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, aliases: Mapping[str, str] | None = None) -> None:
+        """`aliases` are what the lab calls the same thing, phrase to knob; other ones fold the views again."""
         self.folder = folder
         self.ledger = FileLedger(folder / "ledger")
         self.blobs = Blobs(folder / "blobs")
-        self.index = Index(folder / "index.db", self.ledger)
+        self.index = Index(folder / "index.db", self.ledger, aliases or {})
 
     def land(self, drafts: Drafts, by: str) -> list[Entry]:
         """Records drafts through the gate; see `memexlab.ledger.land`."""

@@ -5,7 +5,7 @@ A proposer does no I/O: it reads no file, calls no model and knows no clock. Who
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -43,7 +43,8 @@ class Brief:
     """All that a proposer may know: `files` are the editable ones at the working head, `tried` is in order of running.
 
     Knobs are named as in the file, with `path:` before the name where there are several editable files; `sigma` is the
-    standard deviation of one measurement, None where it is unknown; `program` is the person's steering text.
+    standard deviation of one measurement, None where it is unknown; `program` is the person's steering text;
+    `briefing()` is the cited text that a model or an agent reads, made when it is asked for.
     """
 
     campaign: str
@@ -55,6 +56,7 @@ class Brief:
     want: int
     seed: int
     program: str = ""
+    briefing: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class _Search:
         if gain is not None and not math.isfinite(gain):
             gain = None
         changed = [name for name, value in tried.settings.items() if not _close(value, tried.parent.get(name))]
-        failed = tried.value is None and tried.status in FAILED - {"lost", "started"}
+        failed = tried.value is None and tried.status in FAILED - {"lost", "started", "blocked"}
         if len(changed) == 1 and changed[0] in self.edges and tried.parent and (gain is not None or failed):
             label = f"Run {tried.number}" if tried.number else f"Candidate {position}"
             turned = sum(

@@ -1,0 +1,100 @@
+"""What the memory knows of changes, as answers: the effect of each knob, and what a run's changes contributed."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .lab.wording import Amounts, clean, listed, plural, run_numbers
+from .ledger import UsageError
+
+if TYPE_CHECKING:
+    from .memory import Memory
+    from .memory.attribution import Attribution
+
+#: What claims most comes first.
+_ORDER = ("reversed", "conditional", "replicated", "unresolved", "within noise", "stale")
+_UNKNOWN = "The noise is unknown (a baseline measured four times would tell): nothing here is called real, or noise."
+
+
+@dataclass(frozen=True, slots=True)
+class EffectTable:
+    """Rows of `effects`, each with `measured`, its single gains as (run number, gain), and `moved`: where their signs
+    differ and no condition is known, the settings in which the first and the last of these runs differ.
+    """
+
+    campaign: str
+    unit: str
+    rows: tuple[Mapping[str, Any], ...]
+
+    def data(self) -> list[dict[str, Any]]:
+        return [dict(row) for row in self.rows]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return f"no change of campaign {clean(self.campaign)} has been measured"
+        amounts = Amounts.of(self.unit, self.rows[0]["sigma"])
+        lines = [self._told(row, amounts) for row in self.rows]
+        return "\n".join(lines + ([_UNKNOWN] if self.rows[0]["sigma"] is None else []))
+
+    def _told(self, row: Mapping[str, Any], amounts: Amounts) -> str:
+        old = "to" if row["old"] is None else f"{clean(row['old'], 40)} →"
+        new = "none" if row["new"] is None else clean(row["new"], 40)
+        text = f"{clean(row['knob'], 60)} {old} {new}: {row['status']}, {amounts.signed(row['gain'])}"
+        if row["low"] is not None:
+            text += f" ({amounts.signed(row['low'])} to {amounts.signed(row['high'])})"
+        text += f" {self.unit}".rstrip() + (f" under {clean(row['condition'])}" if row["condition"] else "")
+        singles = [f"{amounts.signed(gain)} in #{number}" for number, gain in row["measured"][:6]]
+        text += f"; {', '.join(singles)}" if len(singles) > 1 else f"; {run_numbers(row['runs'])}"
+        text += f" and {row['n'] - 6} more" if row["n"] > 6 else ""
+        if row["moved"]:
+            text += f"; the signs differ, and so did {listed([clean(name, 60) for name in row['moved'][:6]])}"
+        text += f"; never moved without {clean(row['confounded'])}" if row["confounded"] else ""
+        if row["status"] == "unresolved" and row["runs_to_settle"]:
+            text += f"; {plural(row['runs_to_settle'], 'fresh pair')} would settle it 8 times in 10"
+        return text
+
+
+def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> EffectTable:
+    """What is known about each change of a campaign, what claims most first; raises UsageError for an unknown name."""
+    from .memory.effects import CampaignEffects
+
+    db = memory.db
+    found = db.execute("SELECT unit FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+    if found is None:
+        raise UsageError(f"no campaign {campaign!r}", 'memex sql "select campaign from campaigns"')
+    known = [row[0] for row in db.execute("SELECT DISTINCT knob FROM effects WHERE campaign = ?", (campaign,))]
+    if knob is not None and knob not in known:
+        near = difflib.get_close_matches(knob, known, n=1, cutoff=0.4)
+        raise UsageError(f"no change of {knob!r} was measured", " ".join(["memex effects", *near]))
+    where, values = ("campaign = ?", (campaign,)) if knob is None else ("campaign = ? AND knob = ?", (campaign, knob))
+    singles: dict[tuple[object, ...], list[tuple[int, float, int]]] = defaultdict(list)
+    for old, new, gain, number, against, *of in db.execute(
+        "SELECT old, new, gain, r.number, against, component, knob FROM"
+        f" (SELECT * FROM measurements WHERE {where}) JOIN runs r USING (run) ORDER BY r.number, r.id", values,
+    ):  # fmt: skip
+        singles[(*of, old, new)].append((number, gain, against))
+        singles[(*of, new, old)].append((number, -gain, against))
+    cursor = db.execute(f"SELECT * FROM effects WHERE {where}", values)
+    rows = [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
+    book = CampaignEffects(db, campaign)
+    for row in rows:
+        row["runs"] = json.loads(row["runs"])
+        by = [one for one in singles[row["component"], row["knob"], row["old"], row["new"]] if one[0] in row["runs"]]
+        first, last = book.context(by[0][2]), book.context(by[-1][2])
+        differ = not row["condition"] and len({gain > 0 for _, gain, _ in by if gain}) > 1
+        moved = sorted(k for k in {**first, **last} if k != row["knob"] and first.get(k) != last.get(k))
+        row |= {"measured": [one[:2] for one in by], "moved": moved if differ else []}
+    rows.sort(key=lambda row: (_ORDER.index(row["status"]), -abs(row["gain"]), row["knob"], row["runs"]))
+    return EffectTable(campaign, found[0], tuple(rows))
+
+
+def attribution_of(memory: Memory, campaign: str, run: int) -> Attribution:
+    """What each change of a run contributed to its gain; raises UsageError where there is nothing to split."""
+    from .memory.attribution import attribute
+
+    return attribute(memory.db, campaign, run)

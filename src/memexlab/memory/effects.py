@@ -1,0 +1,349 @@
+"""The folds `measurements` and `effects`: what each run showed of its changes, and what all runs say of each change.
+
+They are settled at the end of every fold, in its transaction: whoever reads the tables, by whatever means, reads them
+right. A new candidate settles the changes it made and nothing else. What moves every row of a campaign settles it
+whole: a repeat of a baseline or a fresh pair (sigma moves), another champion (what is stale moves), a retraction.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..ledger import FAILED
+from .conflict import Judgement, Measured, judge
+from .noise import Better, Noise, gain_of
+from .retraction import in_force
+
+#: A run that moved more knobs at once says nothing about any of them, and gives no rows.
+MOST_KNOBS = 6
+#: The champion must have moved this many other knobs before what was measured is called stale. Each win moves one:
+#: if one were enough, every change would be stale with the next win.
+STALE_AFTER = 3
+
+_FAILED = ",".join(f"'{status}'" for status in sorted(FAILED))
+_USABLE = f"value IS NOT NULL AND status NOT IN ({_FAILED})"
+_CANDIDATES = f"campaign = ? AND role = 'candidate' AND {_USABLE}"
+_Group = tuple[str, str, str | None, str | None]
+Context = Mapping[str, str | None]
+
+
+def settle(db: sqlite3.Connection, campaigns: Iterable[str], runs: Iterable[int]) -> None:
+    """Makes both tables right for these campaigns as a whole and for these runs of others."""
+    whole = set(campaigns)
+    touched: dict[str, list[int]] = defaultdict(list)
+    for run in runs:
+        row = db.execute("SELECT campaign FROM runs WHERE run = ?", (run,)).fetchone()
+        if row is not None and row[0] not in whole:
+            touched[row[0]].append(run)
+    for campaign in whole:
+        CampaignEffects(db, campaign).settle_all()
+    for campaign, some in touched.items():
+        CampaignEffects(db, campaign).settle_runs(some)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A run that others are compared with: its value, the values of its commit that nobody selected, its number."""
+
+    run: int
+    number: int
+    commit: str
+    value: float
+    fresh: Sequence[float]
+
+    @property
+    def level(self) -> float:
+        return math.fsum(self.fresh) / len(self.fresh) if self.fresh else self.value
+
+    @property
+    def n(self) -> int:
+        return max(1, len(self.fresh))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of `measurements` with the run's number."""
+
+    run: int
+    number: int
+    old: str | None
+    new: str | None
+    gain: float
+    error: float | None
+    pairs: int
+    basis: str
+    confounded: bool
+    against: int
+
+
+class CampaignEffects:
+    """What one campaign knows of its changes; reads the views as they are, so make one, use it and drop it."""
+
+    def __init__(self, db: sqlite3.Connection, campaign: str) -> None:
+        self.db, self.campaign = db, campaign
+        row = db.execute("SELECT better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+        self.better: Better = "higher" if row and row[0] == "higher" else "lower"
+        self._sides: dict[int, Side | None] = {}
+        self._contexts: dict[int, Context] = {}
+        self._moved: dict[int, frozenset[str]] = {}
+
+    # --- what is known
+
+    @cached_property
+    def fresh(self) -> Mapping[str, Sequence[float]]:
+        """Values by commit that nobody selected for being good: baseline repeats and fresh pairs, sorted."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for commit, value in self.db.execute(
+            "SELECT commit_id, value FROM runs INDEXED BY runs_fresh WHERE campaign = ? AND commit_id <> ''"
+            f" AND role IN ('baseline', 'pair') AND {_USABLE} ORDER BY value",
+            (self.campaign,),
+        ):
+            found[commit].append(value)
+        return found
+
+    @cached_property
+    def noise(self) -> Noise:
+        return Noise.pooled(self.fresh.values())
+
+    @property
+    def sigma(self) -> float | None:
+        return self.noise.sigma if self.noise.known else None
+
+    def side(self, run: int | None) -> Side | None:
+        """A run that counts, or None where it does not: failed, retracted, superseded, or of another campaign."""
+        if run is not None and run not in self._sides:
+            row = self.db.execute(
+                f"SELECT run, number, commit_id, value FROM runs WHERE run = ? AND campaign = ? AND {_USABLE}",
+                (run, self.campaign),
+            ).fetchone()
+            self._sides[run] = Side(run, row[1], row[2], row[3], self.fresh.get(row[2], ())) if row else None
+        return None if run is None else self._sides[run]
+
+    @cached_property
+    def _reigns(self) -> list[tuple[int, int]]:
+        return self.db.execute(
+            "SELECT since, run FROM champions WHERE campaign = ? ORDER BY since", (self.campaign,)
+        ).fetchall()
+
+    def reference(self, ours: Side, parent: int | None) -> Side | None:
+        """What a run is compared with: its parent or, in a log without parents, the running best before it."""
+        at = bisect_left(self._reigns, (ours.number,))
+        theirs = self.side(parent if parent is not None else self._reigns[at - 1][1] if at else None)
+        return None if theirs is None or theirs.run == ours.run else theirs
+
+    # --- measuring
+
+    def settle_all(self) -> None:
+        for table in ("measurements", "effects"):
+            self.db.execute(f"DELETE FROM {table} WHERE campaign = ?", (self.campaign,))
+        self._write_measurements("", ())
+        self._write_effects("", ())
+
+    def settle_runs(self, runs: Sequence[int]) -> None:
+        groups: set[_Group] = set()
+        for run in runs:
+            rows = self.db.execute("SELECT component, knob, old, new FROM measurements WHERE run = ?", (run,))
+            groups |= {_group(*row) for row in rows}
+            self.db.execute("DELETE FROM measurements WHERE run = ?", (run,))
+            groups |= {_group(*row) for row in self._write_measurements(" AND run = ?", (run,))}
+        for component, knob, low, high in groups:
+            where = " AND knob = ? AND component = ? AND (old IS ? AND new IS ? OR old IS ? AND new IS ?)"
+            values = (knob, component, low, high, high, low)
+            self.db.execute(f"DELETE FROM effects WHERE campaign = ?{where}", (self.campaign, *values))
+            self._write_effects(where, values)
+
+    def _write_measurements(self, where: str, values: tuple[object, ...]) -> list[_Group]:
+        """Measures the candidates and returns (component, knob, old, new) of what they changed."""
+        judged = self._judged_pairs(where, values)
+        changes: dict[int, list[tuple[str, str, str | None, str | None, str]]] = defaultdict(list)
+        for run, *change in self.db.execute(
+            "SELECT run, component, knob, old, new, direction, magnitude FROM changes WHERE run IN"
+            f" (SELECT run FROM runs WHERE {_CANDIDATES}{where} AND (SELECT count(*) FROM changes c"
+            f" WHERE c.run = runs.run) <= {MOST_KNOBS})",
+            (self.campaign, *values),
+        ):
+            changes[run].append((*change[:2], *named_values(*change[2:]), change[4]))
+        rows: list[tuple[Any, ...]] = []
+        for run, parent, *cells in self.db.execute(
+            f"SELECT run, parent, number, commit_id, value FROM runs WHERE {_CANDIDATES}{where}",
+            (self.campaign, *values),
+        ).fetchall():
+            moved = changes.get(run, [])
+            ours = Side(run, cells[0], cells[1], cells[2], self.fresh.get(cells[1], ()))
+            found = self._measured(ours, parent, judged.get(run)) if moved else None
+            if found is not None:
+                gain, error, pairs, basis, against = found
+                more = (gain, error, pairs, basis, int(len(moved) > 1), against)
+                rows += [(run, self.campaign, *change, *more) for change in moved]
+        self.db.executemany(f"INSERT INTO measurements VALUES ({','.join('?' * 13)})", rows)
+        return [(row[2], row[3], row[4], row[5]) for row in rows]
+
+    def _measured(
+        self, ours: Side, parent: int | None, judged: tuple[float, int, float | None, int | None] | None
+    ) -> tuple[float, float | None, int, str, int] | None:
+        """Gain, standard error, fresh runs, basis and reference: the most exact of what there is, or None."""
+        theirs = self.reference(ours, parent)
+        if theirs is None:
+            return None
+        sigma = self.sigma
+        found: list[tuple[float, tuple[float, float | None, int, str, int]]] = []
+        against = self.side(judged[3]) if judged else None
+        if judged and against and (against.run == theirs.run or against.commit == theirs.commit != ""):
+            scale = judged[2] if judged[2] is not None else math.sqrt(2 / judged[1])
+            found.append((scale, (judged[0], None, judged[1], "pairs", theirs.run)))
+        fresh = len(ours.fresh)
+        scale = math.sqrt(1 / max(1, fresh) + 1 / theirs.n)
+        gain = gain_of(ours.level, theirs.level, self.better)
+        found.append((scale, (gain, None, fresh, "fresh runs" if fresh else "one run", theirs.run)))
+        scale, best = min(found, key=lambda pair: pair[0])
+        if not math.isfinite(best[0]):
+            return None
+        return best[0], None if sigma is None else scale * sigma, *best[2:]
+
+    def _judged_pairs(
+        self, where: str, values: tuple[object, ...]
+    ) -> dict[int, tuple[float, int, float | None, int | None]]:
+        """Gain, pairs, standard error in sigmas and champion of the last verdict that has fresh pairs, by run."""
+        rows = self.db.execute(
+            "SELECT e.id, v.run, v.gain, v.pairs, v.sigma, json_extract(v.numbers, '$.standard_error'), v.champion"
+            " FROM verdicts v JOIN entries e USING (seq) WHERE v.pairs > 0 AND v.gain IS NOT NULL AND v.run IN"
+            f" (SELECT run FROM runs WHERE {_CANDIDATES}{where}) ORDER BY e.at, e.id",
+            (self.campaign, *values),
+        ).fetchall()
+        counting = in_force(self.db, [row[0] for row in rows])
+        found = {}
+        for verdict, run, gain, pairs, sigma, error, champion in rows:
+            if verdict not in counting:
+                continue
+            has_error = isinstance(error, float) and isinstance(sigma, float) and error > 0 and sigma > 0
+            found[run] = (gain, int(pairs), error / sigma if has_error else None, champion)
+        return found
+
+    # --- pooling
+
+    def _write_effects(self, where: str, values: tuple[object, ...]) -> None:
+        groups: dict[_Group, list[_Row]] = defaultdict(list)
+        for component, knob, old, new, *rest in self.db.execute(
+            "SELECT m.component, m.knob, m.old, m.new, m.run, r.number, m.gain, m.standard_error, m.pairs, m.basis,"
+            f" m.confounded, m.against FROM (SELECT * FROM measurements WHERE campaign = ?{where}) m"
+            " JOIN runs r ON r.run = m.run ORDER BY r.number, r.id",
+            (self.campaign, *values),
+        ):
+            groups[_group(component, knob, old, new)].append(_Row(rest[0], rest[1], old, new, *rest[2:]))
+        rows = [self._effect(group, members) for group, members in groups.items()]
+        self.db.executemany(f"INSERT INTO effects VALUES ({','.join('?' * 15)})", rows)
+
+    def _effect(self, group: _Group, members: Sequence[_Row]) -> tuple[object, ...]:
+        component, knob = group[:2]
+        old, new = members[0].old, members[0].new
+        alone = [row for row in members if not row.confounded]
+        used = alone or members
+        moved_along = [] if alone else sorted({name for row in used for name in self._changed(row.run)} - {knob})
+        found = judge(self._combined(used, (old, new), knob), self.noise)
+        status, settle_at = found.status, found.pairs_to_settle
+        if moved_along:
+            found, status, settle_at = Judgement("unresolved", found.gain, found.low, found.high), "unresolved", None
+        if status in ("unresolved", "within noise") and all(self.is_stale(row.against, knob, new) for row in used):
+            status = "stale"
+        return (
+            self.campaign, component, knob, old, new, len(used), found.gain, found.low, found.high, self.sigma, status,
+            " or ".join(f"{name} = {'none' if value is None else value}" for name, value in found.condition),
+            settle_at, json.dumps([row.number for row in used]), ", ".join(moved_along),
+        )  # fmt: skip
+
+    def _combined(self, rows: Sequence[_Row], change: tuple[str | None, str | None], knob: str) -> list[Measured]:
+        """Independent measurements: runs against one reference share its error, so they are averaged first."""
+        sigma = self.sigma
+        single = sigma is None or len(rows) == 1  # nothing to tell apart
+
+        def context(run: int) -> Context:
+            return {} if single else {name: v for name, v in self.context(run).items() if name != knob}
+
+        shared: dict[int, list[tuple[float, _Row]]] = defaultdict(list)
+        result = []
+        for row in rows:
+            gain = row.gain if (row.old, row.new) == change else -row.gain
+            if row.basis == "pairs":
+                result.append(Measured(gain, row.error, row.pairs + 1, context(row.against)))
+            else:
+                shared[row.against].append((gain, row))
+        for against, parts in shared.items():
+            weights = [max(1, row.pairs) for _, row in parts]
+            gain = math.fsum(w * g for w, (g, _) in zip(weights, parts, strict=True)) / sum(weights)
+            theirs = self.side(against)
+            error = sigma * math.sqrt(1 / sum(weights) + 1 / (theirs.n if theirs else 1)) if sigma is not None else None
+            seen = sum(row.pairs + 1 for _, row in parts)
+            result.append(Measured(gain, error, seen, context(against)))
+        return result
+
+    def _changed(self, run: int) -> list[str]:
+        return [row[0] for row in self.db.execute("SELECT knob FROM changes WHERE run = ?", (run,))]
+
+    # --- settings
+
+    def context(self, run: int) -> Context:
+        """The settings of a run; where none were recorded, what the champions up to it are known to have changed."""
+        if run not in self._contexts:
+            rows = self.db.execute("SELECT knob, value FROM settings WHERE run = ?", (run,))
+            found: dict[str, str | None] = dict(rows.fetchall())
+            if not found:
+                row = self.db.execute("SELECT number FROM runs WHERE run = ?", (run,)).fetchone()
+                for since, knob, _, new in self._replayed if row else ():
+                    if since <= row[0]:
+                        found[knob] = new
+                found = {knob: old for _, knob, old, _ in reversed(self._replayed)} | found
+            self._contexts[run] = found
+        return self._contexts[run]
+
+    @cached_property
+    def _replayed(self) -> list[tuple[int, str, str | None, str | None]]:
+        """What each champion changed, in order: since which number, the knob, its value before and after."""
+        rows = self.db.execute(
+            "SELECT c.since, h.knob, h.old, h.new, h.direction, h.magnitude FROM champions c"
+            " JOIN changes h ON h.run = c.run WHERE c.campaign = ? ORDER BY c.since, h.component, h.knob",
+            (self.campaign,),
+        )
+        return [(since, knob, *named_values(*change)) for since, knob, *change in rows]
+
+    @cached_property
+    def champion(self) -> Side | None:
+        return self.side(self._reigns[-1][1]) if self._reigns else None
+
+    def moved_since(self, run: int) -> frozenset[str]:
+        """The knobs in which the champion of today differs from a run."""
+        if run not in self._moved:
+            now = self.context(self.champion.run) if self.champion else {}
+            then = self.context(run) if now else {}
+            self._moved[run] = frozenset(k for k in {**now, **then} if now.get(k) != then.get(k))
+        return self._moved[run]
+
+    def is_stale(self, against: int, knob: str, new: str | None) -> bool:
+        """Whether the champion, which does not have this change, has moved three other knobs since it was measured."""
+        if self.champion is None or self.context(self.champion.run).get(knob) == new:
+            return False
+        return len(self.moved_since(against) - {knob}) >= STALE_AFTER
+
+
+def named_values(
+    old: str | None, new: str | None, direction: str, magnitude: float | None
+) -> tuple[str | None, str | None]:
+    """The two values, or what is known in their place: what text says without them are different changes."""
+    if old is not None or new is not None:
+        return old, new
+    if direction in ("add", "remove"):
+        return (None, "there") if direction == "add" else ("there", None)
+    return None, direction if magnitude is None else f"x{2**magnitude:.6g}"
+
+
+def _group(component: str, knob: str, old: Any, new: Any) -> _Group:
+    """A change and its opposite have one key."""
+    first, second = sorted((old, new), key=lambda value: (value is not None, value or ""))
+    return component, knob, first, second

@@ -1,0 +1,192 @@
+"""What a campaign has tried, read from the views by knob or by words, never as a whole.
+
+It knows runs, what they changed and what they showed. It does not know what that means for an idea: see `novelty`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from ..ledger import Scalar
+from .changes import Change, Direction
+from .heading import heading_of
+from .names import normal_knob
+from .repeats import words_left
+from .runs import cells
+
+Evidence = Literal["kept", "lost", "unclear", "failed"]
+
+#: A run that measured less than this many standard errors below the champion is within noise, not a loss.
+NOISE_Z = -1.0
+#: Two ways to write a number that may be one value are never further apart: 131072 and 128K.
+_ROUNDED = 0.03
+_LATEST = 10
+_MOST_WORDS = 8
+_EVIDENCE: dict[str, Evidence] = {
+    "keep": "kept", "discard": "lost", "inconclusive": "unclear", "ok": "unclear",
+    "crash": "failed", "timeout": "failed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier run: what it changed and what it showed; its parent's number is `since`, or its own without one."""
+
+    run: int
+    evidence: Evidence
+    description: str
+    changes: tuple[Change, ...]
+    from_text: bool
+    parent: int | None
+    since: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A kept run: which settings of the champion it moved; `unread` where that may not be all that it did."""
+
+    run: int
+    knobs: tuple[str, ...]
+    unread: bool
+
+
+class History:
+    """The runs of a campaign with a number below `before`; it keeps nothing, so a run that landed since is there."""
+
+    def __init__(self, db: sqlite3.Connection, campaign: str, before: int | None) -> None:
+        self.db, self.campaign = db, campaign
+        self.before = before if before is not None else 1 << 62
+        row = db.execute("SELECT better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+        self.sign = -1 if row and row[0] == "higher" else 1
+
+    def settings(self) -> dict[str, Scalar]:
+        """The settings of the champion, empty where the log has none."""
+        row = self.db.execute(
+            "SELECT run FROM champions WHERE campaign = ? AND since < ? ORDER BY since DESC LIMIT 1",
+            (self.campaign, self.before),
+        ).fetchone()
+        return self.settings_of(row[0]) if row else {}
+
+    def settings_of(self, entry: int) -> dict[str, Scalar]:
+        row = self.db.execute("SELECT json_extract(body, '$.settings') FROM entries WHERE seq = ?", (entry,)).fetchone()
+        return json.loads(row[0]) if row and row[0] else {}
+
+    def on_knob(self, change: Change) -> list[Past]:
+        """Runs that moved this knob, the latest first: all that may have made the same change, and some others."""
+        wanted = normal_name(change.knob)
+        every = [row[0] for row in self.db.execute("SELECT DISTINCT knob FROM changes")]
+        names = [name for name in every if normal_name(name) == wanted]
+        moved = f"r.run IN (SELECT run FROM changes WHERE knob IN ({_marks(names)})"
+        if change.new is None:
+            near, values = "new IS NULL OR magnitude IS NOT NULL", list[object]()
+        else:
+            text, number = cells(change.new)
+            near = "new = ? COLLATE NOCASE OR new IS NULL OR abs(CAST(new AS REAL) - ?) <= ? * abs(CAST(new AS REAL))"
+            values = [text, number if number is not None else "", _ROUNDED]
+        found = self._runs(f"{moved} AND ({near}))", (*names, *values), 1000) + self._runs(f"{moved})", names, _LATEST)
+        return sorted({past.run: past for past in found}.values(), key=lambda past: -past.run)
+
+    def in_words(self, description: str) -> list[Past]:
+        """Runs whose description has at least half the words of this heading, the latest first."""
+        words = sorted(
+            set(re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower())), key=lambda w: (-len(w), w)
+        )
+        words = words[:_MOST_WORDS]
+        if not words:
+            return []
+        hits = " + ".join(["(r.description LIKE ?)"] * len(words))
+        return self._runs(f"{hits} >= ?", (*(f"%{word}%" for word in words), len(words) / 2), 50)
+
+    def moves_since(self, number: int) -> list[Move]:
+        """Kept runs after this one, in order, and retracted ones before it: what they did has been undone since."""
+        rows = self.db.execute(
+            "SELECT r.number, r.description, coalesce(c.origin, ''), c.component, c.knob, c.old, c.new, c.direction,"
+            " c.magnitude FROM runs r LEFT JOIN changes c ON c.run = r.run WHERE r.campaign = ? AND r.number < ?"
+            " AND r.role = 'candidate' AND ((r.status = 'keep' AND r.number > ?)"
+            " OR (r.verdict = 'retract' AND r.number < ?)) ORDER BY r.number, r.id, c.rowid",
+            (self.campaign, self.before, number, number),
+        ).fetchall()
+        found: dict[int, tuple[str, str, list[Change]]] = {}
+        for run, description, origin, *parts in rows:
+            made = found.setdefault(run, (description, origin, []))[2]
+            if parts[1] is not None:
+                made.append(change_from(*parts))
+        return [
+            Move(
+                run,
+                tuple(normal_name(change.knob) for change in made),
+                not made or (origin == "text" and bool(words_left(heading_of(description), made))),
+            )
+            for run, (description, origin, made) in found.items()
+        ]
+
+    def _runs(self, where: str, parameters: Sequence[object], limit: int) -> list[Past]:
+        rows = self.db.execute(
+            "SELECT r.run, r.number, r.status, r.description, r.parent, r.error, r.value,"
+            " coalesce((SELECT p.number FROM runs p WHERE p.run = r.parent AND p.campaign = r.campaign), r.number),"
+            " (SELECT k.value FROM champions k WHERE k.campaign = r.campaign AND k.since < r.number"
+            " AND (k.until IS NULL OR k.until >= r.number)),"
+            " (SELECT json_extract(v.numbers, '$.z') FROM verdicts v WHERE v.run = r.run ORDER BY v.seq DESC LIMIT 1)"
+            f" FROM runs r WHERE r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND {where}"
+            f" AND r.status IN ({_marks(_EVIDENCE)}) ORDER BY r.number DESC LIMIT ?",
+            (self.campaign, self.before, *parameters, *_EVIDENCE, limit),
+        ).fetchall()
+        made: dict[int, list[Change]] = {row[0]: [] for row in rows}
+        origins: dict[int, str] = {}
+        columns = "run, origin, component, knob, old, new, direction, magnitude"
+        query = f"SELECT {columns} FROM changes WHERE run IN ({_marks(made)}) ORDER BY rowid"
+        for entry, origin, *parts in self.db.execute(query, list(made)):
+            made[entry].append(change_from(*parts))
+            origins[entry] = origin
+        return [
+            Past(number, self._evidence(status, value, champion, z), text, tuple(made[entry]),
+                 origins.get(entry, "text") == "text", parent, number if status == "keep" else since, error)
+            for entry, number, status, text, parent, error, value, since, champion, z in rows
+        ]  # fmt: skip
+
+    def _evidence(self, status: str, value: float | None, champion: float | None, z: float | None) -> Evidence:
+        """A run thrown away that measured no loss is unclear: within noise, or no worse than the champion of then."""
+        evidence = _EVIDENCE[status]
+        if evidence != "lost":
+            return evidence
+        if z is not None:
+            return "unclear" if z > NOISE_Z else "lost"
+        no_worse = value is not None and champion is not None and self.sign * (value - champion) <= 0
+        return "unclear" if no_worse else "lost"
+
+
+def history_from(db: sqlite3.Connection, campaign: str, before: int | None = None) -> History:
+    """The history of a campaign, of the runs numbered below `before` where that is given."""
+    return History(db, campaign, before)
+
+
+def change_from(
+    component: str, knob: str, old: str | None, new: str | None, direction: Direction, magnitude: float | None
+) -> Change:
+    """A typed change from its row in the views."""
+    return Change(component, knob, _scalar(old), _scalar(new), direction, magnitude)
+
+
+@lru_cache(maxsize=16384)
+def normal_name(knob: str) -> str:
+    return normal_knob(knob)
+
+
+def _scalar(text: str | None) -> Scalar:
+    if text is None or text in ("true", "false"):
+        return None if text is None else text == "true"
+    try:
+        return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+    except ValueError:
+        return text
+
+
+def _marks(items: Iterable[object]) -> str:
+    return ",".join("?" for _ in items)

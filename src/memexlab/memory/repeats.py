@@ -1,0 +1,72 @@
+"""Repeats among many titles: exact ones, and near ones that make the same typed change or have the same normal form.
+
+Numbers, their order and the words of direction are part of a normal form, so "20 to 15" never repeats "15 to 20".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .changes import VERBS, Change, changes_in_words
+from .heading import Heading, heading_of, words_of
+from .names import WORDS
+
+#: A counter that a log puts before each title.
+_COUNTER = re.compile(r"\s*(?:(?:exp(?:eriment)?|run|trial)?[\s#_-]*\d+\s*[:_—-]+\s*)+(?=\S)", re.IGNORECASE)
+_BETWEEN_NUMBERS = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|_")
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How often titles repeat: `exact` after their counters, `near` in the same form, and the commonest forms."""
+
+    titles: int
+    exact: int
+    near: int
+    commonest: tuple[tuple[str, int], ...]
+
+
+def repeats(titles: Iterable[str], shown: int = 10) -> Repeats:
+    """Counts titles that came before: word by word (without the counter), and beyond that in the same form."""
+    plain = Counter(_COUNTER.sub("", title, count=1).strip() for title in titles)
+    forms: Counter[object] = Counter()
+    example: dict[object, str] = {}
+    for title, count in plain.items():
+        form = _form(title)
+        forms[form] += count
+        example.setdefault(form, title)
+    commonest = tuple((example[form], count) for form, count in forms.most_common(shown))
+    return Repeats(plain.total(), plain.total() - len(plain), len(plain) - len(forms), commonest)
+
+
+def all_words(description: str) -> list[str]:
+    """Every word and number of a description in order, its label, brackets and remarks included, but no counter."""
+    return words_of(_COUNTER.sub("", description, count=1))
+
+
+def words_left(heading: Heading, changes: Sequence[Change]) -> tuple[str, ...]:
+    """The words and numbers of a heading, in order, beyond what these changes say of it."""
+    words = words_of(heading.words)
+    if not changes:
+        return tuple(word for word in words if word not in WORDS["small"])
+    parts = [part for change in changes for part in (change.knob, change.old, change.new)]
+    read = {word for part in parts for word in (*words_of(str(part)), *str(part).split("_"))}
+    read |= {f"{part!r}" for value in parts if isinstance(value, int | float) for part in (float(value), value)}
+    read |= VERBS.keys() | WORDS["small"] | WORDS["fillers"] | WORDS["units"] | {"->", "to"}
+    return tuple(
+        word
+        for word in words
+        if word not in read and word.rstrip("s") not in WORDS["units"] and not re.fullmatch(r"[x*][\d.]+", word)
+    )
+
+
+def _form(title: str) -> object:
+    heading = heading_of(title)
+    changes = changes_in_words(heading.words, undone=heading.undone)
+    if changes:
+        return heading.undone, frozenset(changes), words_left(heading, changes)
+    spaced = heading_of(_BETWEEN_NUMBERS.sub(" ", title))
+    return heading.undone, re.sub(r"(?<=\d) (?=\d)", "_", " ".join(words_left(spaced, ()))).replace(" ", "")
