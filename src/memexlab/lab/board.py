@@ -155,7 +155,8 @@ class Board:
             "r.role = 'candidate' AND EXISTS (SELECT 1 FROM verdicts v WHERE v.run = r.run AND v.seq ="
             " (SELECT max(seq) FROM verdicts w WHERE w.run = v.run AND w.decision = r.verdict)"
             " AND json_extract(v.numbers, '$.carry') = 1) AND NOT EXISTS"
-            " (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests' AND n.role = 'candidate') ORDER BY r.number"
+            " (SELECT 1 FROM refs f JOIN runs n ON n.run = f.seq WHERE f.target = r.id AND f.role = 'tests'"
+            " AND n.role = 'candidate') ORDER BY r.number"
         )
 
     def tried(self) -> tuple[Tried, ...]:

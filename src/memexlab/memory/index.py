@@ -32,8 +32,8 @@ Progress = Callable[[int], None]
 class Index:
     """The views of one ledger. `catch_up()` makes them current; `db` is for reading."""
 
-    def __init__(self, path: Path, ledger: FileLedger, aliases: Mapping[str, str]) -> None:
-        self.path, self.ledger, self.aliases = path, ledger, aliases
+    def __init__(self, path: Path, ledger: FileLedger, aliases: Mapping[str, str] | None = None) -> None:
+        self.path, self.ledger, self.aliases = path, ledger, aliases or {}
         # As text, because joining paths would cost more than the looks at the files that `catch_up` takes.
         self._path_text, self._ledger_text = str(path), str(ledger.folder)
         self._db: sqlite3.Connection | None = None

@@ -18,7 +18,7 @@ class Memory:
         self.folder = folder
         self.ledger = FileLedger(folder / "ledger")
         self.blobs = Blobs(folder / "blobs")
-        self.index = Index(folder / "index.db", self.ledger, aliases or {})
+        self.index = Index(folder / "index.db", self.ledger, aliases)
 
     def land(self, drafts: Drafts, by: str) -> list[Entry]:
         """Records drafts through the gate; see `memexlab.ledger.land`."""
