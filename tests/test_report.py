@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from memexlab import Lab
+from memexlab.founding import init_lab
 from memexlab.lab.logbook import busy_seconds, is_since, read_logbook
-from memexlab.lab.report import to_html, to_json, to_markdown, to_png
+from memexlab.lab.report import build_report, to_html, to_json, to_markdown, to_png
 
-from .report_views import MAR8, Views, fill_mar8, fill_night
+from .report_views import MAR8, NOW, Views, fill_mar8, fill_night
 
 
 @pytest.fixture
@@ -127,6 +129,22 @@ def test_a_carried_win_waits_until_it_is_measured_on_top_of_the_new_champion(vie
     assert any(item.title.startswith(waits) for item in views.report().sections[0].queue)
     views.run(1.805, description="DECAY 0.1 to 0.2 again", commit="c7", parent=5, tests=carried)
     assert not any(item.title.startswith(waits) for item in views.report().sections[0].queue)
+
+
+def test_what_rests_on_a_retracted_run_says_so(tmp_path: Path) -> None:
+    root = tmp_path / "lab"
+    init_lab(root, "none")
+    lab = Lab(root)
+    lab.log(description="baseline", status="keep", metric=["loss=1.0"])
+    lab.log(description="leak", status="keep", metric=["loss=0.5"])
+    lab.log(description="on top", status="keep", metric=["loss=0.4"])
+    before = build_report(lab.memory.db, now=NOW).sections[0]
+    lab.retract(2, why="the metric was read from the test set")
+    section = build_report(lab.memory.db, now=NOW).sections[0]
+    assert any("rests on #2, retracted" in row.description for row in section.kept)
+    assert any(item.title == "1 run rests on run 2, which was retracted (#3)" for item in section.queue)
+    lab.reinstate(2, why="it was not")
+    assert build_report(lab.memory.db, now=NOW).sections[0].queue == before.queue
 
 
 def test_failures_of_one_cause_are_one_group(views: Views) -> None:

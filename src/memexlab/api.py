@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -146,8 +146,8 @@ class Lab:
         *,
         description: str,
         status: Status,
-        metric: list[str],
-        set_: list[str],
+        metric: Sequence[str] = (),
+        set_: Sequence[str] = (),
         hypothesis: str = "",
         diff: Path | None = None,
         log: Path | None = None,

@@ -61,7 +61,8 @@ def _retracted(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     for run, numbers in resting.items():
         query = f"select kind, run, path from doubted where retracted = (select run from runs where number = {run}"
         query += f" and campaign = {sql_text(book.campaign)})"
-        title = f"{plural(len(numbers), 'run')} rest on run {run}, which was retracted ({run_numbers(numbers)})"
+        resting_on = plural(len(numbers), "run rests", "runs rest")
+        title = f"{resting_on} on run {run}, which was retracted ({run_numbers(numbers)})"
         items.append(Next(title, why, command("memex", "sql", query)))
     return items[-_MOST_OF_A_KIND:]
 

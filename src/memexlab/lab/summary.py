@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from ..memory.doubts import doubts as resting_on_retracted
 from .agenda import agenda
 from .chart import Chart, Mark, Point, Step
 from .learned import Effect, Failure, Lesson, Next, effects, failures, lessons
@@ -61,6 +63,9 @@ class KeptRow:
     value: float
     gain: float
     within_noise: bool | None
+
+
+Row = TypeVar("Row", VerdictRow, KeptRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +205,8 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
     found = effects(book)
     failed = failures(new)
     split = third_split(book, amounts)
-    kept = tuple(_kept_rows(book))
+    resting = {doubt.run: doubt.retracted for doubt in resting_on_retracted(db, book.campaign) if doubt.kind == "run"}
+    kept = tuple(_marked(_kept_rows(book), resting))
     return CampaignReport(
         campaign=clean(book.campaign, 80),
         metric=clean(book.metric, 60),
@@ -215,7 +221,7 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
         standing=standing,
         noise=noise_sentence(book, amounts),
         third_split=split.text if split else "",
-        verdicts=tuple(_verdict_rows(book, new)),
+        verdicts=tuple(_marked(_verdict_rows(book, new), resting)),
         kept=kept,
         kept_remark=seed_sentence(book) if kept else "",
         lessons=tuple(lessons(book, found, amounts)),
@@ -281,6 +287,13 @@ def _tiles(book: Logbook, standing: Standing | None, amounts: Amounts, new: Sequ
         failed = sum(run.failed for run in new)
         tiles.append(Tile("Failed", f"{failed:,}", f"of {plural(len(new), 'run')}"))
     return tiles
+
+
+def _marked(rows: Sequence[Row], resting: Mapping[int, int]) -> list[Row]:
+    """Rows of runs that rest on a retracted one say so."""
+    told = {row.number: f"{row.description} (rests on #{resting[row.number]}, retracted)" for row in rows
+            if row.number in resting}  # fmt: skip
+    return [replace(row, description=told.get(row.number, row.description)) for row in rows]
 
 
 def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -27,11 +27,18 @@ NOISE_Z = -1.0
 #: Two ways to write a number that may be one value are never further apart: 131072 and 128K.
 _ROUNDED = 0.03
 _LATEST = 10
-_MOST_WORDS = 8
+_MOST_ALIKE = 100
+_MOST_WORDS = 5
 _EVIDENCE: dict[str, Evidence] = {
     "keep": "kept", "discard": "lost", "inconclusive": "unclear", "ok": "unclear",
     "crash": "failed", "timeout": "failed",
 }  # fmt: skip
+#: Runs that are evidence: no retracted one, none that was lost, blocked, or has not ended.
+_TRIED = (
+    "r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND r.status IN ("
+    + ", ".join(f"'{status}'" for status in _EVIDENCE)
+    + ")"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,15 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A kept run: which settings of the champion it moved; `unread` where that may not be all that it did."""
+    """A kept run: which settings of the champion it moved; `unread` where that may not be all that it did.
+
+    `undone`: it was retracted, so runs after it may have been made from settings that the champion no longer has.
+    """
 
     run: int
     knobs: tuple[str, ...]
     unread: bool
+    undone: bool
 
 
 class History:
@@ -83,39 +94,48 @@ class History:
         wanted = normal_name(change.knob)
         every = [row[0] for row in self.db.execute("SELECT DISTINCT knob FROM changes")]
         names = [name for name in every if normal_name(name) == wanted]
-        moved = f"r.run IN (SELECT run FROM changes WHERE knob IN ({_marks(names)})"
-        if change.new is None:
-            near, values = "new IS NULL OR magnitude IS NOT NULL", list[object]()
-        else:
+        near, values = "c.new IS NULL OR c.magnitude IS NOT NULL", list[object]()
+        if change.new is not None:
             text, number = cells(change.new)
-            near = "new = ? COLLATE NOCASE OR new IS NULL OR abs(CAST(new AS REAL) - ?) <= ? * abs(CAST(new AS REAL))"
+            near = "c.new = ? COLLATE NOCASE OR c.new IS NULL OR abs(CAST(c.new AS REAL) - ?) <= ? * abs(c.new)"
             values = [text, number if number is not None else "", _ROUNDED]
-        found = self._runs(f"{moved} AND ({near}))", (*names, *values), 1000) + self._runs(f"{moved})", names, _LATEST)
-        return sorted({past.run: past for past in found}.values(), key=lambda past: -past.run)
+        rows = self.db.execute(
+            f"SELECT r.number, r.run, {near} FROM changes c JOIN runs r ON r.run = c.run WHERE c.knob IN ({_marks(names)})"
+            f" AND {_TRIED}",
+            (*values, *names, self.campaign, self.before),
+        ).fetchall()
+        rows.sort(reverse=True)
+        alike = [run for _, run, hit in rows if hit][:_MOST_ALIKE]
+        return self._runs({*alike, *(run for _, run, _ in rows[:_LATEST])})
 
     def in_words(self, description: str) -> list[Past]:
-        """Runs whose description has at least half the words of this heading, the latest first."""
-        words = sorted(
-            set(re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower())), key=lambda w: (-len(w), w)
-        )
-        words = words[:_MOST_WORDS]
-        if not words:
+        """Runs whose description has at least half the longest words of this heading, the latest first."""
+        words = {word for word in re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower())}
+        longest = sorted(words, key=lambda word: (-len(word), word))[:_MOST_WORDS]
+        if not longest:
             return []
-        hits = " + ".join(["(r.description LIKE ?)"] * len(words))
-        return self._runs(f"{hits} >= ?", (*(f"%{word}%" for word in words), len(words) / 2), 50)
+        hits = " + ".join(["(r.description LIKE ?)"] * len(longest))
+        rows = self.db.execute(
+            f"SELECT r.run FROM runs r WHERE {_TRIED} AND {hits} >= ? ORDER BY r.number DESC LIMIT {_MOST_ALIKE}",
+            (self.campaign, self.before, *(f"%{word}%" for word in longest), len(longest) / 2),
+        )
+        return self._runs({row[0] for row in rows})
 
     def moves_since(self, number: int) -> list[Move]:
-        """Kept runs after this one, in order, and retracted ones before it: what they did has been undone since."""
+        """Kept runs after this one, in order, and every retracted run below `before`."""
+        columns = (
+            "r.number, r.verdict = 'retract', r.description, coalesce(c.origin, ''), c.component, c.knob, c.old, c.new"
+        )
+        joined = "LEFT JOIN changes c ON c.run = r.run WHERE r.campaign = ? AND r.number < ? AND r.role = 'candidate'"
         rows = self.db.execute(
-            "SELECT r.number, r.description, coalesce(c.origin, ''), c.component, c.knob, c.old, c.new, c.direction,"
-            " c.magnitude FROM runs r LEFT JOIN changes c ON c.run = r.run WHERE r.campaign = ? AND r.number < ?"
-            " AND r.role = 'candidate' AND ((r.status = 'keep' AND r.number > ?)"
-            " OR (r.verdict = 'retract' AND r.number < ?)) ORDER BY r.number, r.id, c.rowid",
-            (self.campaign, self.before, number, number),
+            f"SELECT {columns}, c.direction, c.magnitude FROM runs r INDEXED BY runs_status {joined} AND r.status = 'keep'"
+            f" AND r.number > ? UNION ALL SELECT {columns}, c.direction, c.magnitude FROM runs r {joined}"
+            " AND r.verdict = 'retract'",
+            (self.campaign, self.before, number, self.campaign, self.before),
         ).fetchall()
-        found: dict[int, tuple[str, str, list[Change]]] = {}
-        for run, description, origin, *parts in rows:
-            made = found.setdefault(run, (description, origin, []))[2]
+        found: dict[int, tuple[bool, str, str, list[Change]]] = {}
+        for run, undone, description, origin, *parts in sorted(rows, key=lambda row: row[0]):
+            made = found.setdefault(run, (bool(undone), description, origin, []))[3]
             if parts[1] is not None:
                 made.append(change_from(*parts))
         return [
@@ -123,20 +143,20 @@ class History:
                 run,
                 tuple(normal_name(change.knob) for change in made),
                 not made or (origin == "text" and bool(words_left(heading_of(description), made))),
+                undone,
             )
-            for run, (description, origin, made) in found.items()
+            for run, (undone, description, origin, made) in found.items()
         ]
 
-    def _runs(self, where: str, parameters: Sequence[object], limit: int) -> list[Past]:
+    def _runs(self, entries: Collection[int]) -> list[Past]:
         rows = self.db.execute(
             "SELECT r.run, r.number, r.status, r.description, r.parent, r.error, r.value,"
             " coalesce((SELECT p.number FROM runs p WHERE p.run = r.parent AND p.campaign = r.campaign), r.number),"
             " (SELECT k.value FROM champions k WHERE k.campaign = r.campaign AND k.since < r.number"
             " AND (k.until IS NULL OR k.until >= r.number)),"
             " (SELECT json_extract(v.numbers, '$.z') FROM verdicts v WHERE v.run = r.run ORDER BY v.seq DESC LIMIT 1)"
-            f" FROM runs r WHERE r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND {where}"
-            f" AND r.status IN ({_marks(_EVIDENCE)}) ORDER BY r.number DESC LIMIT ?",
-            (self.campaign, self.before, *parameters, *_EVIDENCE, limit),
+            f" FROM runs r WHERE r.run IN ({_marks(entries)}) ORDER BY r.number DESC, r.id",
+            tuple(entries),
         ).fetchall()
         made: dict[int, list[Change]] = {row[0]: [] for row in rows}
         origins: dict[int, str] = {}
@@ -188,5 +208,5 @@ def _scalar(text: str | None) -> Scalar:
         return text
 
 
-def _marks(items: Iterable[object]) -> str:
+def _marks(items: Collection[object]) -> str:
     return ",".join("?" for _ in items)

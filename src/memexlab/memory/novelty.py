@@ -17,7 +17,7 @@ from typing import Literal
 from ..ledger import Scalar
 from .changes import Change, changes_between, changes_in_text, changes_in_words
 from .heading import heading_of
-from .history import History, Past, change_from, history_from, normal_name
+from .history import History, Move, Past, change_from, history_from, normal_name
 from .relations import matters
 from .repeats import all_words, words_left
 from .runs import cells
@@ -130,7 +130,8 @@ class _Idea:
 
     def repeated(self, same: Sequence[Past]) -> Guard:
         """Of runs that made this very change, those whose settings still hold count, the latest of them most."""
-        moved = {past.run: self._moved(past) for past in same}
+        moves = self.history.moves_since(min(past.since for past in same))
+        moved = {past.run: self._moved(past, moves) for past in same}
         holding = [past for past in same if not moved[past.run][0]]
         sure = [past.run for past in same if self.is_surely_same(past)]
         holding = [past for past in holding if past.run in sure] or holding
@@ -199,9 +200,9 @@ class _Idea:
         told = f"{_runs(matches)} moved the same knob, to another value or the other way"
         return self._guard("incremental_followup", tuple(matches), told)
 
-    def _moved(self, past: Past) -> tuple[list[str], list[int]]:
+    def _moved(self, past: Past, moves: Sequence[Move]) -> tuple[list[str], list[int]]:
         """What changed since a run in a way that could matter, in words, and the kept runs that cannot be read."""
-        moves = self.history.moves_since(past.since)
+        moves = [move for move in moves if (move.run < past.since if move.undone else move.run > past.since)]
         by: dict[str, list[int]] = {}
         for move in moves:
             for knob in move.knobs:

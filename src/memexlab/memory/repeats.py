@@ -30,14 +30,19 @@ class Repeats:
 
 
 def repeats(titles: Iterable[str], shown: int = 10) -> Repeats:
-    """Counts titles that came before: word by word (without the counter), and beyond that in the same form."""
-    plain = Counter(_COUNTER.sub("", title, count=1).strip() for title in titles)
+    """Counts titles that came before: letter by letter (but for counter and case), and beyond that in the same form."""
+    plain: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for title in titles:
+        own = _COUNTER.sub("", title, count=1).strip()
+        plain[own.lower()] += 1
+        first.setdefault(own.lower(), own)
     forms: Counter[object] = Counter()
     example: dict[object, str] = {}
     for title, count in plain.items():
-        form = _form(title)
+        form = _form(first[title])
         forms[form] += count
-        example.setdefault(form, title)
+        example.setdefault(form, first[title])
     commonest = tuple((example[form], count) for form, count in forms.most_common(shown))
     return Repeats(plain.total(), plain.total() - len(plain), len(plain) - len(forms), commonest)
 

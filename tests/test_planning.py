@@ -1,0 +1,155 @@
+"""What the loop measures next, on the toy target: a scripted proposer, the guard and the packets have their word."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from pathlib import Path
+
+from memexlab.api import Lab
+from memexlab.lab.night import Limits
+from memexlab.lab.planning import Event
+from memexlab.lab.proposers import Brief, Prompt, Proposal
+from memexlab.ledger import Scalar
+from memexlab.memory import Memory
+from memexlab.memory.knobs import set_knobs, settings
+from memexlab.running import prepared_night
+
+from .toy import make_toy
+
+Idea = Mapping[str, Scalar]
+LOSES: Idea = {"WIDTH": 16}
+WINS: Idea = {"LEARNING_RATE": 0.002}
+
+
+class Scripted:
+    """Proposes what it was given, in order; an idea is made on whatever head there is."""
+
+    name = "scripted"
+
+    def __init__(self, *ideas: Idea) -> None:
+        self.left = list(ideas)
+        self.briefs: list[Brief] = []
+
+    def propose(self, brief: Brief) -> Generator[Prompt, str, list[Proposal]]:
+        yield from ()
+        self.briefs.append(brief)
+        taken, self.left = self.left[: brief.want], self.left[brief.want :]
+        source = brief.files["train.py"]
+        known = settings(source)
+        return [
+            Proposal(
+                ", ".join(f"{name} {known[name]} -> {value}" for name, value in idea.items()),
+                "",
+                {"train.py": set_knobs(source, dict(idea))},
+            )
+            for idea in taken
+        ]
+
+
+def run_night(root: Path, proposer: Scripted, runs: int, guarded: bool = True) -> list[Event]:
+    memory, events = Memory(root / ".memex"), list[Event]()
+    try:
+        with prepared_night(root, memory, events.append, slots=1) as night:
+            night.planner.proposer, night.planner.guarded = proposer, guarded
+            night.run(Limits(runs=runs))
+    finally:
+        memory.close()
+    return events
+
+
+def rows(root: Path, query: str) -> list[tuple[object, ...]]:
+    memory = Memory(root / ".memex")
+    try:
+        return memory.db.execute(query).fetchall()
+    finally:
+        memory.close()
+
+
+CANDIDATES = "SELECT description, status FROM runs WHERE role = 'candidate' ORDER BY number"
+
+
+def test_a_repeated_failure_is_refused_recorded_and_costs_no_run(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    events = run_night(root, Scripted(LOSES, LOSES, {"MOMENTUM": 0.8}), runs=2)
+    found = rows(root, CANDIDATES)
+    assert found[:2] == [("WIDTH 32 -> 16", "discard"), ("WIDTH 32 -> 16", "blocked")]
+    assert found[2][0] == "MOMENTUM 0.9 -> 0.8"
+    assert len(found) == 3
+    [(number, error, seconds)] = rows(root, "SELECT number, error, seconds FROM runs WHERE status = 'blocked'")
+    assert "Run 5 made the same change and lost" in str(error)
+    assert seconds is None
+    assert [event.status for event in events if event.number == number] == ["blocked"]
+
+
+def test_without_the_guard_it_is_measured_again(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    run_night(root, Scripted(LOSES, LOSES), runs=2, guarded=False)
+    assert rows(root, CANDIDATES) == [("WIDTH 32 -> 16", "discard"), ("WIDTH 32 -> 16", "discard")]
+
+
+def test_what_lost_is_measured_again_once_the_settings_that_matter_have_changed(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    run_night(root, Scripted(LOSES, WINS, LOSES), runs=3)
+    assert [status for _, status in rows(root, CANDIDATES)] == ["discard", "keep", "discard"]
+
+
+def test_a_proposer_that_only_repeats_itself_ends_the_night(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    events = run_night(root, Scripted(LOSES, *[LOSES] * 9), runs=5)
+    refused = rows(root, "SELECT count(*) FROM runs WHERE status = 'blocked'")
+    assert refused == [(4,)]
+    assert events[-1].kind in ("stop", "final")
+
+
+def test_a_near_miss_is_tried_on_the_new_champion_when_nothing_new_is_proposed(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", noise=0.004)
+    near: Idea = {"MOMENTUM": 0.8}  # does nothing; the noise of the seed that is its turn flatters it a little
+    run_night(root, Scripted(LOSES, {"WIDTH": 8}, near, WINS), runs=5)
+    found = rows(root, CANDIDATES)
+    assert found[2] == ("MOMENTUM 0.9 -> 0.8", "inconclusive")
+    assert found[3] == ("LEARNING_RATE 0.001 -> 0.002", "keep")
+    assert found[4][0] == "MOMENTUM 0.9 -> 0.8, on top of run 8"
+
+
+def test_every_judged_run_has_a_packet_that_says_why(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    run_night(root, Scripted(LOSES, WINS, {"MOMENTUM": 0.8}), runs=3)
+    packets = rows(
+        root,
+        "SELECT r.number, json_extract(e.body, '$.object'), json_extract(e.body, '$.text') FROM entries e"
+        " JOIN refs f ON f.seq = e.seq AND f.role = 'tests' JOIN runs r ON r.id = f.target WHERE e.kind = 'claim'"
+        " ORDER BY e.seq",
+    )
+    said = {number: (action, why) for number, action, why in packets}
+    assert len(said) == 3
+    assert "promote" in {action for action, _ in said.values()}
+    assert all(f"un {number}" in str(why) for number, (_, why) in said.items())
+    before = len(rows(root, "SELECT 1 FROM entries"))
+    run_night(root, Scripted(), runs=1)
+    assert len(rows(root, "SELECT 1 FROM entries WHERE kind = 'claim'")) == len(packets)
+    assert len(rows(root, "SELECT 1 FROM entries")) == before
+
+
+def test_a_proposer_is_offered_the_briefing(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    proposer = Scripted(LOSES, {"MOMENTUM": 0.8})
+    run_night(root, proposer, runs=2)
+    text = proposer.briefs[-1].briefing()
+    assert "WIDTH 32 -> 16" in text
+    assert "#5" in text
+
+
+def test_after_a_retraction_the_next_idea_is_built_on_what_still_stands(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    run_night(root, Scripted(WINS), runs=1)
+    lab = Lab(root)
+    [(champion,)] = lab.memory.db.execute("SELECT number FROM runs WHERE status = 'keep'")
+    lab.retract(champion, why="it read the evaluator")
+    lab.close()
+    proposer = Scripted({"MOMENTUM": 0.8})
+    run_night(root, proposer, runs=1)
+    assert settings(proposer.briefs[0].files["train.py"])["LEARNING_RATE"] == 0.001
+    Lab(root).reinstate(champion, why="it did not")
+    again = Scripted({"MOMENTUM": 0.7})
+    run_night(root, again, runs=1)
+    assert settings(again.briefs[0].files["train.py"])["LEARNING_RATE"] == 0.002
