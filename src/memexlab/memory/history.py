@@ -28,7 +28,8 @@ NOISE_Z = -1.0
 _ROUNDED = 0.03
 _LATEST = 10
 _MOST_ALIKE = 100
-_MOST_WORDS = 5
+_MOST_IN_WORDS = 20
+_MOST_WORDS = 4
 _EVIDENCE: dict[str, Evidence] = {
     "keep": "kept", "discard": "lost", "inconclusive": "unclear", "ok": "unclear",
     "crash": "failed", "timeout": "failed",
@@ -38,6 +39,10 @@ _TRIED = (
     "r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND r.status IN ("
     + ", ".join(f"'{status}'" for status in _EVIDENCE)
     + ")"
+)
+_WAS_KEPT = (
+    "(EXISTS (SELECT 1 FROM entries e WHERE e.seq = r.run AND json_extract(e.body, '$.status') = 'keep') OR EXISTS"
+    " (SELECT 1 FROM verdicts v WHERE v.run = r.run AND v.decision IN ('confirmed', 'provisional', 'keep')))"
 )
 
 
@@ -99,10 +104,9 @@ class History:
             text, number = cells(change.new)
             near = "c.new = ? COLLATE NOCASE OR c.new IS NULL OR abs(CAST(c.new AS REAL) - ?) <= ? * abs(c.new)"
             values = [text, number if number is not None else "", _ROUNDED]
+        moved = f"FROM changes c JOIN runs r ON r.run = c.run WHERE c.knob IN ({_marks(names)}) AND {_TRIED}"
         rows = self.db.execute(
-            f"SELECT r.number, r.run, {near} FROM changes c JOIN runs r ON r.run = c.run WHERE c.knob IN ({_marks(names)})"
-            f" AND {_TRIED}",
-            (*values, *names, self.campaign, self.before),
+            f"SELECT r.number, r.run, {near} {moved}", (*values, *names, self.campaign, self.before)
         ).fetchall()
         rows.sort(reverse=True)
         alike = [run for _, run, hit in rows if hit][:_MOST_ALIKE]
@@ -110,27 +114,25 @@ class History:
 
     def in_words(self, description: str) -> list[Past]:
         """Runs whose description has at least half the longest words of this heading, the latest first."""
-        words = {word for word in re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower())}
+        words = set(re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower()))
         longest = sorted(words, key=lambda word: (-len(word), word))[:_MOST_WORDS]
         if not longest:
             return []
         hits = " + ".join(["(r.description LIKE ?)"] * len(longest))
         rows = self.db.execute(
-            f"SELECT r.run FROM runs r WHERE {_TRIED} AND {hits} >= ? ORDER BY r.number DESC LIMIT {_MOST_ALIKE}",
-            (self.campaign, self.before, *(f"%{word}%" for word in longest), len(longest) / 2),
+            f"SELECT r.run, {hits} AS hits FROM runs r WHERE {_TRIED} ORDER BY hits DESC, r.number DESC LIMIT ?",
+            (*(f"%{word}%" for word in longest), self.campaign, self.before, _MOST_IN_WORDS),
         )
-        return self._runs({row[0] for row in rows})
+        return self._runs({run for run, found in rows if found >= len(longest) / 2})
 
     def moves_since(self, number: int) -> list[Move]:
-        """Kept runs after this one, in order, and every retracted run below `before`."""
-        columns = (
-            "r.number, r.verdict = 'retract', r.description, coalesce(c.origin, ''), c.component, c.knob, c.old, c.new"
-        )
+        """Kept runs after this one, in order, and every retracted one that was kept before."""
+        own = "r.number, r.verdict = 'retract', r.description, coalesce(c.origin, '')"
+        select = f"SELECT {own}, c.component, c.knob, c.old, c.new, c.direction, c.magnitude FROM runs r"
         joined = "LEFT JOIN changes c ON c.run = r.run WHERE r.campaign = ? AND r.number < ? AND r.role = 'candidate'"
         rows = self.db.execute(
-            f"SELECT {columns}, c.direction, c.magnitude FROM runs r INDEXED BY runs_status {joined} AND r.status = 'keep'"
-            f" AND r.number > ? UNION ALL SELECT {columns}, c.direction, c.magnitude FROM runs r {joined}"
-            " AND r.verdict = 'retract'",
+            f"{select} INDEXED BY runs_status {joined} AND r.status = 'keep' AND r.number > ?"
+            f" UNION ALL {select} {joined} AND r.verdict = 'retract' AND {_WAS_KEPT}",
             (self.campaign, self.before, number, self.campaign, self.before),
         ).fetchall()
         found: dict[int, tuple[bool, str, str, list[Change]]] = {}

@@ -12,6 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ..ledger import Scalar
@@ -28,6 +29,7 @@ Class = Literal[
     "novel", "known_success", "incremental_followup", "repeat_failure", "duplicate_run", "context_changed"
 ]  # fmt: skip
 Decision = Literal["allow", "caution", "block"]
+MODES: tuple[Mode, ...] = ("explore", "exploit", "replicate")
 
 MOST_MATCHES = 5
 MOST_CITED = 8
@@ -113,7 +115,8 @@ class _Idea:
             return said and (
                 not past.from_text or _numbers(self.description, self.knobs) == _numbers(past.description, past.changes)
             )
-        return compare_texts(self.description, past.description) == "same" or _alike(self.description, past.description)
+        alike = _alike(self.description, past.description)
+        return alike and compare_texts(self.description, past.description) != "opposite"
 
     def is_surely_same(self, past: Past) -> bool:
         """Whether nothing that either text says, or that the diff does, has been left out of the comparison."""
@@ -125,7 +128,7 @@ class _Idea:
         if past.from_text:
             asides = [changes_in_words(heading_of(text).aside) for text in texts]
             return compare_texts(*texts) == "same" and asides[0] == asides[1]
-        from_text = self.knobs == changes_in_text(self.description)
+        from_text = compare(self.knobs, changes_in_text(self.description)) == "same"
         return not from_text or not words_left(heading_of(self.description), self.knobs)
 
     def repeated(self, same: Sequence[Past]) -> Guard:
@@ -188,10 +191,11 @@ class _Idea:
     def followed(self, found: Sequence[Past]) -> Guard:
         """Nothing is the same: runs that moved the same knobs elsewhere, or the other way, are what this follows up."""
         matches = []
-        for past in found:
-            way = compare(self.knobs, past.changes) if self.knobs else compare_texts(self.description, past.description)
-            if self.knobs or way == "opposite":
-                differs = "the other way" if way == "opposite" else _written(past.changes)
+        for past in found[: 2 * MOST_MATCHES]:
+            texts = self.description, past.description
+            opposite = (compare(self.knobs, past.changes) if self.knobs else compare_texts(*texts)) == "opposite"
+            if self.knobs or opposite:
+                differs = "the other way" if opposite else _written(past.changes)
                 same = normal_name(self.knobs[0].knob) if self.knobs else "the words"
                 matches.append(Match(past.run, 0.5, _TOLD[past.evidence], same, differs))
         if not matches:
@@ -234,13 +238,18 @@ class _Idea:
 
 def _alike(a: str, b: str) -> bool:
     """Whether two descriptions share most of their words, and every number."""
-    one, two = (set(words_left(heading_of(text), ())) for text in (a, b))
+    one, two = _left(a), _left(b)
     return _numbers(a, ()) == _numbers(b, ()) and len(one & two) >= ALIKE * len(one | two) > 0
 
 
-def _numbers(text: str, changes: Sequence[Change]) -> set[str]:
+def _numbers(text: str, changes: tuple[Change, ...]) -> set[str]:
     """The numbers, alone or behind one letter (D10), that these changes do not say."""
-    return {word for word in words_left(heading_of(text), changes) if re.fullmatch(r"[a-z]?[-+]?[\d.e+-]*\d", word)}
+    return {word for word in _left(text, changes) if re.fullmatch(r"[a-z]?[-+]?[\d.e+-]*\d", word)}
+
+
+@lru_cache(maxsize=4096)
+def _left(text: str, changes: tuple[Change, ...] = ()) -> frozenset[str]:
+    return frozenset(words_left(heading_of(text), changes))
 
 
 def _changed(knobs: Sequence[str], by: Mapping[str, Sequence[int]]) -> list[str]:

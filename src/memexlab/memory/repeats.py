@@ -15,7 +15,7 @@ from .heading import Heading, heading_of, words_of
 from .names import WORDS
 
 #: A counter that a log puts before each title.
-_COUNTER = re.compile(r"\s*(?:(?:exp(?:eriment)?|run|trial)?[\s#_-]*\d+\s*[:_—-]+\s*)+(?=\S)", re.IGNORECASE)
+_COUNTER = re.compile(r"\A\s*(?:(?:(?:exp(?:eriment)?|run|trial)[\s#_-]*|#)\d+\s*[:_—-]+\s*)+(?=\S)", re.IGNORECASE)
 _BETWEEN_NUMBERS = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|_")
 
 
