@@ -33,16 +33,16 @@ from memexlab.ledger import Draft, Ref, Run, Source
 from memexlab.memory import Memory
 from memexlab.memory.changes import Change, changes_in_text
 from memexlab.memory.history import history_from
-from memexlab.memory.novelty import Mode, Replayed, check, replay
+from memexlab.memory.novelty import MODES, Replayed, check, replay
 from memexlab.memory.repeats import repeats
 
 LOGS = Path(__file__).parent.parent / "tests" / "data" / "logs"
-MODES: tuple[Mode, ...] = ("explore", "exploit", "replicate")
+WORK = tempfile.TemporaryDirectory()
 MEMORYLAB_ON_MAR8 = {"exploit": (37, 5), "explore": (52, 9)}
 
 
 def imported(log: Path) -> Memory:
-    memory = Memory(Path(tempfile.mkdtemp()))
+    memory = Memory(Path(tempfile.mkdtemp(dir=WORK.name)))
     data = log.read_bytes()
     import_log(
         memory, _from_commits(data) if b"\tsubject" in data[:200] else data, log.name, "code:bench", "c", None, None
@@ -125,7 +125,7 @@ def speed(runs: int) -> Iterator[str]:
         ("descriptions, typed", _typed),
         ("descriptions, words", _words),
     ):
-        memory = Memory(Path(tempfile.mkdtemp()))
+        memory = Memory(Path(tempfile.mkdtemp(dir=WORK.name)))
         settings = _fill(memory, runs, describe)
         rng = random.Random(1)
         taken = []

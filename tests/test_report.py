@@ -205,8 +205,11 @@ def test_a_log_without_repeats_is_weighed_by_its_seed_change(views: Views) -> No
 def test_settings_that_differ_in_nothing_but_the_seed_are_a_seed_change(views: Views) -> None:
     views.campaign("log", origin="log")
     first = views.run(1.0, status="keep", settings={"lr": 1, "random_seed": 1})
-    views.run(1.02, status="discard", description="again", parent=first, settings={"lr": 1, "random_seed": 2})
-    views.run(1.5, status="discard", description="lr, seed", parent=first, settings={"lr": 2, "random_seed": 2})
+    again = views.run(1.02, status="discard", description="again", parent=first, settings={"lr": 1, "random_seed": 2})
+    other = views.run(1.5, status="discard", description="both", parent=first, settings={"lr": 2, "random_seed": 2})
+    views.change(again, "random_seed", "1", "2")
+    views.change(other, "random_seed", "1", "2")
+    views.change(other, "lr", "1", "2")
     seed = read_logbook(views.db, "log").seed_shift
     assert seed is not None
     assert seed.pairs == 1

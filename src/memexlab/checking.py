@@ -12,6 +12,7 @@ from .memory import Memory
 from .memory.changes import Change, changes_between, changes_in_source, changes_in_text
 from .memory.history import history_from
 from .memory.knobs import settings
+from .memory.names import Aliases, known
 from .memory.novelty import Guard, Mode, Replayed, check, replay
 
 _UNREAD = Change("<module>", "", None, None, "edit", None)
@@ -72,7 +73,7 @@ def check_idea(
     mode: Mode = "exploit",
     as_of: int | None = None,
 ) -> Checked:
-    """Holds an idea against the runs of a campaign, those numbered below `as_of` where it is given.
+    """Holds an idea against the runs of a campaign, the first `as_of` of them where it is given.
 
     `diff` is a unified diff of the editable file, or its text before and after. Raises UsageError for a campaign that
     does not exist and for an idea with neither description nor diff.
@@ -80,8 +81,8 @@ def check_idea(
     _known(memory, campaign)
     if not description.strip() and not diff:
         raise UsageError("there is no idea to check", 'memex check "LR 0.04 to 0.05"')
-    changes, read_from = _read(description, diff)
-    history = history_from(memory.db, campaign, as_of)
+    changes, read_from = _read(description, diff, known(memory.index.aliases))
+    history = history_from(memory.db, campaign, None if as_of is None else as_of + 1)
     return Checked(check(changes, description, history, history.settings(), mode), campaign, mode, read_from)
 
 
@@ -112,7 +113,7 @@ def _data(guard: Guard) -> dict[str, object]:
 # --- reading
 
 
-def _read(description: str, diff: str | tuple[str, str] | None) -> tuple[tuple[Change, ...], str]:
+def _read(description: str, diff: str | tuple[str, str] | None, aliases: Aliases) -> tuple[tuple[Change, ...], str]:
     """The changes of an idea, and what they were read from, in words; a diff counts before the description."""
     if isinstance(diff, tuple):
         return changes_in_source(*diff), "the file before and after"
@@ -120,7 +121,7 @@ def _read(description: str, diff: str | tuple[str, str] | None) -> tuple[tuple[C
     if changes:
         left = f"; {unread} changed lines of it are no settings and were not compared" if unread else ""
         return (*changes, *([_UNREAD] if unread else [])), f"the diff{left}"
-    said = changes_in_text(description)
+    said = changes_in_text(description, aliases)
     why = "; nothing in the diff could be read as a setting" if diff else ""
     if said:
         return (*said, *([_UNREAD] if diff else [])), f"the description{why}"

@@ -303,7 +303,13 @@ class _Page:
     def _due(self) -> tuple[str, ...]:
         """What the packets call for, the most urgent first; many runs that call for one thing share a line."""
         groups: dict[str, list[Packet]] = {}
-        for packet in ranked(self.db, self.campaign):
+        # Of a long history: what was kept, failed or left open, and the latest of what lost.
+        runs = self.db.execute(
+            "SELECT number FROM runs WHERE campaign = ?1 AND role = 'candidate' AND (status <> 'discard' OR number >"
+            " (SELECT max(number) FROM runs WHERE campaign = ?1) - 500)",
+            (self.campaign,),
+        )
+        for packet in ranked(self.db, self.campaign, [row[0] for row in runs]):
             if packet.action != "promote":
                 groups.setdefault(packet.action, []).append(packet)
         lines = []

@@ -69,7 +69,8 @@ class Desk:
     def __init__(self, book: Logbook, doubt: Mapping[str, Doubt]) -> None:
         self.book, self.doubt = book, doubt
         self.is_lab, self.unit = book.origin == "lab", book.unit or book.metric
-        noise, shift = book.noise, book.seed_shift
+        noise = book.noise
+        shift = book.seed_shift if noise is None else None
         self.amounts = Amounts.of(self.unit, noise.sigma if noise else shift.shift if shift else None)
         self.split = third_split(book, self.amounts)
         self._starts = [reign.since for reign in book.reigns]

@@ -6,11 +6,12 @@ import json
 import math
 import re
 import sqlite3
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
+from typing import NamedTuple
 
 from ..ledger import FAILED
 from ..memory.noise import Better, Noise, gain_of
@@ -23,9 +24,8 @@ _SEED_ONLY = re.compile(
 _SEED_KNOB = re.compile(r"(?:.*[._:])?(?:random_?|rng_?|torch_?)?seed", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedRun:
-    """One row of `runs`; a value that is not finite reads as none."""
+class LoggedRun(NamedTuple):
+    """One row of `runs`; a value that is not finite reads as none. A tuple, because a long history has many."""
 
     run: int
     id: str
@@ -126,7 +126,8 @@ class Logbook:
     tests: Mapping[int, int]
     again: frozenset[int]
     training_seconds: float | None
-    _settings: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    #: Settings are most of what there is to read, so they are read run by run, when somebody asks.
+    settings: Callable[[int], Mapping[str, str]]
 
     @cached_property
     def by_run(self) -> dict[int, LoggedRun]:
@@ -148,9 +149,6 @@ class Logbook:
         """What a run is worth: the mean of its fresh values, or its own value where nobody repeated it."""
         values = self.fresh(run)
         return math.fsum(values) / len(values) if values else run.usable
-
-    def settings(self, run: int) -> Mapping[str, str]:
-        return self._settings.get(run, {})
 
     @cached_property
     def baseline(self) -> LoggedRun | None:
@@ -204,12 +202,13 @@ class Logbook:
             if judged.sigma is not None and math.isfinite(judged.sigma) and judged.sigma >= 0:
                 return Noise(judged.sigma, int(judged.number("dof") or 3), 0)
         groups: dict[tuple[object, ...], list[float]] = defaultdict(list)
+        often = Counter((run.commit, run.description) for run in self.runs if run.role == "candidate")
         for run in self.runs:
             if run.usable is None or run.role == "final":
                 continue
             if run.role in ("baseline", "pair"):
                 groups[(run.commit, *sorted(self.settings(run.run).items()))].append(run.usable)
-            elif run.commit and run.role == "candidate":
+            elif run.commit and run.role == "candidate" and often[run.commit, run.description] > 1:
                 same = (run.commit, run.description, *sorted(self.settings(run.run).items()))
                 groups[same].append(run.usable)
         pooled = Noise.pooled(groups.values())
@@ -238,11 +237,12 @@ class Logbook:
     def _only_seed(self, run: LoggedRun, parent: LoggedRun | None) -> bool:
         if _SEED_ONLY.fullmatch(run.description.strip()):
             return True
-        mine, theirs = self.settings(run.run), self.settings(parent.run) if parent else {}
-        if mine and theirs:
-            differ = {knob for knob in mine.keys() | theirs.keys() if mine.get(knob) != theirs.get(knob)}
-            return bool(differ) and all(_SEED_KNOB.fullmatch(knob) for knob in differ)
-        return False
+        moved = self.changes.get(run.run, ())
+        if parent is None or not moved or not all(_SEED_KNOB.fullmatch(change.knob) for change in moved):
+            return False
+        mine, theirs = self.settings(run.run), self.settings(parent.run)
+        differ = {knob for knob in mine.keys() | theirs.keys() if mine.get(knob) != theirs.get(knob)}
+        return bool(mine and theirs and differ) and all(_SEED_KNOB.fullmatch(knob) for knob in differ)
 
     def lineage(self, run: LoggedRun) -> list[LoggedRun]:
         """The run and its ancestors, youngest first."""
@@ -310,11 +310,6 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
         (campaign,),
     ):
         changes[run].append(Change(f"{component}.{knob}" if component else knob, old, new, direction))
-    settings: dict[int, dict[str, str]] = defaultdict(dict)
-    for run, knob, value in db.execute(
-        "SELECT s.run, s.knob, s.value FROM settings s JOIN runs r ON r.run = s.run WHERE r.campaign = ?", (campaign,)
-    ):
-        settings[run][knob] = "none" if value is None else value
     tests = dict(
         db.execute(
             "SELECT p.run, t.run FROM runs p JOIN refs f ON f.seq = p.run AND f.role = 'tests' JOIN runs t"
@@ -336,14 +331,25 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
         campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
         terms[4], terms[5], runs, judged, reigns,
         {run: tuple(found) for run, found in changes.items()}, tests,
-        frozenset(row[0] for row in again), _finite(training), settings,
+        frozenset(row[0] for row in again), _finite(training),
+        _settings_of(db),
     )  # fmt: skip
 
 
+def _settings_of(db: sqlite3.Connection) -> Callable[[int], Mapping[str, str]]:
+    @cache
+    def settings(run: int) -> Mapping[str, str]:
+        rows = db.execute("SELECT knob, value FROM settings WHERE run = ?", (run,))
+        return {knob: "none" if value is None else value for knob, value in rows}
+
+    return settings
+
+
 def _logged(row: Sequence[object]) -> LoggedRun:
-    cells = list(row)
-    cells[7], cells[12], cells[13], cells[16] = _finite(row[7]), _finite(row[12]), _finite(row[13]), bool(row[16])
-    return LoggedRun(*cells)  # type: ignore[arg-type]
+    run = LoggedRun._make(row)
+    if all(number is None or math.isfinite(number) for number in (run.value, run.seconds, run.usd)):
+        return run
+    return run._replace(value=_finite(run.value), seconds=_finite(run.seconds), usd=_finite(run.usd))
 
 
 def _finite(value: object) -> float | None:

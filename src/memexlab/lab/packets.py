@@ -113,10 +113,10 @@ def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:
     return [e for i in range(0, len(drafts), _BATCH) for e in memory.land(drafts[i : i + _BATCH], by)]
 
 
-def ranked(db: sqlite3.Connection, campaign: str) -> list[Packet]:
-    """The queue: one packet for each run that still calls for something, the most urgent first."""
+def ranked(db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None) -> list[Packet]:
+    """The queue: one packet for each run (of these) that still calls for something, the most urgent first."""
     levels = get_args(Priority)
-    found = [packet for packet in packets_for(db, campaign) if packet.is_open]
+    found = [packet for packet in packets_for(db, campaign, runs) if packet.is_open]
     found.sort(key=lambda p: (levels.index(p.priority), _MOST_URGENT.index(p.action), -(p.gain or 0.0), -p.number))
     return found
 

@@ -16,7 +16,7 @@ from typing import Literal
 from ..ledger import Scalar
 from .changes import Change, Direction
 from .heading import heading_of
-from .names import normal_knob
+from .names import WORDS, normal_knob
 from .repeats import words_left
 from .runs import cells
 
@@ -28,8 +28,8 @@ NOISE_Z = -1.0
 _ROUNDED = 0.03
 _LATEST = 10
 _MOST_ALIKE = 100
-_MOST_IN_WORDS = 20
-_MOST_WORDS = 4
+_MOST_IN_WORDS = 15
+_MOST_WORDS = 5
 _EVIDENCE: dict[str, Evidence] = {
     "keep": "kept", "discard": "lost", "inconclusive": "unclear", "ok": "unclear",
     "crash": "failed", "timeout": "failed",
@@ -113,8 +113,8 @@ class History:
         return self._runs({*alike, *(run for _, run, _ in rows[:_LATEST])})
 
     def in_words(self, description: str) -> list[Past]:
-        """Runs whose description has at least half the longest words of this heading, the latest first."""
-        words = set(re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower()))
+        """Runs whose description has most of the longest words of this heading, the latest first."""
+        words = set(re.findall(r"[^\W\d_]{3,}", heading_of(description).words.lower())) - WORDS["small"]
         longest = sorted(words, key=lambda word: (-len(word), word))[:_MOST_WORDS]
         if not longest:
             return []
@@ -123,7 +123,7 @@ class History:
             f"SELECT r.run, {hits} AS hits FROM runs r WHERE {_TRIED} ORDER BY hits DESC, r.number DESC LIMIT ?",
             (*(f"%{word}%" for word in longest), self.campaign, self.before, _MOST_IN_WORDS),
         )
-        return self._runs({run for run, found in rows if found >= len(longest) / 2})
+        return self._runs({run for run, found in rows if found >= 0.4 * len(longest)})
 
     def moves_since(self, number: int) -> list[Move]:
         """Kept runs after this one, in order, and every retracted one that was kept before."""
@@ -156,7 +156,7 @@ class History:
             " coalesce((SELECT p.number FROM runs p WHERE p.run = r.parent AND p.campaign = r.campaign), r.number),"
             " (SELECT k.value FROM champions k WHERE k.campaign = r.campaign AND k.since < r.number"
             " AND (k.until IS NULL OR k.until >= r.number)),"
-            " (SELECT json_extract(v.numbers, '$.z') FROM verdicts v WHERE v.run = r.run ORDER BY v.seq DESC LIMIT 1)"
+            " (SELECT max(json_extract(v.numbers, '$.z')) FROM verdicts v WHERE v.run = r.run)"
             f" FROM runs r WHERE r.run IN ({_marks(entries)}) ORDER BY r.number DESC, r.id",
             tuple(entries),
         ).fetchall()

@@ -78,6 +78,9 @@ def check(
     idea = _Idea(knobs, tuple(changes), description, history, settings, mode)
     found = history.on_knob(knobs[0]) if knobs else history.in_words(description)
     same = [past for past in found if idea.is_same(past)]
+    if knobs and not same and knobs == changes_in_words(heading_of(description).aside):
+        # Only what stood in brackets could be typed: the heading itself may be an old acquaintance.
+        same = [past for past in history.in_words(description) if _alike(description, past.description)]
     return idea.repeated(same) if same else idea.followed(found)
 
 
@@ -115,8 +118,7 @@ class _Idea:
             return said and (
                 not past.from_text or _numbers(self.description, self.knobs) == _numbers(past.description, past.changes)
             )
-        alike = _alike(self.description, past.description)
-        return alike and compare_texts(self.description, past.description) != "opposite"
+        return _alike(self.description, past.description)
 
     def is_surely_same(self, past: Past) -> bool:
         """Whether nothing that either text says, or that the diff does, has been left out of the comparison."""
@@ -237,9 +239,10 @@ class _Idea:
 
 
 def _alike(a: str, b: str) -> bool:
-    """Whether two descriptions share most of their words, and every number."""
+    """Whether two descriptions share most of their words and every number, and neither turns the other round."""
     one, two = _left(a), _left(b)
-    return _numbers(a, ()) == _numbers(b, ()) and len(one & two) >= ALIKE * len(one | two) > 0
+    most = len(one & two) >= ALIKE * len(one | two) > 0
+    return most and _numbers(a, ()) == _numbers(b, ()) and compare_texts(a, b) != "opposite"
 
 
 def _numbers(text: str, changes: tuple[Change, ...]) -> set[str]:
