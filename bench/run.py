@@ -34,6 +34,8 @@ PROGRAMS: dict[str, tuple[str, str, list[str]]] = {
     "verdict": ("verdict_simulation.py", "error rates of keep or discard, simulated", ["--campaigns", "20"]),
     "proposers": ("proposers.py", "the knob proposer beside Optuna's samplers", ["--seeds", "2"]),
     "memory": ("memory_pays.py", "the loop with its memory and without", ["--seeds", "1", "--ideas", "8"]),
+    "conflict": ("conflict_simulation.py", "false contradictions and reversals found, simulated", []),
+    "speed": ("memory_speed.py", "the questions of the memory at 10,000 runs", ["--runs", "1000"]),
     "novelty": ("novelty.py", "the novelty guard replayed over real logs", []),
 }
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000), (200, 1_000)
