@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .memory.attribution import Attribution
     from .results import Logged, Rebuilt, Table, Text
     from .running import NightOutcome, Raced, Reported
+    from .watching import Watch
 
 Status = Literal["keep", "discard", "crash", "timeout", "invalid", "inconclusive"]
 Direction = Literal["lower", "higher"]
@@ -354,6 +355,18 @@ class Lab:
 
         return ask_sql(self.memory, query, limit, seconds, schema)
 
+    def watch(self, *, since: int | None = None, subject: str = "", seconds: float | None = None) -> Watch:
+        """Prints entries as they land, in order, by whoever landed them; stop it with Ctrl-C.
+
+        Arguments:
+            since: start with the entry at this position (default: what lands from now on)
+            subject: only entries whose subject begins so, such as run:night/
+            seconds: stop by itself after so long
+        """
+        from .watching import Watch
+
+        return Watch(self.memory.ledger, since, subject, seconds)
+
     def rebuild(self) -> Rebuilt:
         """Drops every view and folds the ledger again; always safe."""
         from .results import rebuilt
@@ -384,6 +397,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "retract": Lab.retract,
     "reinstate": Lab.reinstate,
     "sql": Lab.sql,
+    "watch": Lab.watch,
     "rebuild": Lab.rebuild,
     "doctor": Lab.doctor,
 }

@@ -60,6 +60,10 @@ def _run(name: str, options: dict[str, Any], as_json: bool, folder: Path | None)
         lab = Lab.open(folder or Path.cwd())
         try:
             result = method(lab, **options)
+            if hasattr(result, "stream"):
+                for line in result.stream(as_json):
+                    print(line, flush=True)
+                return 0
             damage = lab.damage()
         finally:
             lab.close()
