@@ -95,7 +95,7 @@ def _packets(db: sqlite3.Connection, book: Logbook) -> list[Next]:
             items.append(Next(title, clean(packet.rationale, 400), packet.command))
         rest = packets[_MOST_OF_A_KIND:]
         if rest:
-            told = f"{items[-1].why} So do {run_numbers([packet.number for packet in rest])}."
+            told = f"{items[-1].why} The same goes for {run_numbers([packet.number for packet in rest])}."
             items[-1] = Next(items[-1].title, told, items[-1].command)
     return items
 
