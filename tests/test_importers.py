@@ -419,6 +419,30 @@ def test_strict_json() -> None:
     assert "deeper" in got.fates[3].why
 
 
+def test_nul_bytes_of_a_lost_write_hide_no_run() -> None:
+    table = read(f"{UPSTREAM}\0\0abc1234\t0.9\t44.0\tkeep\tidea\n\0\0\0\n")
+    log = read('\0\0{"val_bpb":0.9,"status":"keep"}\n\0\0\0\n')
+    for got, line in ((table, 2), (log, 1)):
+        assert [(one.line, one.run.status, one.run.metrics["val_bpb"]) for one in got.runs] == [(line, "keep", 0.9)]
+        assert [finding.where for finding in got.findings if finding.rule == "encoding"] == [
+            f"results.tsv:{line}", f"results.tsv:{line + 1}",
+        ]  # fmt: skip
+        assert got.fates[-1].fate == "blank"
+
+
+def test_a_nested_setting_is_one_setting_and_a_number_in_quotes_is_a_number() -> None:
+    (one,) = read('{"params":{"lr":0.1,"opt":{"name":"muon"}},"results":{"val_loss":"0.5","note":"x"}}\n').runs
+    assert one.run.settings == {"lr": 0.1, "opt": '{"name": "muon"}'}
+    assert (one.run.metrics, one.run.meta) == ({"val_loss": 0.5}, {"note": "x"})
+
+
+def test_a_label_and_a_clock_time_are_no_numbers() -> None:
+    got = read("run\ttime\tstatus\tnotes\na\t04:30:00\tkeep\tb\n")
+    assert (got.metric, got.runs[0].run.status) == ("", "keep")
+    text = read("commit,accuracy,status,notes\nabc1234,0.5,keep,b\nand so,abc1235,or not,c\n")
+    assert [fate.fate for fate in text.fates] == ["header", "run", "continuation"]
+
+
 def test_nothing_to_read_is_said() -> None:
     assert (read(b"").format, rules(read(b""))) == ("empty", {"no-runs"})
     got = read("Dear diary,\ntoday I tuned the learning rate.\n")

@@ -1,4 +1,4 @@
-"""From what a log states about its runs to runs: status, metric or none, and a finding where the log was not believed.
+"""What a log states about each run, and the runs made of it: status, metric or none, and findings where it is doubted.
 
 Knows no file format. The rules are the same for every log: a failed run has no metric, a number that is no number
 makes the run invalid, and a word that is not known decides nothing.
@@ -6,197 +6,147 @@ makes the run invalid, and a word that is not known decides nothing.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from memexlab.ledger.types import FAILED, Run, RunStatus
+from memexlab.ledger.types import FAILED, Run, Scalar
 
-from .imported import Better, Fates, Findings, Imported, ImportedRun, Stated
-from .lines import TEXT_LIMIT_CHARS, is_missing
-from .words import better_of, never_zero, plain, status_of, unit_of
+from . import words
+from .imported import ImportedRun, Report
 
-_COMMIT = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
-_META_KEYS = ("status_word", "label", "refused_metric", "stated_metrics")
-
-
-def is_commit(text: str) -> bool:
-    """Whether the text can be a git commit id: 7 to 64 hexadecimal digits."""
-    return _COMMIT.fullmatch(text) is not None
+TEXT_LIMIT_CHARS = 20_000
 
 
-def conclude(
-    form: str,
-    stated: Sequence[Stated],
-    fates: Fates,
-    findings: Findings,
-    campaign: str,
-    metric: str,
-    better: str | None,
-    unit: str = "",
-    stated_better: Better = "",
-) -> Imported:
-    """The import of all that was stated; `metric` names what the log is about, `better` is what the person said."""
-    way: Better = "lower" if better == "lower" else "higher" if better == "higher" else ""
-    way = way or stated_better or (better_of(metric, unit) if metric else "")
-    unit = unit or (unit_of(metric) if metric else "")
-    runs = tuple(_imported(one, number, campaign, findings) for number, one in enumerate(stated, 1))
-    seen = 0
-    for number, (one, read) in enumerate(zip(stated, runs, strict=True), 1):
-        refused = read.run.meta.get("refused_metric")
-        why = f"{one.metric} refused: {refused}" if refused else one.why
-        if one.line > seen:
-            fates.put(one.line, "run", why, number)
-        seen = one.line
-    _report_whole(form, runs, findings, metric, way)
-    return Imported(form, metric, unit, way, runs, fates.close(), findings.close())
+@dataclass(slots=True)
+class Stated:
+    """What a log states about one run: `text` by role, a metric that is no number in `meta`, `why` a row was mended."""
+
+    line: int
+    lines: int = 1
+    metric: str = ""
+    is_first: bool = False
+    why: str = ""
+    text: dict[str, str] = field(default_factory=dict)
+    description: list[str] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, Scalar] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+
+    def take(self, name: str, role: str, value: Any) -> None:
+        """Puts a value where its role says; without a role a number is a metric, and the rest is kept as meta."""
+        if role == "setting" and not isinstance(value, (list, dict)):
+            self.settings[words.SETTING.sub(r"\1", name)] = value
+        elif not role and words.is_number(value):
+            self.metrics.setdefault(name, float(value))
+        elif not fits(role, value):
+            text = value if isinstance(value, str) else json.dumps(value)
+            self.meta[name] = value if len(text) <= TEXT_LIMIT_CHARS else text[:TEXT_LIMIT_CHARS]
+        elif role == "seed":
+            self.seed = int(value)
+        elif role == "description":
+            self.description = value.split("\n")
+        else:
+            self.text[role] = words.instant(value) if role == "at" else str(value).strip()
 
 
-def _report_whole(form: str, runs: Sequence[ImportedRun], findings: Findings, metric: str, better: Better) -> None:
-    command = findings.command
-    if not runs:
-        findings.add(
-            "no-runs",
-            "error",
-            0,
-            "no run was found in this file" if form != "empty" else "the file is empty",
-            "see docs/importing.md for what is read",
-        )
-        return
-    silent = sum("status_word" not in run.run.meta for run in runs)
-    if silent:
-        message = f"{silent:,} of {len(runs):,} runs have no status in the log and are inconclusive"
-        findings.add("no-status", "warning", 0, message, f"{command} --json")
-    if not metric:
-        if not findings.has("no-metric"):
-            message = "no column or field is known to be a metric, so no run has one"
-            findings.add("no-metric", "warning", 0, message, f"{command} --metric NAME")
-        return
-    if not better:
-        findings.add(
-            "unknown-direction",
-            "warning",
-            0,
-            f"the log does not say whether a lower or a higher {metric} is better",
-            f"{command} --better lower",
-        )
-    zeros = sum(run.run.metrics.get(metric) == 0 for run in runs)
-    if zeros and better != "higher":
-        findings.add(
-            "zero-metric",
-            "warning",
-            0,
-            f"{zeros:,} runs state a {metric} of exactly 0, taken as measured",
-            f"{command} --metric NAME",
-        )
-    unmeasured = sum(metric not in run.run.metrics and run.run.status not in FAILED for run in runs)
-    if unmeasured:
-        findings.add(
-            "unmeasured",
-            "info",
-            0,
-            f"{unmeasured:,} runs were judged by the log but state no {metric}",
-            f"{command} --json",
-        )
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A whole log as stated: what it is about, and the names that could have been asked for as its metric."""
+
+    format: str
+    stated: Sequence[Stated]
+    metric: str
+    metric_names: Sequence[str]
+    unit: str = ""
+    better: words.Better = ""
 
 
-def _imported(one: Stated, number: int, campaign: str, findings: Findings) -> ImportedRun:
-    status = _status(one, findings)
-    meta = dict(one.meta)
-    if one.word:
-        meta["status_word"] = one.word
-    commit = one.commit if is_commit(one.commit) else ""
-    label = one.label or ("" if commit or is_missing(one.commit) else one.commit)
-    if label:
-        meta["label"] = label
-    refused = one.refused
-    if not refused and status not in FAILED and one.metrics.get(one.metric) == 0 and never_zero(one.metric, one.unit):
-        refused = "0"
-    if refused and status not in FAILED:
-        findings.add(
-            "metric-refused",
-            "warning",
-            one.line,
-            f"{one.metric} is {_short(refused)}, which is no measurement; the run is kept as invalid",
-            findings.show(one.line),
-        )
-        status = "invalid"
-    if refused:
-        meta["refused_metric"] = _short(refused)
-    metrics: Mapping[str, float] = one.metrics
-    if status in FAILED:
-        told = {name: value for name, value in one.metrics.items() if value != 0}
-        if told:
-            meta["stated_metrics"] = told
-        metrics = {}
-    description = "\n".join(one.description).strip()
+def fits(role: str, value: Any) -> bool:
+    """Whether a value is of use in a role: a whole number as a seed, an instant as a time, mostly text elsewhere."""
+    if role in ("", "id", "setting"):
+        return False
+    if role == "seed":
+        return words.is_number(value) and value == int(value)
+    if role == "at":
+        return bool(words.instant(value))
+    return isinstance(value, str) or (role in ("commit", "parent", "label") and words.is_number(value))
+
+
+def report_whole(log: Log, runs: Sequence[Run], report: Report, asked: str | None, better: words.Better) -> None:
+    """Reports what is wrong with a log as a whole; `asked` is the metric a person named."""
+    metric, names = log.metric, ", ".join(log.metric_names[:20])
+    several = ", ".join([metric, *sorted({one.metric for one in log.stated} - {metric, ""})])
+    silent = sum("status_word" not in run.meta for run in runs)
+    zeros = sum(run.metrics.get(metric) == 0 for run in runs)
+    unmeasured = sum(metric not in run.metrics and run.status not in FAILED for run in runs)
+    odd = {name for one in log.stated for name in one.meta} & {name for one in log.stated for name in one.metrics}
+    told = (
+        (not runs, "no-runs", "the file is empty" if log.format == "empty" else "no run was found in this file"),
+        (metric and several != metric, "several-metrics", f"the log is about {several}; compare only by the same one"),
+        (names and not metric and asked, "no-metric", f"no column or field is called {asked}; there are {names}"),
+        (runs and not metric and not asked, "no-metric", "no column or field is known to be a metric"),
+        (silent, "no-status", f"{silent:,} of {len(runs):,} runs have no status in the log and are inconclusive"),
+        (runs and metric and not better, "unknown-direction", f"the log does not say which way {metric} is better"),
+        (zeros and better != "higher", "zero-metric", f"{zeros:,} runs state a {metric} of exactly 0, kept as 0"),
+        (metric and unmeasured, "unmeasured", f"{unmeasured:,} runs were judged by the log but state no {metric}"),
+        (odd, "odd-cells", f"values of {', '.join(sorted(odd))} that are no numbers were kept as text"),
+    )
+    for applies, rule, message in told:
+        if applies:
+            report.add(rule, 0, message, "error" if asked and rule == "no-metric" else None)
+
+
+def judged(one: Stated, number: int, unit: str, campaign: str, report: Report) -> ImportedRun:
+    """The run made of what was stated; `unit` is that of the metric, as the log has it."""
+    one.text["description"] = "\n".join(one.description).strip()
+    for role, stated in one.text.items():
+        if len(stated) > TEXT_LIMIT_CHARS:
+            report.add("long-text", one.line, f"the {role} has {len(stated):,} characters and is cut")
+    text = {role: stated[:TEXT_LIMIT_CHARS] for role, stated in one.text.items()}
+    word, name, parent = text.get("status", ""), text.get("commit", ""), text.get("parent", "")
+    status = words.status_of(word, is_sweep="commit" not in text and bool(one.settings)) or "inconclusive"
+    if word and not words.status_of(word):
+        report.add("unknown-status", one.line, f"the status word {word[:80]} is not known; the run is inconclusive")
+    refused = "" if one.metric in one.metrics else str(one.meta.pop(one.metric, ""))[:80]
+    if status not in FAILED:
+        if one.metrics.get(one.metric) == 0 and words.never_zero(one.metric, unit):
+            refused = "0"
+        if refused:
+            report.add("metric-refused", one.line, f"{one.metric} is {refused}, no measurement; the run is invalid")
+            status = "invalid"
+    if report.fate(one.line) != "run":  # of two runs on a line, the first has it
+        report.put(one.line, "run", f"{one.metric} refused: {refused}" if refused else one.why, number)
+    failed = status in FAILED
+    commit = name if words.COMMIT.fullmatch(name) else ""
+    own = {
+        "status_word": word,
+        "label": text.get("label") or ("" if commit or words.is_missing(name) else name),
+        "refused_metric": refused,
+        "stated_metrics": {name: value for name, value in one.metrics.items() if failed and value != 0},
+    }
+    spent = {words.SPENT.get(words.plain(name)): value for name, value in reversed(one.metrics.items())}
+    # The role feeds the noise floor: a later run that only mentions the word must not be pooled with the baseline.
+    opens_so = one.is_first and words.plain(text["description"]).split("_")[0] == "baseline"
+    is_baseline = opens_so or "baseline" in (name, words.plain(word))
     run = Run(
         campaign=campaign,
         status=status,
         number=number,
-        role="baseline" if _is_baseline(one, description) else "candidate",
-        description=_cut(description, "description", one.line, findings),
-        hypothesis=_cut(one.hypothesis, "hypothesis", one.line, findings),
-        metrics=metrics,
+        role="baseline" if is_baseline else "candidate",
+        description=text["description"],
+        hypothesis=text.get("hypothesis", ""),
+        metrics={} if failed else one.metrics,
         settings=one.settings,
         commit=commit,
         seed=one.seed,
-        seconds=one.seconds,
-        usd=one.usd,
-        hardware=one.hardware,
+        seconds=spent.get("seconds"),
+        usd=spent.get("usd"),
+        hardware=text.get("hardware", ""),
         self_reported=True,
-        error=_cut(one.error, "error", one.line, findings),
-        meta=meta,
+        error=text.get("error", ""),
+        meta=one.meta | {key: value for key, value in own.items() if value},
     )
-    parent = one.parent if is_commit(one.parent) else ""
-    return ImportedRun(one.line, one.lines, run, parent, one.diff, one.at)
-
-
-def _status(one: Stated, findings: Findings) -> RunStatus:
-    if not one.word:
-        return "inconclusive"
-    known = status_of(one.word, one.is_trial)
-    if known is None:
-        findings.add(
-            "unknown-status",
-            "warning",
-            one.line,
-            f"the status word {_short(one.word)} is not known; the run is inconclusive",
-            "write keep, discard or crash",
-        )
-        return "inconclusive"
-    return known
-
-
-def _is_baseline(one: Stated, description: str) -> bool:
-    # The role feeds the noise floor: a later run that only mentions the word must not be pooled with the baseline.
-    says_so = one.commit == "baseline" or plain(one.word) == "baseline"
-    return says_so or (one.is_first and plain(description).split("_")[0] == "baseline")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _cut(text: str, what: str, line: int, findings: Findings) -> str:
-    if len(text) <= TEXT_LIMIT_CHARS:
-        return text
-    findings.add(
-        "long-text",
-        "warning",
-        line,
-        f"the {what} has {len(text):,} characters; the first {TEXT_LIMIT_CHARS:,} are kept in the run",
-        findings.show(line),
-    )
-    return text[:TEXT_LIMIT_CHARS]
-
-
-def meta_key(name: str) -> str:
-    """A column's name as a key of `Run.meta`, kept apart from the keys that the importers themselves write."""
-    return f"{name} (column)" if name in _META_KEYS else name
-
-
-def most_common_metric(stated: Sequence[Stated]) -> str:
-    """The metric most runs are about, the earliest if several are."""
-    counts = Counter(one.metric for one in stated if one.metric)
-    return counts.most_common(1)[0][0] if counts else ""
+    return ImportedRun(one.line, one.lines, run, parent if words.COMMIT.fullmatch(parent) else "", text.get("at", ""))

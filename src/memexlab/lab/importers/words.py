@@ -1,23 +1,31 @@
-"""The vocabulary of logs in the wild: status words, column names, which way a metric is better.
+"""What the words of logs in the wild mean: numbers, times, status words, names of columns and of metrics.
 
-Everything here is a table or a lookup in one; nothing reads free text.
+Everything here is a pattern or a table, or a lookup in one; nothing reads free text.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any, Literal
 
 from memexlab.ledger.types import RunStatus
 
-from .imported import Better
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
+Better = Literal["lower", "higher", ""]
+_NUMBER = re.compile(r"(?=.{1,64}\Z)[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?", re.ASCII)
+_MARKS = r"[^a-z(){}=:'\"<>]*"
+#: Digits of any script among marks, an exponent, hexadecimal digits, a short unit, NaN, an infinity.
+_MEANT_AS_NUMBER = re.compile(
+    rf"(?=.{{0,64}}\Z)(?:{_MARKS}\d{_MARKS}(?:e{_MARKS})?|0x[0-9a-f]+|\d+(?:\.\d+)?\s?[a-z]{{1,4}}|[+-]*(?:nan|inf(?:inity)?))",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d:?\d\d))?)?", re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair: it cannot be written as UTF-8
+_MISSING = frozenset({"", "-", "--", "n/a", "na", "none", "null", "nil", "?", "tbd", "\u2014", "\u2013"})
 _STATUS_WORDS: dict[RunStatus, str] = {
     "keep": "keep kept keeper accept accepted success successful pass passed improved improvement win winner better"
     " best new_best promote promoted supported confirmed merged baseline advance",
@@ -32,10 +40,11 @@ _STATUS_WORDS: dict[RunStatus, str] = {
     " in_progress planned filed todo provisional neutral",
     "ok": "ok complete completed done finished measured",
 }
-_STATUS: dict[str, RunStatus] = {w: status for status, words in _STATUS_WORDS.items() for w in words.split()}
-_QUALIFIERS = frozenset({"completed", "complete", "confirmed"})
-
-_ROLES_IN_ORDER: dict[str, str] = {
+_STATUS: dict[str, RunStatus] = {word: status for status, words in _STATUS_WORDS.items() for word in words.split()}
+_LEAST_CERTAIN: tuple[RunStatus | None, ...] = (None, "invalid", "inconclusive")  # None: a word that is not known
+_QUALIFIERS = {"completed", "complete", "confirmed"}
+#: Names of each role, the best known first; a role that stands earlier has the first choice.
+_ROLE_NAMES = {
     "commit": "commit sha hash commit_hash commit_sha git_commit git_sha revision",
     "parent": "parent parent_commit parent_sha base_commit",
     "status": "status decision verdict outcome state correctness result_status",
@@ -46,81 +55,119 @@ _ROLES_IN_ORDER: dict[str, str] = {
     "label": "run_id run id trial trial_number number iteration iter exp experiment index name #",
     "seed": "seed random_seed",
     "hardware": "hardware gpu device accelerator",
-    "diff": "diff patch train_diff",
 }
-_ROLES: dict[str, dict[str, int]] = {
-    role: {name: rank for rank, name in enumerate(names.split())} for role, names in _ROLES_IN_ORDER.items()
+_ROLES = {role: {name: rank for rank, name in enumerate(names.split())} for role, names in _ROLE_NAMES.items()}
+#: `lr` of `params.lr`, `hp_lr`, `config/lr`: a column that calls itself a setting.
+SETTING = re.compile(r"(?:params?|hparams?|hp|config|settings?|knobs?)[._/]+(.+)", re.IGNORECASE)
+#: What can be a git commit id.
+COMMIT = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
+#: Names and parts of names by what they say of a number; an `identifier` is a number that measures nothing.
+_NUMBER_NAMES = {
+    "seconds": "wall_seconds wall_time_s wall_time_seconds total_seconds duration_seconds duration_s elapsed_seconds"
+    " elapsed_s seconds training_seconds training_time_s",
+    "usd": "usd cost_usd cost total_cost_usd",
+    "never_zero": "bpb bpc loss nll xent ppl perplexity ms us ns latency seconds secs sec time duration runtime",
+    "lower": "elapsed error errors err mse rmse mae mape wer cer fid regret gap bytes size kb mb gb memory vram cost"
+    " usd failures failed violations misses miss",
+    "higher": "throughput tflops gflops mflops flops accuracy acc f1 auc recall precision sharpe sortino calmar"
+    " score reward return returns speedup bleu rouge win wins winrate pass passed hit hits iou map ndcg mrr elo"
+    " top1 top5 mfu tps qps rps fps profit r2",
+    "resource": "memory vram mem gb mb kb bytes params param steps batch mfu seconds sec secs time wall duration"
+    " elapsed cost usd tokens num count peak depth delta before pct confidence",
+    "held_out": "val valid validation test eval",
+    "identifier": "timestamp date optuna_trial segment step confidence iterationtokens iteration_tokens",
 }
-_SETTING_PREFIX = re.compile(r"(?:params?|hparams?|hp|config|settings?|knobs?)[._/]+(.+)", re.IGNORECASE)
-SECONDS_NAMES = _words(
-    "wall_seconds wall_time_s wall_time_seconds total_seconds duration_seconds duration_s elapsed_seconds"
-    " elapsed_s seconds training_seconds training_time_s"
-)
-USD_NAMES = _words("usd cost_usd cost total_cost_usd")
-
-_LOWER = _words(
-    "bpb bpc loss nll xent ppl perplexity ms us ns latency seconds secs sec time duration runtime"
-    " elapsed error errors err mse rmse mae mape wer cer fid regret gap bytes size kb mb gb memory vram"
-    " cost usd failures failed violations misses miss"
-)
-_HIGHER = _words(
-    "throughput tflops gflops mflops flops accuracy acc f1 auc recall precision sharpe sortino calmar"
-    " score reward return returns speedup bleu rouge win wins winrate pass passed hit hits iou map ndcg"
-    " mrr elo top1 top5 mfu tps qps rps fps profit r2"
-)
+_NUMBERS = {kind: frozenset(words.split()) for kind, words in _NUMBER_NAMES.items()}
+SPENT = {name: kind for kind in ("seconds", "usd") for name in _NUMBERS[kind]}  # what a run spent
+_LOWER = _NUMBERS["never_zero"] | _NUMBERS["lower"]
+_IDENTIFIERS = _NUMBERS["identifier"].union(*(_ROLES[r] for r in ("commit", "parent", "label", "seed", "hardware")))
 _RATE = re.compile(
     r"(?:^|_)(?:tok|token|tokens|req|reqs|requests|samples|images|it|iters|steps|items|rows|ops|queries)_(?:per_)?"
     r"(?:s|sec|second)(?:_|$)|_per_(?:s|sec|second)(?:_|$)"
 )
-_NEVER_ZERO = _words("bpb bpc loss nll xent ppl perplexity ms us ns latency seconds secs sec time duration runtime")
-_RESOURCE = _words(
-    "memory vram mem gb mb kb bytes params param steps batch mfu seconds sec secs time wall duration"
-    " elapsed cost usd tokens num count peak depth delta before pct confidence"
-)
-_PLAIN_NAMES = ("val_bpb", "metric_after", "metric", "objective", "score", "value", "result", "val_loss", "test_loss")
+BEST_KNOWN = ("val_bpb", "metric_after", "metric", "objective", "score", "value", "result", "val_loss", "test_loss")
 _UNITS = {"bpb": "bits per byte", "tflops": "TFLOPS", "gflops": "GFLOPS", "ms": "ms", "us": "us", "seconds": "s",
           "s": "s", "mb": "MB", "gb": "GB", "usd": "USD"}  # fmt: skip
-_SEPARATORS = re.compile(r"[^a-z0-9#]+")
+
+
+def parsed(text: str) -> float | str:
+    """The finite number that `text` is, else the text.
+
+    A number has ASCII digits, perhaps a sign, one decimal point, an exponent. NaN, overflow, underflow to zero, digit
+    separators, units and more than 64 characters make none.
+    """
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    underflow = value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])
+    return value if math.isfinite(value) and not underflow else text
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number and no truth value."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def could_be_number(text: str) -> bool:
+    """Whether a cell stands where a number is expected: missing, NaN, like a number, or a number with a unit."""
+    return is_missing(text) or _MEANT_AS_NUMBER.fullmatch(text) is not None
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell or a field says that there is no value."""
+    return value.lower() in _MISSING if isinstance(value, str) else value in (None, [], {})
+
+
+def instant(stated: Any) -> str:
+    """ISO 8601 of a stated time (a date, an instant, or seconds or milliseconds since 1970), or an empty string."""
+    if isinstance(stated, str) and _DATE.fullmatch(stated.strip()):
+        text = re.sub(" (?=[-+Z])", "", stated.strip()).replace(" ", "T")
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            return ""
+        return text
+    for units_per_second in (1, 1000):
+        if is_number(stated) and 1e9 <= stated / units_per_second < 4e9:
+            return datetime.fromtimestamp(stated / units_per_second, UTC).isoformat()
+    return ""
 
 
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
     """Lower case, words joined by single underscores."""
-    return _SEPARATORS.sub("_", name.lower()).strip("_")
+    return re.sub(r"[^a-z0-9#]+", "_", name.lower()).strip("_")
 
 
 @lru_cache(maxsize=4096)
-def status_of(word: str, is_trial: bool = False) -> RunStatus | None:
+def status_of(word: str, is_sweep: bool = False) -> RunStatus | None:
     """The run status a log's own word stands for, or None if it is not known.
 
-    Compound words (`refuted/tie`, `provisional-supported`) take the least certain part. In a sweep (`is_trial`),
-    success says that the trial ended, not that somebody kept it.
+    Compound words (`refuted/tie`) take the least certain part. In a sweep success says that the trial ended.
     """
     key = plain(word)
-    if is_trial and key in ("success", "successful", "pass", "passed"):
+    if is_sweep and key in ("success", "successful", "pass", "passed"):
         return "ok"
     if key in _STATUS:
         return _STATUS[key]
     parts = key.replace("same_band", "tie").split("_")
-    found = {_STATUS[part] for part in parts if part in _STATUS and part not in _QUALIFIERS}
-    if len(parts) < 2 or not found or any(part not in _STATUS for part in parts):
-        return None
-    for cautious in ("invalid", "inconclusive"):
-        if cautious in found:
-            return "invalid" if cautious == "invalid" else "inconclusive"
+    found = {_STATUS.get(part) for part in parts if part not in _QUALIFIERS}
+    for least_certain in _LEAST_CERTAIN:
+        if least_certain in found:
+            return least_certain
     return found.pop() if len(found) == 1 else None
 
 
-def roles_of(name: str) -> dict[str, int]:
-    """The roles a column or key of this name may have, each with its rank among the names of that role (0 is first)."""
-    key = plain(name)
-    return {role: names[key] for role, names in _ROLES.items() if key in names}
+def assign_roles(names: Sequence[str], usable: Callable[[str, int], bool]) -> list[str]:
+    """The role of each column or field; `setting`, `id` for a number that measures nothing, or empty.
 
-
-def setting_name(name: str) -> str:
-    """`lr` of `params.lr`, `hp_lr`, `config/lr`; empty for a column that does not call itself a setting."""
-    match = _SETTING_PREFIX.fullmatch(name)
-    return match[1] if match else ""
+    A role goes to the best known of its names for which `usable(role, index)` holds.
+    """
+    keys = [plain(name) for name in names]
+    roles = ["setting" if SETTING.fullmatch(name) else "" for name in names]
+    for role, known in _ROLES.items():
+        named = [(known[key], i) for i, key in enumerate(keys) if key in known and not roles[i] and usable(role, i)]
+        if named:
+            roles[min(named)[1]] = role
+    return [role or ("id" if key in _IDENTIFIERS else "") for role, key in zip(roles, keys, strict=True)]
 
 
 def better_of(metric: str, unit: str = "") -> Better:
@@ -129,7 +176,7 @@ def better_of(metric: str, unit: str = "") -> Better:
     if _RATE.search(key):
         return "higher"
     for words in (set(key.split("_")), {plain(unit)}):
-        lower, higher = words & _LOWER, words & _HIGHER
+        lower, higher = words & _LOWER, words & _NUMBERS["higher"]
         if lower or higher:
             return "" if lower and higher else "lower" if lower else "higher"
     return ""
@@ -137,8 +184,7 @@ def better_of(metric: str, unit: str = "") -> Better:
 
 def never_zero(metric: str, unit: str = "") -> bool:
     """Whether 0 cannot be a measurement of this metric: a loss, bits per byte, a perplexity, a time."""
-    key = plain(metric)
-    return not _RATE.search(key) and bool({*key.split("_"), plain(unit)} & _NEVER_ZERO) and better_of(key) != "higher"
+    return bool({*plain(metric).split("_"), plain(unit)} & _NUMBERS["never_zero"]) and better_of(metric) != "higher"
 
 
 def unit_of(metric: str) -> str:
@@ -149,25 +195,27 @@ def unit_of(metric: str) -> str:
     return next((_UNITS[word] for word in reversed(key.split("_")) if word in _UNITS), "")
 
 
+def most_common(names: Iterable[str]) -> str:
+    """The name that is there most often, the earliest of several; empty for none."""
+    ranked = Counter(name for name in names if name).most_common(1)
+    return ranked[0][0] if ranked else ""
+
+
 def choose_metric(names: Sequence[str], wanted: str | None) -> str:
     """The metric a log is about: the wanted one, else the best known name, else the first of `names`; empty for none.
 
     Names that measure what a run used (memory, steps, time) come after names that measure how good it is.
     """
-    by_plain = {plain(name): name for name in reversed(names)}
     if wanted is not None:
-        return by_plain.get(plain(wanted), "")
-    for known in _PLAIN_NAMES:
-        if known in by_plain:
-            return by_plain[known]
+        return next((name for name in names if plain(name) == plain(wanted)), "")
 
-    def rank(name: str) -> int:
-        words = set(plain(name).split("_"))
-        stated = bool(better_of(name))
-        if stated and words & {"val", "valid", "validation", "test", "eval"}:
-            return 0
-        if words & _RESOURCE and not _RATE.search(plain(name)):
-            return 3 if stated else 4
-        return 1 if stated else 2
+    def rank(name: str) -> tuple[int, int]:
+        key, says_better = plain(name), bool(better_of(name))
+        words = set(key.split("_"))
+        if key in BEST_KNOWN:
+            return 0, BEST_KNOWN.index(key)
+        if says_better and words & _NUMBERS["held_out"]:
+            return 1, 0
+        return 3 if words & _NUMBERS["resource"] and not _RATE.search(key) else 2, not says_better
 
     return min(names, key=rank, default="")
