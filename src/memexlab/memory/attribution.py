@@ -101,8 +101,10 @@ def attribute(db: sqlite3.Connection, campaign: str, run: int) -> Attribution:
     """Splits the gain of a run on its nearest ancestor that differs in two knobs; UsageError where there is nothing."""
     book = _Book(db, campaign)
     ours = book.numbered(run)
+    if ours.run not in book.settings:
+        raise UsageError(f"what run {run} changed could not be read, so its gain cannot be split", "memex effects")
     base, knobs = ours, frozenset[str]()
-    while len(knobs) < 2 and (older := book.runs[base.run][2]) is not None and older.run in book.runs:
+    while len(knobs) < 2 and (older := book.runs[base.run][2]) is not None and older.run in book.settings:
         base, knobs = older, book.moved(older.run, ours.run)
     if not knobs:
         raise UsageError(f"run {run} has no measured ancestor that differs in a knob", f"memex attribute {run + 1}")

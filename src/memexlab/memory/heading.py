@@ -28,6 +28,10 @@ _PAIR = re.compile(r"([^\W\d]\w*) ?= ?\(([^\s(),]+), ?([^\s(),]+)\)")
 #: Where it was tried, and not what was tried: the size of the model of that day.
 _CONTEXT = re.compile(r" (?:at|@) D\d+/\d+\b")
 _WORD = re.compile(r"->|[-+]?(?<![\w.])\.?\d[\w.^*/%]*(?:(?<=[eE])[-+]\d+)?|[^\W\d][\w^²]*(?:\[\d+\])?")
+#: A sentence that says why, before the one that says what.
+_WHY = re.compile(r"(?i:bottleneck|problem|observation|symptom|diagnosis): [^\n]*?(?:[.!]\s+|$)")
+#: A name written as in code takes two words as its values: `SYNCHRONOUS off to full`.
+_VALUES = re.compile(r"\b([A-Z][A-Z0-9_]{2,}) (\w+) to (\w+)\b")
 #: Nobody says what was changed later than this.
 MAX_TEXT_CHARS = 500
 
@@ -66,6 +70,7 @@ def _plain(text: str) -> tuple[str, str]:
     text = re.sub(r"[^\S\n]+", " ", text.strip())[:MAX_TEXT_CHARS]
     text = text.replace("−", "-").replace("×", "x").replace("–", "—")
     text = _ARROWS.sub(" -> ", text)
+    text = _VALUES.sub(r"\1 \2 -> \3", _WHY.sub("", text, count=1) if _WHY.match(text) else text)
     label = _LABEL.match(text)
     text = text[label.end() :] if label else text
     first, _, remark = re.split(r"[.!]\s+|\n", text, maxsplit=1)[0].partition("—")

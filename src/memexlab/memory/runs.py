@@ -159,10 +159,13 @@ class Fold:
 
         changes: tuple[Change, ...] = ()
         origin = "settings"
-        if parent is not None and run.settings:
-            old = self.settings_of(parent)
-            changes = changes_between(old, dict(run.settings)) if old else ()
-        if not changes and run.description and not (run.settings and parent is not None):
+        old = self.settings_of(parent) if parent is not None and run.settings else {}
+        if old:
+            defined = self._campaign(run.campaign)
+            # A lab records every knob; elsewhere a knob that is not named was not recorded, and not removed.
+            inherited = {} if defined and defined[2] == "lab" else old
+            changes = changes_between(old, {**inherited, **run.settings})
+        if not changes and run.description and not old:
             changes, origin = changes_in_text(run.description, names.known(self._aliases)), "text"
         self.db.executemany(
             "INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
