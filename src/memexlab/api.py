@@ -152,10 +152,11 @@ class Lab:
         hypothesis: str = "",
         diff: Path | None = None,
         log: Path | None = None,
-        campaign: str = "log",
+        campaign: str | None = None,
         better: Direction | None = None,
         commit: str = "",
         seconds: float | None = None,
+        repeats: int | None = None,
     ) -> Logged:
         """Records a run done by hand or by another tool, and prints its entry id once it is durable.
 
@@ -167,10 +168,11 @@ class Lab:
             hypothesis: why it was tried
             diff: file with the change as a patch
             log: file with the output of the run
-            campaign: runs of one campaign may be compared
+            campaign: runs of one campaign may be compared (default: the only one there is, else log)
             better: which way the metric should go (default: guessed from its name)
             commit: commit it was measured at
             seconds: how long it took
+            repeats: number of the run of which this is another measurement; four of one run make the noise known
         """
         from .results import logged
 
@@ -184,11 +186,16 @@ class Lab:
             hypothesis,
             diff,
             log,
-            campaign,
+            campaign or self._campaign_to_log_in(),
             better,
             commit,
             seconds,
+            repeats,
         )
+
+    def _campaign_to_log_in(self) -> str:
+        rows = self.memory.db.execute("SELECT campaign, origin FROM campaigns LIMIT 2").fetchall()
+        return str(rows[0][0]) if len(rows) == 1 and rows[0][1] != "lab" else "log"
 
     def report(self, *, since: str | None = None, campaign: str | None = None, folder: Path | None = None) -> Reported:
         """Writes the morning report as Markdown, one HTML file and a PNG, and prints its headline.

@@ -44,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": str(error), "exit": error.exit_code}))
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except (FileExistsError, NotADirectoryError, PermissionError, FileNotFoundError) as error:
+        print(f"error: {error.filename or name}: {error.strerror}", file=sys.stderr)
+        print(f"  hint: memex {name} --help", file=sys.stderr)
+        return 4
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -139,10 +139,13 @@ def logged(
     better: Any,
     commit: str,
     seconds: float | None,
+    repeats: int | None,
 ) -> Logged:
     from .lab.importers import better_of
     from .lab.recording import log_run
 
+    if not description.strip():
+        raise UsageError("the description is empty", '--description "what was tried, in a line"')
     values: dict[str, float] = {}
     for name, text in pairs(metric, "metric").items():
         value = number(text)
@@ -162,7 +165,7 @@ def logged(
     entry = log_run(
         memory, run, by, first, better,
         better_of(first) or "lower",
-        read_file(diff, "diff") if diff else None, read_file(log, "log") if log else None,
+        read_file(diff, "diff") if diff else None, read_file(log, "log") if log else None, repeats,
     )  # fmt: skip
     assert isinstance(entry.body, Run)
     return Logged(entry.id, campaign, entry.body.number)

@@ -192,6 +192,7 @@ class _Page:
         found = [
             _Part("Helped", self._effects("low > 0 AND status <> 'stale'", "-gain"), 2),
             _Part("Led to the champion", self._line(), 2),
+            _Part("Settings of the champion, as far as the log says", self._settings()),
             _Part("Hurt", self._effects("high < 0 AND status <> 'stale'", "gain"), 2),
             _Part("Depends on other settings", self._effects("status IN ('reversed', 'conditional')", "-abs(gain)")),
             _Part("Near misses: better so far, not settled", self._near_misses()),
@@ -258,6 +259,13 @@ class _Page:
         """The champion's settings, as far as they are known."""
         return self.known.context(self.known.champion.run) if self.known.champion else {}
 
+    def _settings(self) -> tuple[str, ...]:
+        """In a log without a full record; a lab's champion is told by what differs from the baseline."""
+        if self.origin == "lab":
+            return ()
+        known = sorted((k, v) for k, v in self.settings.items() if v is not None)
+        return tuple(_packed(f"{clean(k, 60)} = {clean(v, 40)}" for k, v in known))
+
     def _stale(self) -> tuple[str, ...]:
         """Only moves that start where the champion stands now."""
         rows = self.db.execute(
@@ -267,12 +275,12 @@ class _Page:
         return tuple(self._effect(row) for row in apply[:12])
 
     def _line(self) -> tuple[str, ...]:
-        """In a log that repeats nothing: the changes of the running best, newest first, each as good as its one run."""
+        """In a log that repeats nothing: the changes of the running best, each as good as its one run."""
         if self.noise.known:
             return ()
         rows = self.db.execute(
             "SELECT r.number, r.description, c.gain FROM champions c JOIN runs r USING (run) WHERE c.campaign = ?"
-            " AND c.gain IS NOT NULL ORDER BY c.since DESC LIMIT 12",
+            " AND c.gain IS NOT NULL ORDER BY c.gain DESC, c.since LIMIT 60",
             (self.campaign,),
         )
         return tuple(

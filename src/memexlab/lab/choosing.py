@@ -77,7 +77,8 @@ class Desk:
         self._crowned = {reign.run for reign in book.reigns}
         line = book.lineage(book.champion) if self.is_lab and book.champion else []
         self._line = {run.run for run in line} if self.is_lab else self._crowned
-        failed = by_cause((run.status, run.error or run.reason, run.number) for run in book.runs if run.failed)
+        told = (run for run in book.runs if run.failed and (run.error or run.reason).strip())
+        failed = by_cause((run.status, run.error or run.reason, run.number) for run in told)
         self._same_cause = {number: tuple(numbers) for numbers in failed.values() for number in numbers}
         self._moved: dict[str, int] = {}  # knob -> the run at which the champion's line moved it last
         self._measured: dict[frozenset[tuple[str, str | None]], int] = {}  # change -> the run that measured it last
@@ -146,7 +147,7 @@ class Desk:
         if run.status == "lost":
             why = f"Run {n} was interrupted ({told}), which says nothing about its idea."
             return Choice("retry", "medium", why, (), self._go_on(run))
-        group = self._same_cause[n]
+        group = self._same_cause.get(n, (n,))
         same = tuple(number for number in group[:5] if number != n)[:4]
         others = len(group) - 1
         also = f" {plural(others, 'other run')} failed alike, such as {run_numbers(same)}." if others else ""
@@ -273,6 +274,11 @@ class Desk:
     def _race(self, run: LoggedRun) -> str:
         """A race against the champion; the champion itself against the one before it, or a look where it cannot run."""
         champion = self.book.champion if run is not self.book.champion else self.gain(run)[1]
+        if not self.is_lab and run.commit:
+            told = ("--repeats", str(run.number), "--description", "again", "--status", "keep")
+            return command(
+                "memex", "log", *told, "--metric", f"{self.book.metric}=VALUE", "--campaign", self.book.campaign
+            )
         if not self.is_lab or champion is None or champion.commit == run.commit or not run.commit:
             return self._look(run)
         pairs = str(min(_MOST_PAIRS, max(2, self._pairs(self.gain(run)[0]))))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePath
 
-from ..ledger import Draft, Entry, Finding, Ref, Run, Source, UsageError
+from ..ledger import Draft, Entry, Finding, Ref, Run, RunRole, RunStatus, Source, UsageError
 from ..memory import Memory
 from .campaign import Better
 from .importers import Imported, read_log
@@ -162,11 +163,23 @@ def log_run(
     guess: Better,
     diff: bytes | None,
     log: bytes | None,
+    repeats: int | None = None,
 ) -> Entry:
-    """Lands one run measured elsewhere and returns its entry, durable."""
+    """Lands one run measured elsewhere and returns its entry, durable.
+
+    It is taken to be made from the champion, whose settings it has but for those it names; with `repeats` it is that
+    run again, with its settings and commit, and its value counts as fresh.
+    """
     definition = define(
         memory, run.campaign, by, {"better": better}, metric=metric, better=better or guess, origin="log"
     )
+    assert isinstance(definition.body, Source)
+    compared = str(definition.body.meta.get("metric", ""))
+    if run.metrics and compared not in run.metrics:
+        raise UsageError(
+            f"campaign {run.campaign} compares {compared}, and this run has {', '.join(run.metrics)}",
+            f"--metric {compared}=VALUE, or another --campaign",
+        )
     refs = [Ref("from", definition.id)]
     if diff is not None:
         refs.append(Ref("diff", memory.blobs.put(diff)))
@@ -174,12 +187,32 @@ def log_run(
         refs.append(Ref("log", memory.blobs.put(log)))
 
     def drafts() -> list[Draft]:
-        number = last_number(memory, run.campaign) + 1
-        parent = memory.db.execute(
-            "SELECT e.id FROM champions c JOIN entries e ON e.seq = c.run WHERE c.campaign = ? AND c.until IS NULL",
-            (run.campaign,),
+        found = memory.db.execute(
+            "SELECT e.id, r.role, r.commit_id, e.body FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ?1"
+            " AND CASE WHEN ?2 IS NULL THEN r.run IN (SELECT run FROM champions WHERE until IS NULL)"
+            " ELSE number = ?2 END",
+            (run.campaign, repeats),
         ).fetchone()
-        lineage = (Ref("parent", parent[0]),) if parent else ()
-        return [Draft(f"run:{run.campaign}/{number}", replace(run, number=number), (*refs, *lineage))]
+        body = replace(run, number=last_number(memory, run.campaign) + 1)
+        if repeats is not None:
+            body = _as_repeat(body, repeats, found)
+        elif found and run.settings:
+            body = replace(body, settings={**json.loads(found[3]).get("settings", {}), **run.settings})
+        lineage = (Ref("parent", found[0]),) if found else ()
+        return [Draft(f"run:{run.campaign}/{body.number}", body, (*refs, *lineage))]
 
     return memory.land(drafts, by)[0]
+
+
+def _as_repeat(run: Run, repeats: int, found: tuple[str, str, str, str] | None) -> Run:
+    if found is None:
+        raise UsageError(f"campaign {run.campaign} has no run {repeats} to repeat", "memex registry")
+    _, role, commit, body = found
+    if not commit:
+        raise UsageError(
+            f"run {repeats} names no commit, so nothing says that this is the same code",
+            "log it without --repeats, and name the commit of both with --commit",
+        )
+    again: RunRole = "baseline" if role == "baseline" else "pair"
+    status: RunStatus = "ok" if run.status in ("keep", "discard") else run.status
+    return replace(run, role=again, status=status, commit=commit, settings=json.loads(body).get("settings", {}))

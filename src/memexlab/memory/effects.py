@@ -89,8 +89,9 @@ class CampaignEffects:
 
     def __init__(self, db: sqlite3.Connection, campaign: str) -> None:
         self.db, self.campaign = db, campaign
-        row = db.execute("SELECT better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+        row = db.execute("SELECT better, origin FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
         self.better: Better = "higher" if row and row[0] == "higher" else "lower"
+        self.is_lab = bool(row) and row[1] == "lab"
         self._sides: dict[int, Side | None] = {}
         self._contexts: dict[int, Context] = {}
         self._moved: dict[int, frozenset[str]] = {}
@@ -294,12 +295,11 @@ class CampaignEffects:
         if run not in self._contexts:
             rows = self.db.execute("SELECT knob, value FROM settings WHERE run = ?", (run,))
             found: dict[str, str | None] = dict(rows.fetchall())
-            if not found:
+            if not found or not self.is_lab:  # outside a lab a knob that is not named was not recorded
                 row = self.db.execute("SELECT number FROM runs WHERE run = ?", (run,)).fetchone()
-                for since, knob, _, new in self._replayed if row else ():
-                    if since <= row[0]:
-                        found[knob] = new
-                found = {knob: old for _, knob, old, _ in reversed(self._replayed)} | found
+                replayed = {knob: old for _, knob, old, _ in reversed(self._replayed)}
+                replayed |= {knob: new for since, knob, _, new in self._replayed if row and since <= row[0]}
+                found = replayed | found
             self._contexts[run] = found
         return self._contexts[run]
 
