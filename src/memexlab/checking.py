@@ -10,10 +10,13 @@ from .lab.wording import clean
 from .ledger import Scalar, UsageError
 from .memory import Memory
 from .memory.changes import Change, changes_between, changes_in_source, changes_in_text
+from .memory.effects import CampaignEffects
+from .memory.heading import heading_of
 from .memory.history import history_from
 from .memory.knobs import settings
-from .memory.names import Aliases, known
+from .memory.names import Aliases, known, normal_knob
 from .memory.novelty import Guard, Mode, Replayed, check, replay
+from .memory.runs import cells
 
 _UNREAD = Change("<module>", "", None, None, "edit", None)
 _WIDTH = 100
@@ -79,10 +82,13 @@ def check_idea(
     does not exist and for an idea with neither description nor diff.
     """
     _known(memory, campaign)
+    if as_of is not None and as_of < 0:
+        raise UsageError(f"--as-of is {as_of}", "a run number, such as --as-of 40")
     if not description.strip() and not diff:
         raise UsageError("there is no idea to check", 'memex check "LR 0.04 to 0.05"')
     changes, read_from = _read(description, diff, known(memory.index.aliases))
     history = history_from(memory.db, campaign, None if as_of is None else as_of + 1)
+    changes = _as_meant(memory, campaign, changes, description) if diff is None else changes
     return Checked(check(changes, description, history, history.settings(), mode), campaign, mode, read_from)
 
 
@@ -111,6 +117,20 @@ def _data(guard: Guard) -> dict[str, object]:
 
 
 # --- reading
+
+
+def _as_meant(memory: Memory, campaign: str, changes: tuple[Change, ...], description: str) -> tuple[Change, ...]:
+    """ "Revert LR 0.2 to 0.1" undoes 0.1 -> 0.2 where 0.2 stands now, though as a title it would undo 0.2 -> 0.1."""
+    if not heading_of(description).undone:
+        return changes
+    known = CampaignEffects(memory.db, campaign)
+    settings = known.context(known.champion.run) if known.champion else {}
+    now = {normal_knob(name): value for name, value in settings.items()}
+    stands = [c.old is not None and now.get(normal_knob(c.knob), c.old) == cells(c.new)[0] for c in changes]
+    if not stands or not all(stands):
+        return changes
+    back = (changes_between({c.knob: c.new}, {c.knob: c.old}) for c in changes)
+    return tuple(change for found in back for change in found)
 
 
 def _read(description: str, diff: str | tuple[str, str] | None, aliases: Aliases) -> tuple[tuple[Change, ...], str]:

@@ -130,8 +130,10 @@ class Retracted:
 
 def next_up(memory: Memory, campaign: str | None, limit: int = 8) -> Queue:
     """The queue of a campaign, of the newest one where none is named."""
+    if limit < 1:
+        raise UsageError(f"--limit is {limit}", "a number above 0, such as --limit 8")
     name = campaign_of(memory, campaign)
-    return Queue(name, tuple(ranked(memory.db, name)), tuple(too_good(memory.db, name)), max(1, limit))
+    return Queue(name, tuple(ranked(memory.db, name)), tuple(too_good(memory.db, name)), limit)
 
 
 def standings(memory: Memory, campaign: str | None, as_of: int | None = None) -> Standings:

@@ -35,6 +35,8 @@ MOST_MATCHES = 5
 MOST_CITED = 8
 #: From this share of common words on, descriptions that cannot be typed read alike; never enough to block.
 ALIKE = 0.6
+#: An idea whose longest word is shorter than this is not looked for by its words.
+_LEAST_LETTERS = 4
 _TOLD = {"kept": "was kept", "lost": "lost", "unclear": "showed neither gain nor loss", "failed": "failed"}
 
 
@@ -200,11 +202,30 @@ class _Idea:
                 differs = "the other way" if opposite else _written(past.changes)
                 same = normal_name(self.knobs[0].knob) if self.knobs else "the words"
                 matches.append(Match(past.run, 0.5, _TOLD[past.evidence], same, differs))
+        if not matches and self.knobs:
+            knobs = ", ".join(dict.fromkeys(normal_name(change.knob) for change in self.knobs))
+            return self._guard("novel", (), f"no earlier run is known to have moved {knobs}")
         if not matches:
-            return self._guard("novel", (), "no earlier run made this change or moved the same knob")
+            return self._worded_like(found)
         matches = matches[:MOST_MATCHES]
         told = f"{_runs(matches)} moved the same knob, to another value or the other way"
         return self._guard("incremental_followup", tuple(matches), told)
+
+    def _worded_like(self, found: Sequence[Past]) -> Guard:
+        """Of an idea that names no setting: runs that have most of its words, which a person should read."""
+        mine = _left(self.description)
+        shares = [(len(mine & _left(past.description)) / max(1, len(mine)), past) for past in found]
+        shares = sorted(((s, p) for s, p in shares if s >= ALIKE), key=lambda pair: (-pair[0], -pair[1].run))
+        if not shares or max(map(len, mine), default=0) < _LEAST_LETTERS:
+            told = "no earlier description reads alike; no setting could be read from this, so only words were compared"
+            return self._guard("novel", (), told)
+        matches = tuple(
+            Match(past.run, round(0.5 * share, 2), _TOLD[past.evidence], "most of the words", "what else it says")
+            for share, past in shares[:MOST_MATCHES]
+        )
+        told = f"{_runs(matches)} {'has' if len(matches) == 1 else 'have'} most of its words"
+        told += ", and no setting could be read from it: read before running it"
+        return self._guard("incremental_followup", matches, told)
 
     def _moved(self, past: Past, moves: Sequence[Move]) -> tuple[list[str], list[int]]:
         """What changed since a run in a way that could matter, in words, and the kept runs that cannot be read."""
