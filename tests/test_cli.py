@@ -15,7 +15,7 @@ from memexlab import Lab
 from memexlab.api import COMMANDS
 from memexlab.cli import _parser, main
 from memexlab.founding import init_lab
-from memexlab.ledger import FileLedger
+from memexlab.ledger import FileLedger, UsageError
 
 ROOT = Path(__file__).parents[1]
 
@@ -292,3 +292,67 @@ def test_a_lab_names_its_own_knobs_and_other_names_fold_again(tmp_path: Path) ->
     with (root / "memex.toml").open("a") as file:
         file.write('\n[aliases]\n"zorp factor" = "zorp"\n')
     assert Lab(root).memory.db.execute(read).fetchall() == [("zorp", "2", "4")]
+
+
+LOG = "commit\tval_bpb\tstatus\tdescription\na1b2c3d\t1.0\tkeep\tbaseline\nb2c3d4e\t0.9\tkeep\tmatrix LR 0.02 to 0.04\n"
+
+
+def imported_lab(tmp_path: Path) -> Lab:
+    init_lab(tmp_path / "lab", "none")
+    (tmp_path / "r.tsv").write_text(LOG)
+    lab = Lab(tmp_path / "lab")
+    lab.import_(tmp_path / "r.tsv", campaign="mar")
+    return lab
+
+
+def test_a_knob_that_is_not_named_was_not_removed(tmp_path: Path) -> None:
+    lab = imported_lab(tmp_path)
+    lab.log(description="softcap 15 to 20", status="keep", metric=["val_bpb=0.8"], set_=["softcap=20", "depth=9"])
+    lab.log(description="warmdown up", status="discard", metric=["val_bpb=0.85"], set_=["depth=10"])
+    changes = lab.memory.db.execute(
+        "SELECT r.number, c.knob, c.old, c.new FROM changes c JOIN runs r USING (run) WHERE r.number > 2"
+    ).fetchall()
+    assert changes == [(3, "softcap", "15", "20"), (4, "depth", "9", "10")]
+    assert lab.check("softcap 15 to 20").guard.matches[0].run == 3  # type: ignore[union-attr]
+    settings = lab.memory.db.execute("SELECT knob, value FROM settings WHERE run = (SELECT max(run) FROM runs)")
+    assert dict(settings.fetchall()) == {"depth": "10", "softcap": "20"}
+
+
+def test_four_repeats_make_the_noise_known_and_belong_to_their_run(tmp_path: Path) -> None:
+    lab = imported_lab(tmp_path)
+    assert "Noise: unknown" in lab.brief().text
+    for value in (0.91, 0.92, 0.9, 0.93):
+        lab.log(description="again", status="keep", metric=[f"val_bpb={value}"], repeats=2)
+    assert "Noise: sigma 0.013 for one run" in lab.brief().text
+    assert lab.registry().registry.champion.level == pytest.approx(0.915)  # type: ignore[union-attr]
+    assert lab.memory.db.execute("SELECT count(*) FROM runs WHERE role = 'candidate'").fetchone() == (1,)
+    with pytest.raises(UsageError, match="has no run 99 to repeat"):
+        lab.log(description="again", status="keep", metric=["val_bpb=1"], repeats=99)
+
+
+def test_a_run_without_the_metric_of_its_campaign_is_refused(tmp_path: Path) -> None:
+    lab = imported_lab(tmp_path)
+    with pytest.raises(UsageError, match="campaign mar compares val_bpb"):
+        lab.log(description="x", status="keep", metric=["loss=1"])
+    with pytest.raises(UsageError, match="description is empty"):
+        lab.log(description=" ", status="keep", metric=["val_bpb=1"])
+
+
+def test_a_file_without_runs_makes_no_campaign(tmp_path: Path) -> None:
+    lab = imported_lab(tmp_path)
+    (tmp_path / "notes.md").write_text("# notes\n\nNothing measured here.\n")
+    with pytest.raises(UsageError, match="holds no run"):
+        lab.import_(tmp_path / "notes.md")
+    assert lab.memory.db.execute("SELECT campaign FROM campaigns").fetchall() == [("mar",)]
+
+
+@pytest.mark.parametrize("command", [["init"], ["report", "--folder"]])
+def test_a_file_where_a_folder_is_wanted_is_said_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    imported_lab(tmp_path).close()
+    (tmp_path / "file").write_text("x")
+    assert main(["--lab", str(tmp_path / "lab"), *command, str(tmp_path / "file")]) == 4
+    said = capsys.readouterr().err
+    assert str(tmp_path / "file") in said
+    assert "hint:" in said

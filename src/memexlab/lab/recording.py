@@ -93,6 +93,9 @@ def import_log(
 ) -> ImportResult:
     """Reads a log and lands its runs; a row that landed before, from this file or a shorter one, is not added."""
     imported = read_log(data, PurePath(name).name, campaign, metric, better)
+    if not imported.runs:
+        told = "; ".join(f"{f.where}: {f.message}" for f in imported.findings[:3])
+        raise UsageError(f"{name} holds no run that could be read{f' ({told})' if told else ''}", f"head -5 {name}")
     blob = memory.blobs.put(data)
     definition = define(
         memory,

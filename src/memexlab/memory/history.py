@@ -20,10 +20,12 @@ from .names import WORDS, normal_knob
 from .repeats import words_left
 from .runs import cells
 
-Evidence = Literal["kept", "lost", "unclear", "failed"]
+Evidence = Literal["kept", "promising", "lost", "unclear", "failed"]
 
 #: A run that measured less than this many standard errors below the champion is within noise, not a loss.
 NOISE_Z = -1.0
+#: An open run that screened above this many standard errors looked better: overtaken, or its race was not decided.
+PROMISING_Z = 1.0
 #: Two ways to write a number that may be one value are never further apart: 131072 and 128K.
 _ROUNDED = 0.03
 _LATEST = 10
@@ -176,6 +178,8 @@ class History:
     def _evidence(self, status: str, value: float | None, champion: float | None, z: float | None) -> Evidence:
         """A run thrown away that measured no loss is unclear: within noise, or no worse than the champion of then."""
         evidence = _EVIDENCE[status]
+        if evidence == "unclear" and z is not None and z > PROMISING_Z:
+            return "promising"
         if evidence != "lost":
             return evidence
         if z is not None:

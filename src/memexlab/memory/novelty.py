@@ -37,7 +37,10 @@ MOST_CITED = 8
 ALIKE = 0.6
 #: An idea whose longest word is shorter than this is not looked for by its words.
 _LEAST_LETTERS = 4
-_TOLD = {"kept": "was kept", "lost": "lost", "unclear": "showed neither gain nor loss", "failed": "failed"}
+_TOLD = {
+    "kept": "was kept", "promising": "looked better, which was not settled", "lost": "lost",
+    "unclear": "showed neither gain nor loss", "failed": "failed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,9 @@ class _Idea:
                 f"{_runs(by['lost'])} made the same change and lost, and no setting that could matter has changed since"
             )
             return "repeat_failure", told, True
+        if by["promising"]:
+            told = f"{_runs(by['promising'])} made the same change and looked better, which was never settled"
+            return "known_success", f"{told}: measure it again rather than anew", False
         if by["unclear"]:
             told = (
                 f"{_runs(by['unclear'])} made the same change under the same settings and showed neither gain nor loss"
