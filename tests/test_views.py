@@ -233,6 +233,8 @@ def test_every_table_is_documented_and_hashed(tmp_path: Path) -> None:
     db = sqlite3.connect(":memory:")
     db.executescript(schema.TABLES)
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    # The word index says nothing that `passages` does not say.
+    tables = {table for table in tables if not table.startswith("passage_words")}
     assert tables - {"meta", "damage"} == set(schema.HASHED)
     for table, columns in schema.POSITIONS.items():
         names = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}

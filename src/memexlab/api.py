@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from .asking import Answered
     from .checking import Checked, ReplayTable
     from .deciding import Queue, Retracted, Standings
     from .explaining import EffectTable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .memory.attribution import Attribution
     from .results import Logged, Rebuilt, Table, Text
     from .running import NightOutcome, Raced, Reported
+    from .searching import Found, Ingested
     from .watching import Watch
 
 Status = Literal["keep", "discard", "crash", "timeout", "invalid", "inconclusive"]
@@ -347,6 +349,21 @@ class Lab:
 
         return retraction(self.memory, run, why, person(), campaign, back=True)
 
+    def ask(self, question: str, *, as_of: str | None = None, campaign: str | None = None) -> Answered:
+        """Answers a question about the runs, with the SQL that made the answer; says so where it does not know.
+
+        For example: best val_bpb before run 50; was weight tying tried; how many runs crashed. More: docs/ask.md
+
+        Arguments:
+            question: in words
+            as_of: as if only the runs up to this number, or before this date, were known
+            campaign: the campaign (default: the newest)
+        """
+        from .asking import answered
+        from .deciding import campaign_of
+
+        return answered(self.memory, campaign_of(self.memory, campaign), question, as_of)
+
     def sql(self, query: str = "", *, limit: int = 1000, seconds: float = 10.0, schema: bool = False) -> Table | Text:
         """Reads the views with SQL: runs, settings, changes, champions, verdicts, entries and more.
 
@@ -361,6 +378,30 @@ class Lab:
         from .results import ask_sql
 
         return ask_sql(self.memory, query, limit, seconds, schema)
+
+    def ingest(self, file: Path) -> Ingested:
+        """Takes in documents, one JSON object a line: id, title, text, and if known date, author, url.
+
+        The same file again adds nothing; a changed document supersedes itself. A bad line is named and left out.
+
+        Arguments:
+            file: the documents
+        """
+        from .searching import ingest
+
+        return ingest(self.memory, person(), file)
+
+    def search(self, text: str = "", *, k: int = 10, queries: Path | None = None) -> Found:
+        """Finds documents by free words, over what they share names with too; each with its best passage.
+
+        Arguments:
+            text: what to look for
+            k: how many documents
+            queries: instead of text, a file with an id and a query a line; prints JSON
+        """
+        from .searching import search
+
+        return search(self.memory, text, k, queries)
 
     def watch(self, *, since: int | None = None, subject: str = "", seconds: float | None = None) -> Watch:
         """Prints entries as they land, in order, by whoever landed them; stop it with Ctrl-C.
@@ -403,7 +444,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "registry": Lab.registry,
     "retract": Lab.retract,
     "reinstate": Lab.reinstate,
+    "ask": Lab.ask,
     "sql": Lab.sql,
+    "ingest": Lab.ingest,
+    "search": Lab.search,
     "watch": Lab.watch,
     "rebuild": Lab.rebuild,
     "doctor": Lab.doctor,

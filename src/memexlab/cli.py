@@ -122,7 +122,7 @@ def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) 
         # Only what the arguments name is imported there; what a command returns is not, to keep start-up short.
         kind, many = _kind(eval(parameter.annotation, vars(api)))
         text = helps.get(name, "").replace("%", "%%")
-        flag = "--" + name.rstrip("_").replace("_", "-")
+        flag = ("--" if len(name) > 1 else "-") + name.rstrip("_").replace("_", "-")
         extra: dict[str, Any] = {"help": text}
         if typing.get_origin(kind) is Literal:
             extra["choices"] = typing.get_args(kind)

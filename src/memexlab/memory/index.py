@@ -17,9 +17,9 @@ from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 
-from ..ledger import Cursor, Entry, FileLedger, Finding, OutsideError
+from ..ledger import Blobs, Cursor, Entry, FileLedger, Finding, OutsideError
 from ..ledger.wire import body_to, dumps, entry_from
-from . import runs, schema
+from . import passages, runs, schema
 
 _TAIL_BYTES = 64
 _CHECKPOINT_BYTES = 32_000_000
@@ -34,6 +34,7 @@ class Index:
 
     def __init__(self, path: Path, ledger: FileLedger, aliases: Mapping[str, str] | None = None) -> None:
         self.path, self.ledger, self.aliases = path, ledger, aliases or {}
+        self.blobs = Blobs(ledger.folder.parent / "blobs")
         # As text, because joining paths would cost more than the looks at the files that `catch_up` takes.
         self._path_text, self._ledger_text = str(path), str(ledger.folder)
         self._db: sqlite3.Connection | None = None
@@ -180,11 +181,14 @@ class Index:
         db.execute("BEGIN IMMEDIATE")
         try:
             fold = runs.Fold(db, self.aliases)
+            documents = passages.Passages(db, self.blobs)
             before = cursor
             later = self._drop_indexes() if cursor == Cursor() else []
             for batch in self.ledger.read(cursor, findings.append):
                 for line in batch.lines:
-                    self._fold_entry(line.entry(), fold)
+                    entry = line.entry()
+                    if self._fold_entry(entry, fold) and (finding := documents.apply(entry)) is not None:
+                        findings.append(finding)
                     if progress is not None and line.seq % 1000 == 999:
                         progress(line.seq + 1)
                 cursor = batch.cursor
@@ -235,11 +239,11 @@ class Index:
             self.db.execute(f"DROP INDEX {name}")
         return [sql for _, sql in found]
 
-    def _fold_entry(self, entry: Entry, fold: runs.Fold) -> None:
+    def _fold_entry(self, entry: Entry, fold: runs.Fold) -> bool:
         db = self.db
         known = db.execute("SELECT 1 FROM entries WHERE id = ? OR key = ?", (entry.id, entry.key)).fetchone()
         if known:
-            return  # the same entry in two merged ledgers, or one key landed in both: the first counts
+            return False  # the same entry in two merged ledgers, or one key landed in both: the first counts
         db.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -256,6 +260,7 @@ class Index:
                 ],
             )
         fold.apply(entry)
+        return True
 
     def _stored_cursor(self) -> tuple[Cursor, str]:
         row = self.db.execute("SELECT value FROM meta WHERE name = 'cursor'").fetchone()

@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 3
+VERSION = 4
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -178,6 +178,30 @@ CREATE TABLE champions(
   PRIMARY KEY(campaign, since)
 ) WITHOUT ROWID;
 
+-- documents that were ingested and that nothing superseded
+CREATE TABLE documents(
+  entry INTEGER PRIMARY KEY,    -- entries.seq of the document
+  document TEXT NOT NULL,       -- its id, as whoever ingested it named it
+  title TEXT NOT NULL,
+  author TEXT NOT NULL,
+  published TEXT NOT NULL,      -- the date it was given, or ''
+  url TEXT NOT NULL,
+  chars INTEGER NOT NULL        -- length of its text
+);
+CREATE INDEX documents_document ON documents(document);
+
+-- documents cut at paragraph ends; passage_words is the FTS5 index over them, by rowid
+CREATE TABLE passages(
+  entry INTEGER NOT NULL,       -- the document
+  start INTEGER NOT NULL, end INTEGER NOT NULL, -- where it stands in the text of the document, in characters
+  text TEXT NOT NULL,
+  names TEXT NOT NULL           -- names and years it mentions, one a line, in lower case without accents
+);
+CREATE INDEX passages_entry ON passages(entry);
+CREATE VIRTUAL TABLE passage_words USING fts5(
+  title, text, content='', tokenize='porter unicode61 remove_diacritics 2'
+);
+
 -- what is wrong with the ledger; empty is good
 CREATE TABLE damage(
   place TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL, message TEXT NOT NULL, hint TEXT NOT NULL
@@ -222,6 +246,8 @@ POSITIONS: dict[str, tuple[str, ...]] = {
     "measurements": ("run", "against"),
     "champions": ("run",),
     "doubted": ("entry", "run", "retracted"),
+    "documents": ("entry",),
+    "passages": ("entry",),
 }
 #: Tables that `logical_hash` covers.
 HASHED: tuple[str, ...] = (
@@ -237,4 +263,6 @@ HASHED: tuple[str, ...] = (
     "effects",
     "champions",
     "doubted",
+    "documents",
+    "passages",
 )

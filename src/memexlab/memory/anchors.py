@@ -1,0 +1,200 @@
+"""Anchors in time: "before the first run with optimizer = muon" as a range of run numbers.
+
+It knows runs, settings, changes and champions. It does not know what is asked of the range. An anchor that cannot be
+found raises NotHere: a question with it has no answer.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+
+class NotHere(Exception):
+    """What a question speaks of is not in this memory; the message names what is nearest to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A setting as it was when the run was measured: `sign` is one of = <> < <= > >=."""
+
+    knob: str
+    sign: str
+    value: str | float
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a phrase names: settings with values, knobs alone (each with its family), and words that name neither."""
+
+    conditions: tuple[Condition, ...]
+    knobs: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Run numbers from `first` to `last`, both included; `why` are the queries that found the anchors."""
+
+    first: int | None = None
+    last: int | None = None
+    why: tuple[str, ...] = ()
+    before: str | None = None  # an instant that the runs must be older than
+    since: str | None = None
+
+
+#: No limit in time.
+ANYTIME = Window()
+
+_RUN = r"(?:the )?(?:runs?|experiments?|trials?|iterations?)? ?(?:number |no\.? |#)?(\d{1,9})\b"
+_DATE = r"(\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d)?z?)?)(?![\d-])"
+_CHAMPION = r"(?:the )?(?:(?:last |latest )?(?:champion (?:last )?(?:changed|change|switch)|improvement|new champion))"
+_EVENT = (
+    r"(?:the )?(?P<which>first|last|latest) (?:run|experiment|trial|time|change|use)?"
+    r" ?(?:with|using|that used|that had|under|where|to|of|we (?:used|tried|changed|touched))? ?(?:the )?(?P<a>.+)"
+    r"|we (?:first |ever )?(?:touched|tried|used|changed|introduced) (?:the )?(?P<b>.+)"
+    r"|(?:we |the |it )?(?:switch(?:ed)?|moved?|changed|went)(?: over)?(?P<back> back)? to (?:the )?(?P<c>.+)"
+)
+_END = (
+    r"(?= (?:and before|and after|with|where|whose|when|while|under|that|which|were|was|did|had|have)\b|[,?;.]? *$|, )"
+)
+_POINT = rf"(?:{_RUN}|{_DATE}|{_CHAMPION}|.+?)"
+_BETWEEN = re.compile(rf"\b(?:between|from) (?P<one>.+?) (?:and|to|until) (?P<two>{_POINT}){_END}")
+_SIDE = re.compile(
+    rf"\b(?P<side>before|prior to|until|up to|after|since|following) (?P<one>(?:.*?\bwith [^ ]+.*?|{_POINT})){_END}"
+)
+_COUNTED = re.compile(
+    r"\b(?:in|of|over|within|among|during)? ?(?:the )?(?P<end>last|first|latest|past) (?P<n>\d{1,9})"
+    r" (?:runs|experiments|trials)\b"
+)
+_AT = re.compile(rf"\b(?:at|in|by|as of|of|for|during|after|when) {_RUN}(?: (?:finished|ended|was done|landed))?")
+
+
+class Anchors:
+    """Reads the anchors of a question about one campaign of which the first `last` runs are known."""
+
+    def __init__(self, db: sqlite3.Connection, campaign: str, last: int, read: Callable[[str], Terms]) -> None:
+        self.db, self.campaign, self.last, self.read = db, campaign, last, read
+        self.why: list[str] = []
+
+    def windows(self, text: str) -> tuple[Window, str]:
+        """The range that a question names, and the question without it."""
+        window = Window()
+        for _ in range(3):
+            if found := _COUNTED.search(text):
+                n = int(found["n"])
+                narrow = Window(last=n) if found["end"] == "first" else Window(first=self.last - n + 1)
+                window, text = self._cut(window, narrow), without(text, found)
+                continue
+            if found := _BETWEEN.search(text):
+                a = self._point(found["one"])
+                b = self._point(found["two"], after=a if isinstance(a, int) else 0)
+                upper = self._side("until" if re.fullmatch(_RUN, found["two"]) else "before", b)
+                window, text = self._cut(self._cut(window, self._side("from", a)), upper), without(text, found)
+                continue
+            found = _SIDE.search(text)
+            if found is None:
+                break
+            side = {"prior to": "before", "up to": "until", "following": "after"}.get(found["side"], found["side"])
+            if side == "since" and not re.match(_RUN, found["one"]):
+                side = "from"
+            window, text = self._cut(window, self._side(side, self._point(found["one"]))), without(text, found)
+        return replace(window, why=tuple(self.why)), text
+
+    def at(self, text: str) -> tuple[int | None, str]:
+        """The run of "at run 40", and the question without it."""
+        found = _AT.search(text)
+        if found is None:
+            return None, text
+        return self._number(int(found[1])), without(text, found)
+
+    def _number(self, number: int) -> int:
+        if not 1 <= number <= self.last:
+            raise NotHere(f"there is no run {number} (runs 1 to {self.last} are known)")
+        return number
+
+    def _point(self, text: str, after: int = 0) -> int | str:
+        """A run number, or a date as text."""
+        text = text.strip(" ,.?!")
+        if (found := re.fullmatch(_DATE, text)) is not None:
+            return found[1].upper().replace(" ", "T")
+        if (found := re.fullmatch(_RUN, text)) is not None:
+            return self._number(int(found[1]))
+        if re.fullmatch(_CHAMPION, text):
+            reigns = f"champions WHERE campaign = {quoted(self.campaign)} AND since <= {self.last}"
+            return self._first(f"SELECT max(since) FROM {reigns}", text)
+        if (found := re.fullmatch(_EVENT, text)) is not None:
+            terms = self.read(found["a"] or found["b"] or found["c"])
+            if not terms.words and len(terms.conditions) + len(terms.knobs) == 1:
+                return self._event(terms, found, text, after)
+        raise NotHere(f"no such moment: {text[:80]}")
+
+    def _event(self, terms: Terms, found: re.Match[str], text: str, after: int) -> int:
+        runs = f"runs r WHERE r.campaign = {quoted(self.campaign)} AND r.number BETWEEN {after + 1} AND {self.last}"
+        best = "max" if found["which"] in ("last", "latest") else "min"
+        if terms.knobs:
+            names = ", ".join(quoted(knob) for knob in terms.knobs[0])
+            return self._first(
+                f"SELECT {best}(r.number) FROM changes c JOIN {runs.replace(' WHERE', ' USING (run) WHERE')}"
+                f" AND c.knob IN ({names})", text,
+            )  # fmt: skip
+        condition = terms.conditions[0]
+        held, other = self._held(condition, "="), self._held(condition, "<>")
+        if found["c"]:  # a switch: the run before had another value; back: the value had held before that
+            was = f"SELECT 1 FROM runs p WHERE p.campaign = r.campaign AND p.number = r.number - 1 AND {other}"
+            ever = runs.replace(f"BETWEEN {after + 1} ", "BETWEEN 1 ")
+            back = f" AND r.number > (SELECT r.number FROM {ever} AND {held} ORDER BY r.number LIMIT 1)"
+            before = f" AND EXISTS ({was.replace('r.run', 'p.run')}){back if found['back'] else ''}"
+            return self._first(f"SELECT r.number FROM {runs} AND {held}{before} ORDER BY r.number LIMIT 1", text)
+        order = "DESC" if best == "max" else "ASC"
+        return self._first(f"SELECT r.number FROM {runs} AND {held} ORDER BY r.number {order} LIMIT 1", text)
+
+    def _held(self, condition: Condition, sign: str) -> str:
+        opposite = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "<>": "=", "=": "<>"}
+        sign = condition.sign if sign == "=" else opposite[condition.sign]
+        knob, test = quoted(condition.knob), compared("s", sign, condition.value)
+        changed = compared("c", sign, condition.value)
+        return (
+            f"(EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
+            f" OR EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob = {knob} AND {changed}))"
+        )
+
+    def _first(self, sql: str, text: str) -> int:
+        [number] = self.db.execute(sql).fetchone() or (None,)
+        self.why.append(f"{text[:80]} is run {number}: {sql}")
+        if number is None:
+            raise NotHere(f"no such moment: {text[:80]}")
+        return int(number)
+
+    def _side(self, side: str, point: int | str) -> Window:
+        if isinstance(point, str):
+            return Window(before=point) if side in ("before", "until") else Window(since=point)
+        if side in ("before", "until"):
+            return Window(last=point - (side == "before"))
+        return Window(first=point + (side in ("after", "since")))
+
+    def _cut(self, one: Window, two: Window) -> Window:
+        firsts, lasts = ([n for n in ends if n is not None] for ends in ((one.first, two.first), (one.last, two.last)))
+        return Window(
+            max(firsts, default=None), min(lasts, default=None), (), two.before or one.before, two.since or one.since
+        )
+
+
+def compared(table: str, sign: str, value: str | float) -> str:
+    """A test of a value in `settings` or in `changes` (table alias s or c), numbers as numbers."""
+    if isinstance(value, float):
+        number = "s.number" if table == "s" else "CAST(c.new AS REAL)"
+        given = " AND c.new GLOB '*[0-9]*'" if table == "c" else ""
+        return f"{number} {sign} {value!r}{given}"
+    return f"{'s.value' if table == 's' else 'c.new'} {sign} {quoted(value)} COLLATE NOCASE"
+
+
+def quoted(text: str) -> str:
+    """SQL's own way to write a text."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def without(text: str, found: re.Match[str]) -> str:
+    return f"{text[: found.start()]} {text[found.end() :]}"

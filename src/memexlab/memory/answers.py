@@ -1,0 +1,380 @@
+"""From a typed question to SQL over the documented tables, and from its rows to an answer with evidence.
+
+Every number comes from the SQL that is shown. What the memory does not hold has the answer "not in this memory".
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..ledger import FAILED, UsageError
+from .anchors import ANYTIME, Condition, NotHere, compared, quoted
+from .names import SHIPPED, Aliases
+from .questions import Question, in_words, read_question
+from .registry import registry
+from .runs import STATUS_OF_DECISION
+
+_FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
+_SHOWN = 12
+_MOST_REFS = 200
+_OWN = "r.role IN ('candidate', 'baseline')"
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`value` is a number, a text, an object or a list of run numbers; None where the memory does not know.
+
+    `refs` are entry ids of the runs it rests on, the first 200; `confidence` is exact, words (runs were found by words
+    of their descriptions) or none.
+    """
+
+    question: str
+    kind: str
+    value: Any
+    text: str
+    sql: str
+    refs: tuple[str, ...]
+    as_of: int
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One campaign as it was known: its terms, its newest run, and the instant after which nothing counts."""
+
+    db: sqlite3.Connection
+    campaign: str
+    metric: str
+    lower: bool
+    last: int
+    cut: str | None
+
+
+def ask(
+    db: sqlite3.Connection, campaign: str, question: str, as_of: str | int | None = None, aliases: Aliases = SHIPPED
+) -> Answer:
+    """The answer to a question about one campaign, when only the runs up to `as_of` (a number or a date) were known.
+
+    Raises UsageError for a campaign that nobody defined; never for a question.
+    """
+    scene = _scene(db, campaign, as_of)
+    try:
+        asked = read_question(db, campaign, question, scene.last, aliases)
+        return _KINDS[asked.kind](scene, question, asked)
+    except NotHere as why:
+        return Answer(question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
+
+
+def _scene(db: sqlite3.Connection, campaign: str, as_of: str | int | None) -> Scene:
+    terms = db.execute("SELECT metric, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+    if terms is None:
+        raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
+    [last] = db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (campaign,)).fetchone()
+    last, cut = last or 0, None
+    if as_of is not None:
+        text = str(as_of).strip()
+        if text.isdecimal() and len(text) < 10:
+            last = min(last, int(text))
+            [cut] = db.execute(
+                "SELECT e.at FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ? AND r.number > ?"
+                " ORDER BY r.number LIMIT 1", (campaign, last),
+            ).fetchone() or (None,)  # fmt: skip
+        else:
+            cut = text
+            [found] = db.execute(
+                "SELECT max(number) FROM runs WHERE campaign = ? AND at < ?", (campaign, cut)
+            ).fetchone()
+            last = found or 0
+    return Scene(db, campaign, terms[0], terms[1] != "higher", last, cut)
+
+
+def _status(scene: Scene) -> str:
+    """The status of a run, by the verdicts that were known; SQL."""
+    if scene.cut is None:
+        return "r.status"
+    cases = " ".join(f"WHEN '{decision}' THEN '{status}'" for decision, status in STATUS_OF_DECISION.items())
+    body = "(SELECT json_extract(b.body, '$.status') FROM entries b WHERE b.seq = r.run)"
+    return (
+        f"iif(r.verdict = '', r.status, coalesce((SELECT CASE v.decision {cases} END FROM verdicts v JOIN entries e ON"
+        f" e.seq = v.seq WHERE v.run = r.run AND e.at < {quoted(scene.cut)} AND NOT EXISTS (SELECT 1 FROM refs x JOIN"
+        " entries y ON y.seq = x.seq WHERE x.target = e.id AND x.role IN ('retracts', 'supersedes') AND y.at <"
+        f" {quoted(scene.cut)}) ORDER BY v.decision = 'retract' DESC, e.at DESC, e.id DESC LIMIT 1), {body}))"
+    )
+
+
+def _held(scene: Scene, condition: Condition) -> str:
+    """The run was measured under this setting, as recorded or as typed changes of champions up to it say; SQL."""
+    knob = quoted(condition.knob)
+    if _has_settings(scene, condition.knob):
+        test = compared("s", condition.sign, condition.value)
+        return f"EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
+    then = _replayed(scene, condition.knob)
+    if isinstance(condition.value, float):
+        return f"abs(CAST({then} AS REAL) - {condition.value!r}) <= 1e-9" if condition.sign == "=" else (
+            f"CAST({then} AS REAL) {condition.sign} {condition.value!r}")  # fmt: skip
+    return f"{then} {condition.sign} {quoted(condition.value)} COLLATE NOCASE"
+
+
+def _replayed(scene: Scene, knob: str) -> str:
+    """What is known of a setting at run `r` of a log without settings, else NULL; SQL."""
+    name, campaign = quoted(knob), quoted(scene.campaign)
+    of_champions = (
+        f"FROM champions k JOIN changes c USING (run) WHERE k.campaign = {campaign} AND c.knob = {name} AND k.since"
+    )
+    return (
+        f"coalesce((SELECT c.new FROM changes c WHERE c.run = r.run AND c.knob = {name} AND c.new IS NOT NULL LIMIT 1),"
+        f" (SELECT c.new {of_champions} < r.number ORDER BY k.since DESC LIMIT 1),"
+        f" (SELECT c.old {of_champions} > r.number AND k.since <= {scene.last} ORDER BY k.since LIMIT 1))"
+    )
+
+
+def _where(scene: Scene, q: Question, *, changed: bool = True) -> str:
+    """What the question says of a run `r`; SQL."""
+    first, last = q.window.first or 1, scene.last if q.window.last is None else min(scene.last, q.window.last)
+    # Without anchors a best is found by a walk in the order of values: the plus keeps the planner off the numbers.
+    free = "+" if q.window == ANYTIME and q.kind in ("best", "worst") else ""
+    parts = [f"r.campaign = {quoted(scene.campaign)}", f"{free}r.number BETWEEN {first} AND {last}", _OWN]
+    parts += [f"r.at < {quoted(q.window.before)}"] if q.window.before else []
+    parts += [f"r.at >= {quoted(q.window.since)}"] if q.window.since else []
+    parts += [_held(scene, condition) for condition in q.conditions]
+    for family in q.knobs if changed else ():
+        parts.append(f"EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob IN ({_list(family)}))")
+    if q.words:
+        parts.append(in_words(q.words))
+    if q.status:
+        wanted = _FAILED if q.status == "failed" else "'crash'" if q.status == "crash" else quoted(q.status)
+        parts.append(f"{_status(scene)} IN ({wanted})")
+    return " AND ".join(parts)
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(quoted(name) for name in names)
+
+
+def _rows(scene: Scene, q: Question, sql: str) -> tuple[str, list[Row]]:
+    """The SQL as it is shown, with the anchors it rests on, and its rows."""
+    shown = "".join(f"-- {why}\n" for why in q.window.why) + sql
+    return shown, scene.db.execute(shown).fetchall()
+
+
+def _made(scene: Scene, text: str, q: Question, value: Any, told: str, sql: str, refs: Sequence[str]) -> Answer:
+    """What rests on changes that were read from descriptions may lack runs, and says so."""
+    newest = "(SELECT run FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 1)"
+    recorded = scene.db.execute(f"SELECT EXISTS(SELECT 1 FROM settings WHERE run = {newest})", (scene.campaign,))
+    read = q.kind in ("tried", "helped", "hurt", "count") and (q.knobs or q.conditions) and not recorded.fetchone()[0]
+    sure = "words" if q.words or read else "exact"
+    return Answer(text, q.kind, value, told, sql, tuple(dict.fromkeys(refs))[:_MOST_REFS], scene.last, sure)
+
+
+def _line(row: Row) -> str:
+    measured = "not measured" if row[3] is None else f"{row[3]:.6g}"
+    return f"run {row[0]} ({row[2]}, {measured}): {' '.join(row[4].split())[:100]}"
+
+
+def _extreme(scene: Scene, text: str, q: Question) -> Answer:
+    metric, lower = q.metric or scene.metric, scene.lower if q.lowest is None else q.lowest
+    if metric != scene.metric and q.lowest is None:
+        raise NotHere(f"whether a lower {metric} is better; ask for the lowest or the highest")
+    ascending = lower != (q.kind == "worst" and q.lowest is None)
+    value, joined = "r.value", ""
+    if metric != scene.metric:
+        value, joined = "m.value", f" JOIN metrics m ON m.run = r.run AND m.name = {quoted(metric)}"
+    sql, rows = _rows(
+        scene, q,
+        f"SELECT r.number, r.id, {_status(scene)} AS status, {value} AS value, r.description FROM runs r{joined} WHERE"
+        f" {_where(scene, q)} AND {value} IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED})"
+        f" ORDER BY {value} {'ASC' if ascending else 'DESC'}, r.number LIMIT 1",
+    )  # fmt: skip
+    if not rows:
+        raise NotHere("no run was measured that fits")
+    [row] = rows
+    return _made(
+        scene, text, q, {"run": row[0], "value": row[3]}, f"{metric} {row[3]:.6g}, {_line(row)}", sql, [row[1]]
+    )
+
+
+def _runs(scene: Scene, text: str, q: Question) -> Answer:
+    """tried, helped, hurt and changed: runs that fit, in order."""
+    kept = {"helped": "= 'keep'", "changed": "= 'keep'", "hurt": "= 'discard'"}.get(q.kind)
+    judged = f" AND {_status(scene)} {kept} AND EXISTS (SELECT 1 FROM changes d WHERE d.run = r.run)" if kept else ""
+    conditions = q.conditions
+    if (
+        q.kind == "tried"
+    ):  # "was K = V tried" asks for runs that went there; where settings are recorded, for all with it
+        conditions = tuple(c for c in conditions if _has_settings(scene, c.knob))
+        for c in q.conditions:
+            if c not in conditions:
+                test = compared("c", c.sign, c.value)
+                moved = f"c.knob = {quoted(c.knob)} AND {test}"
+                judged += f" AND EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved})"
+    asked = Question(q.kind, q.window, conditions, q.knobs, q.words, q.status)
+    sql, rows = _rows(
+        scene, q,
+        f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description FROM runs r"
+        f" WHERE {_where(scene, asked)}{judged} ORDER BY r.number",
+    )  # fmt: skip
+    if not rows and q.kind == "tried":
+        raise NotHere("no run that fits")
+    told = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
+    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, 'tried it')}"
+    lines = [_line(row) for row in rows[:_SHOWN]] + (
+        [f"... and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else []
+    )
+    return _made(scene, text, q, [row[0] for row in rows], "\n".join([head, *lines]), sql, [row[1] for row in rows])
+
+
+def _has_settings(scene: Scene, knob: str) -> bool:
+    return bool(scene.db.execute(
+        "SELECT EXISTS(SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ?)",
+        (knob, scene.campaign),
+    ).fetchone()[0])  # fmt: skip
+
+
+def _count(scene: Scene, text: str, q: Question) -> Answer:
+    sql, rows = _rows(scene, q, f"SELECT r.number, r.id FROM runs r WHERE {_where(scene, q)} ORDER BY r.number")
+    numbers = ", ".join(str(row[0]) for row in rows[:_SHOWN]) + (", ..." if len(rows) > _SHOWN else "")
+    told = f"{len(rows)} run{'s' * (len(rows) != 1)}{f': {numbers}' if rows else ''}"
+    return _made(scene, text, q, len(rows), told, sql, [row[1] for row in rows])
+
+
+def _champion(scene: Scene, text: str, q: Question) -> Answer:
+    at = min(n for n in (scene.last, q.at, q.window.last) if n is not None)
+    sql, rows = _rows(
+        scene, q,
+        f"SELECT r.number, r.id, {_status(scene)} AS status, k.value, r.description FROM champions k JOIN runs r"
+        f" USING (run) WHERE k.campaign = {quoted(scene.campaign)} AND k.since <= {at} ORDER BY k.since DESC LIMIT 1",
+    )  # fmt: skip
+    if not rows:
+        raise NotHere("no champion then")
+    if scene.cut is not None:
+        then = registry(scene.db, scene.campaign, at).champion
+        if then is None or then.number != rows[0][0]:
+            raise NotHere(f"a later verdict changed who reigned; memex registry --as-of {at} shows what was known then")
+    return _made(scene, text, q, rows[0][0], _line(rows[0]), sql, [rows[0][1]])
+
+
+def _setting(scene: Scene, text: str, q: Question) -> Answer:
+    """The best setting of a knob: that of the best run where settings are recorded, else the last that was kept."""
+    [family] = q.knobs[:1]
+    if len(q.knobs) != 1 or len(family) != 1:
+        raise NotHere(f"one knob is needed, not {', '.join(name for names in q.knobs for name in names)[:200]}")
+    if _has_settings(scene, family[0]):
+        then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(family[0])})"
+        order = f"r.value {'ASC' if scene.lower else 'DESC'}, r.number"
+        fits = f"r.value IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED}) AND {then} IS NOT NULL"
+    else:
+        then, order = _replayed(scene, family[0]), "r.number DESC"
+        fits = "EXISTS (SELECT 1 FROM champions k WHERE k.run = r.run)"
+    asked = _where(scene, q, changed=False)
+    own = f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description"
+    sql, rows = _rows(
+        scene, q,
+        f"{own}, {then} AS setting FROM runs r WHERE {asked} AND {fits} ORDER BY {order} LIMIT 1",
+    )  # fmt: skip
+    if rows and rows[0][5] is None:  # never changed by a champion: what every try started from
+        sql, rows = _rows(
+            scene, q,
+            f"{own}, c.old FROM runs r JOIN changes c USING (run) WHERE {asked} AND c.knob = {quoted(family[0])}"
+            " AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1",
+        )  # fmt: skip
+    if not rows:
+        raise NotHere(f"no value of {family[0]}")
+    return _made(scene, text, q, _typed(rows[0][5]), f"{family[0]} = {rows[0][5]}, {_line(rows[0])}", sql, [rows[0][1]])
+
+
+def _value(scene: Scene, text: str, q: Question) -> Answer:
+    [family] = q.knobs
+    if len(family) != 1:
+        raise NotHere(f"one knob is needed, not {', '.join(family)[:200]}")
+    then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(family[0])})"
+    then = then if _has_settings(scene, family[0]) else _replayed(scene, family[0])
+    sql, rows = _rows(
+        scene, q,
+        f"SELECT r.number, r.id, r.status, r.value, r.description, {then} AS setting FROM runs r WHERE r.campaign ="
+        f" {quoted(scene.campaign)} AND r.number = {q.at} ORDER BY r.id LIMIT 1",
+    )  # fmt: skip
+    if not rows or rows[0][5] is None:
+        raise NotHere(f"the value of {family[0]} at run {q.at}")
+    return _made(scene, text, q, _typed(rows[0][5]), f"{family[0]} = {rows[0][5]} at run {q.at}", sql, [rows[0][1]])
+
+
+def _typed(value: str) -> Any:
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _run(scene: Scene, text: str, q: Question) -> Answer:
+    sql, rows = _rows(
+        scene, q,
+        f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description, r.reason FROM runs r WHERE"
+        f" r.campaign = {quoted(scene.campaign)} AND r.number = {q.at}",
+    )  # fmt: skip
+    if not rows or (q.metric and rows[0][3] is None):
+        raise NotHere(f"no measurement of run {q.at}")
+    value = {"run": q.at, "value": rows[0][3]} if q.metric else rows[0][2]
+    return _made(scene, text, q, value, _line(rows[0]), sql, [rows[0][1]])
+
+
+def _compare(scene: Scene, text: str, q: Question) -> Answer:
+    """common and differ: settings of two runs; of logs without settings, the knobs that both of them changed."""
+    one, two = q.runs
+    own = f"SELECT run FROM runs WHERE campaign = {quoted(scene.campaign)} AND number"
+    sides = [f"({own} = {number} ORDER BY id LIMIT 1)" for number in q.runs]
+    equal = "a.value IS b.value" if q.kind == "common" else "a.value IS NOT b.value"
+    select = "SELECT a.knob, a.value, b.value FROM settings a"
+    both = f"b ON b.run = {sides[1]} AND b.knob = a.knob"
+    sql = f"{select} JOIN settings {both} WHERE a.run = {sides[0]} AND {equal}"
+    if q.kind == "differ":
+        sql = f"{select} LEFT JOIN settings {both} WHERE a.run = {sides[0]} AND {equal}" + (
+            f" UNION SELECT b.knob, NULL, b.value FROM settings b WHERE b.run = {sides[1]} AND NOT EXISTS"
+            f" (SELECT 1 FROM settings a WHERE a.run = {sides[0]} AND a.knob = b.knob)"
+        )
+    if not scene.db.execute(f"SELECT EXISTS(SELECT 1 FROM settings WHERE run IN ({', '.join(sides)}))").fetchone()[0]:
+        at = "EXISTS (SELECT 1 FROM changes b WHERE b.run = {} AND b.knob = a.knob{})"
+        same = at.format(sides[1], "") if q.kind == "common" else f"NOT {at.format(sides[1], ' AND b.new IS a.new')}"
+        sql = f"SELECT DISTINCT a.knob, a.old, a.new FROM changes a WHERE a.run = {sides[0]} AND {same}"
+        if q.kind == "differ":
+            other = at.format(sides[0], " AND b.new IS a.new")
+            sql += (
+                f" UNION SELECT DISTINCT a.knob, a.old, a.new FROM changes a WHERE a.run = {sides[1]} AND NOT {other}"
+            )
+    sql, rows = _rows(scene, q, f"{sql} ORDER BY 1")
+    refs = [row[0] for row in scene.db.execute(f"SELECT id FROM runs WHERE run IN ({', '.join(sides)})")]
+    told = (
+        ", ".join(f"{row[0]} ({row[1]}{'' if row[1] == row[2] else f' and {row[2]}'})" for row in rows)
+        or "nothing recorded"
+    )
+    names = list(dict.fromkeys(row[0] for row in rows))
+    return _made(scene, text, q, names, f"runs {one} and {two}: {told}", sql, refs)
+
+
+def _unresolved(scene: Scene, text: str, q: Question) -> Answer:
+    if scene.cut is not None:
+        raise NotHere("effects are known as of now only; ask without --as-of")
+    knobs = f" AND f.knob IN ({_list([n for names in q.knobs for n in names])})" if q.knobs else ""
+    sql, rows = _rows(
+        scene, q,
+        "SELECT f.knob, f.old, f.new, f.gain, f.runs_to_settle, f.runs FROM effects f WHERE f.campaign ="
+        f" {quoted(scene.campaign)} AND f.status = 'unresolved'{knobs} ORDER BY abs(f.gain) DESC, f.knob, f.old, f.new",
+    )  # fmt: skip
+    numbers = [n for row in rows for n in json.loads(row[5])][:_MOST_REFS]
+    refs = scene.db.execute(
+        f"SELECT id FROM runs WHERE campaign = ? AND number IN ({', '.join(map(str, numbers))})", (scene.campaign,)
+    )
+    changes = [f"{row[0]}: {row[1]} to {row[2]}" for row in rows]
+    told = "\n".join([f"{len(rows)} changes are unresolved", *changes[:_SHOWN]])
+    return _made(scene, text, q, changes, told, sql, [row[0] for row in refs])
+
+
+_KINDS: dict[str, Callable[[Scene, str, Question], Answer]] = {
+    "best": _extreme, "worst": _extreme, "helped": _runs, "hurt": _runs, "tried": _runs, "changed": _runs,
+    "count": _count, "champion": _champion, "setting": _setting, "value": _value, "run": _run, "common": _compare,
+    "differ": _compare, "unresolved": _unresolved,
+}  # fmt: skip

@@ -1,0 +1,153 @@
+"""Questions in words: the grammar, anchors on planted histories, what was known then, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memexlab.lab.recording import import_log
+from memexlab.ledger import Draft, Entry, Ref, Run, Source, Verdict
+from memexlab.memory import Memory
+from memexlab.memory.answers import Answer, ask
+from memexlab.memory.sql import query
+
+LOGS = Path(__file__).parent / "data" / "logs"
+HOSTILE = [
+    "", " ", "?", "'", '"', "%", "\x00", "best", "best best best", "between and", "before before", "run",
+    "run 0", "a" * 5000, "run 99999999999999999999", "best val_bpb before run 9999999",
+    "'; DROP TABLE runs; --", "was ' tried", "*/ -- \n x", "best val_bpb with depth = ' OR 1=1",
+    "was x\x00y tried", "was \ud800 tried", "最好的 val_bpb", "🧪" * 50, "(((((", "before the first run with",
+    "between run 40 and the switch back to", "best in the last 0 runs", "NEAR(a b)", "\\", "\\d+[",
+    "how many how many how many", "what do runs 1 and 1 have in common", "1e999 layers", "x" + " and" * 300,
+    "val_bpb",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mar8(tmp_path_factory: pytest.TempPathFactory) -> Memory:
+    memory = Memory(tmp_path_factory.mktemp("mar8"))
+    log = LOGS / "mar8.results.tsv"
+    import_log(memory, log.read_bytes(), log.name, "code:test", "mar8", None, None)
+    return memory
+
+
+class Planted:
+    """A campaign whose runs have settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.memory, self.runs = Memory(folder), list[Entry]()
+        meta = {"metric": "loss", "better": "lower", "origin": "import"}
+        self.memory.land([Draft("campaign:c", Source("c", meta=meta))], "code:test")
+
+    def run(self, value: float, status: Any = "discard", **settings: Any) -> Entry:
+        number = len(self.runs) + 1
+        run = Run("c", status, number, "candidate", f"run {number}", metrics={"loss": value}, settings=settings)
+        refs = (Ref("parent", self.runs[-1].id),) if self.runs else ()
+        self.runs += self.memory.land([Draft(f"run:c/{number}", run, refs)], "code:test")
+        return self.runs[-1]
+
+    def ask(self, question: str, as_of: str | int | None = None) -> Answer:
+        return ask(self.memory.db, "c", question, as_of)
+
+
+@pytest.fixture
+def switches(tmp_path: Path) -> Planted:
+    """adamw, adamw, muon, muon, adamw, with fewer and fewer layers; run 3 is the best of all."""
+    made = Planted(tmp_path)
+    made.run(5.0, "keep", optimizer="adamw", depth=12)
+    made.run(4.0, "keep", optimizer="adamw", depth=12)
+    made.run(1.0, "keep", optimizer="muon", depth=8)
+    made.run(3.0, optimizer="muon", depth=6)
+    made.run(2.0, optimizer="adamw", depth=6)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("question", "run"),
+    [
+        ("best loss before the first run with optimizer = muon", 2),
+        ("best loss before we switched to muon", 2),
+        ("best loss since we switched to muon", 3),
+        ("best loss between run 4 and the switch back to adamw", 4),
+        ("best loss after the switch back to adamw", None),
+        ("best loss since the champion changed", 3),
+        ("best loss in the last 2 runs", 5),
+        ("best loss with fewer than 8 layers", 5),
+        ("best loss with fewer than 8 layers and optimizer = muon", 4),
+        ("lowest loss where depth is at least 12", 2),
+        ("best loss before the first run with optimizer = sgd", None),
+        ("worst loss", 1),
+        ("best loss before the first run with optimizer = adamw", None),
+    ],
+)
+def test_an_anchor_is_found_in_time(switches: Planted, question: str, run: int | None) -> None:
+    answer = switches.ask(question)
+    if run is None:
+        assert (answer.kind, answer.value, answer.refs) == ("unknown", None, ())
+    else:
+        assert answer.value["run"] == run
+        assert answer.refs == (switches.runs[run - 1].id,)
+
+
+def test_a_join_is_over_the_settings_of_then(switches: Planted) -> None:
+    assert switches.ask("which optimizer settings produced improvements with at least 8 layers").value == [3]
+    assert switches.ask("which optimizer settings produced improvements with fewer than 8 layers").value == []
+
+
+def test_settings_are_compared_run_by_run(switches: Planted) -> None:
+    assert switches.ask("what do runs 3 and 4 have in common").value == ["optimizer"]
+    assert switches.ask("how do runs 3 and 4 differ").value == ["depth"]
+    assert switches.ask("what was the depth in run 4").value == 6
+    assert switches.ask("which depth worked best").value == 8
+
+
+def test_as_of_knows_no_later_run_and_no_later_verdict(switches: Planted) -> None:
+    assert switches.ask("best loss", 2).value == {"run": 2, "value": 4.0}
+    before = switches.ask("how many runs were kept", 4).value
+    judged = switches.runs[1]
+    switches.memory.land(
+        [Draft("run:c/2", Verdict("discard", "it was noise", {}), (Ref("tests", judged.id),))], "code:test"
+    )
+    assert before == switches.ask("how many runs were kept", 4).value == 3
+    assert switches.ask("how many runs were kept").value == 2
+    assert switches.ask("best loss", "1999-01-01").kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["was label smoothing tried", "best accuracy", "who is the president of France", "best val_bpb with depth = purple",
+     "best val_bpb on Tuesdays", "was dropout tried", "what was the dropout in run 4", "why is muon good"],
+)  # fmt: skip
+def test_what_is_not_here_is_not_answered(mar8: Memory, question: str) -> None:
+    answer = ask(mar8.db, "mar8", question)
+    assert (answer.kind, answer.value, answer.confidence) == ("unknown", None, "none")
+    assert answer.text.startswith("not in this memory")
+
+
+def test_an_unknown_name_is_told_the_nearest(mar8: Memory) -> None:
+    assert "softcap" in ask(mar8.db, "mar8", "was softcapp tried").text
+
+
+@pytest.mark.parametrize("as_of", [None, 3, "2020-01-01", "'; --", "-1"])
+@pytest.mark.parametrize("question", HOSTILE)
+def test_no_question_raises(mar8: Memory, question: str, as_of: str | int | None) -> None:
+    assert isinstance(json.dumps(ask(mar8.db, "mar8", question, as_of).value), str)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["best val_bpb", "best val_bpb before we first touched the RoPE base", "how many runs crashed", "best softcap",
+     "what do runs 14 and 38 have in common", "who was champion at run 40", "was weight tying tried",
+     "what was the unembedding LR at run 30", "what changed between run 100 and run 126", "what is unresolved",
+     "which warmdown settings hurt", "what happened in run 16", "how do runs 2 and 3 differ"],
+)  # fmt: skip
+def test_the_sql_that_is_shown_runs_read_only(mar8: Memory, question: str) -> None:
+    answer = ask(mar8.db, "mar8", question)
+    assert answer.kind != "unknown"
+    rows = query(mar8.index.path, answer.sql).rows
+    assert rows == mar8.db.execute(answer.sql).fetchall()[:1000]
+    if isinstance(answer.value, list) and answer.kind in ("tried", "hurt", "changed"):
+        assert [row[0] for row in rows] == answer.value

@@ -1,0 +1,195 @@
+"""Documents in, ranked passages out: nothing raises, nothing is doubled, and names lead to the second document."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memexlab import Lab, cli
+from memexlab.founding import init_lab
+from memexlab.ledger import UsageError
+from memexlab.memory.passages import PASSAGE_CHARS, cut, names
+from memexlab.memory.retrieval import Searcher, match_expression
+from memexlab.searching import Ingested, ingest, search
+
+HOSTILE = [
+    "", " ", "\x00", '"', '"unclosed', "*", "AND", "OR OR", "NOT x", "NEAR(a b, 99999999999)", "title:secret", "-x",
+    "(((",    "^x", "{title}: x", "don't", "GB/s", "a_b", "\ud800",
+    "𝒳 ﷽", "x" * 100_000, "word " * 50_000, "'; DROP TABLE runs; --",
+    "%s%n", "\u202e abc", "🏳0🌈", "字" * 5_000,
+]  # fmt: skip
+DOCUMENTS = [
+    {"id": "film", "title": "The Glass Harbour", "text": "The Glass Harbour is a 1931 film directed by Orla Venn."},
+    {"id": "person", "title": "Orla Venn", "text": "Orla Venn grew up in Tessaly, the child of a miller."},
+    {"id": "other", "title": "Harbour engineering", "text": "A harbour is built of stone; glass is not used in it."},
+    {
+        "id": "director",
+        "title": "Film director",
+        "text": "A director leads the making of a film. Where was cinema born?",
+    },
+    {"id": "tokyo", "title": "東京", "text": "東京は日本の首都である。人口は一千四百万人。"},
+    {"id": "beijing", "title": "北京", "text": "北京是中华人民共和国的首都,历史悠久。"},
+    {"id": "cafe", "title": "Café Müller", "text": "Café Müller opened in Wuppertal."},
+]
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    init_lab(tmp_path / "lab", "none")
+    return Lab(tmp_path / "lab")
+
+
+def take(lab: Lab, documents: list[dict[str, Any]]) -> Ingested:
+    file = lab.root / "documents.jsonl"
+    file.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    return ingest(lab.memory, "human:test", file)
+
+
+def sources(lab: Lab, text: str, limit: int = 10) -> list[str]:
+    return [hit.source for hit in Searcher(lab.memory.db).search(text, limit)]
+
+
+def by_words(lab: Lab, text: str) -> list[str]:
+    sql = "SELECT document FROM documents d JOIN passages p USING (entry) WHERE p.rowid = ?"
+    return [lab.memory.db.execute(sql, (row,)).fetchone()[0] for row, _ in Searcher(lab.memory.db).by_words(text)]
+
+
+def test_no_text_raises(lab: Lab) -> None:
+    assert sources(lab, "anything") == []
+    take(lab, DOCUMENTS)
+    searcher = Searcher(lab.memory.db)
+    for text in HOSTILE:
+        for hit in searcher.search(text, 5):
+            assert hit.score > 0
+    assert searcher.search("", 5) == []
+
+
+def test_a_name_leads_to_the_document_that_the_words_do_not_find(lab: Lab) -> None:
+    take(lab, DOCUMENTS)
+    asked = "Who made The Glass Harbour?"
+    assert "person" not in by_words(lab, asked)
+    assert sources(lab, asked, 3)[0] == "film"
+    assert "person" in sources(lab, asked, 3)
+
+
+def test_accents_and_case_do_not_matter(lab: Lab) -> None:
+    take(lab, DOCUMENTS)
+    assert sources(lab, "CAFE MULLER")[0] == "cafe"
+
+
+@pytest.mark.parametrize(
+    ("text", "source"), [("日本の首都", "tokyo"), ("历史", "beijing"), ("悠", "beijing"), ("久", "beijing")]
+)
+def test_chinese_and_japanese_are_found_by_pairs(lab: Lab, text: str, source: str) -> None:
+    take(lab, DOCUMENTS)
+    assert sources(lab, text)[0] == source
+
+
+def test_question_words_are_stopped_unless_nothing_else_is_asked() -> None:
+    assert match_expression("who was the king") == '"king"'
+    assert match_expression("the who") == '"the" OR "who"'
+
+
+def test_a_second_ingest_adds_nothing_and_a_change_supersedes(lab: Lab) -> None:
+    assert take(lab, DOCUMENTS).new == len(DOCUMENTS)
+    count = lab.memory.db.execute("SELECT count(*) FROM entries").fetchone()
+    again = take(lab, DOCUMENTS)
+    assert (again.new, again.changed, again.known) == (0, 0, len(DOCUMENTS))
+    assert lab.memory.db.execute("SELECT count(*) FROM entries").fetchone() == count
+    changed = DOCUMENTS[2] | {"text": "Piers and breakwaters."}
+    assert take(lab, [changed]).changed == 1
+    assert sources(lab, "breakwaters") == ["other"]
+    assert "other" not in sources(lab, "stone")
+    # Back to what it said first: a third entry, not the first one again.
+    assert take(lab, [DOCUMENTS[2], changed, DOCUMENTS[2]]).changed == 3
+    assert "other" in sources(lab, "stone")
+    assert lab.memory.db.execute("SELECT count(*) FROM documents").fetchone() == (len(DOCUMENTS),)
+
+
+def test_bad_lines_are_findings_and_the_good_ones_land(lab: Lab) -> None:
+    file = lab.root / "mixed.jsonl"
+    good = json.dumps(DOCUMENTS[0]).encode()
+    bad = [
+        b"{", b"[]", b'{"id": "x"}', b"\xff", b'{"id": "", "title": "", "text": ""}', b"[" * 100_000,
+        b'{"id": "s", "title": "", "text": "\\ud800"}', b'{"id": true, "title": "", "text": ""}',
+        b'{"id": "d", "title": "t", "text": "t", "date": 3}',
+    ]  # fmt: skip
+    file.write_bytes(b"\n".join([*bad, b"", good]))
+    done = ingest(lab.memory, "human:test", file)
+    assert done.new == 1
+    assert [finding.where for finding in done.findings] == [f"{file}:{number}" for number in range(1, len(bad) + 1)]
+    assert all(finding.hint for finding in done.findings)
+
+
+def test_a_rebuilt_index_says_the_same(lab: Lab) -> None:
+    take(lab, DOCUMENTS)
+    take(lab, [DOCUMENTS[2] | {"text": "Piers."}])
+    before = lab.memory.index.logical_hash()
+    found = Searcher(lab.memory.db).search("harbour film", 10)
+    lab.memory.index.rebuild()
+    assert lab.memory.index.logical_hash() == before
+    assert Searcher(lab.memory.db).search("harbour film", 10) == found
+
+
+def test_what_lands_later_is_found_by_an_open_searcher(lab: Lab) -> None:
+    take(lab, DOCUMENTS[:2])
+    searcher = Searcher(lab.memory.db)
+    assert searcher.search("breakwaters", 3) == []
+    take(lab, [{"id": "new", "title": "Piers", "text": "Breakwaters."}])
+    assert [hit.source for hit in searcher.search("breakwaters", 3)] == ["new"]
+
+
+def test_a_lost_text_is_told_and_comes_back_with_its_blob(lab: Lab) -> None:
+    take(lab, DOCUMENTS)
+    before = lab.memory.index.logical_hash()
+    [blob] = lab.memory.blobs.folder.glob("??/*")
+    moved = blob.rename(lab.root / "aside")
+    lab.memory.index.rebuild()
+    assert len(lab.memory.index.damage()) == len(DOCUMENTS)
+    moved.rename(blob)
+    lab.memory.index.rebuild()
+    assert lab.memory.index.logical_hash() == before
+
+
+def test_passages_cover_the_text_and_end_at_paragraphs() -> None:
+    text = "\n\n".join(f"Paragraph {number}. " + "word " * 60 for number in range(20)) + "x" * 5_000
+    spans = list(cut(text))
+    assert all(0 < end - start <= PASSAGE_CHARS for start, end in spans)
+    assert "".join(text[start:end] for start, end in spans).replace(" ", "").replace("\n", "") == "".join(text.split())
+    assert text[spans[1][0] :].startswith("Paragraph")
+
+
+def test_names_are_spans_of_capitals() -> None:
+    assert names("In 1931 the King of Norway met J. R. Smith's aunt. He left.") == {
+        "1931",
+        "king of norway",
+        "j r smith",
+    }
+
+
+def test_the_command_line_answers_in_the_documented_shape(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    take(lab, DOCUMENTS)
+    asked = lab.root / "queries.jsonl"
+    asked.write_text('{"id": "q1", "query": "glass harbour"}\n{"id": 2, "query": "zzzz"}\n')
+    root = ["--lab", str(lab.root)]
+    assert cli.main([*root, "search", "--queries", str(asked), "-k", "2"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["id"], second) == ("q1", {"id": "2", "results": []})
+    assert len(first["results"]) == 2
+    best = first["results"][0]
+    assert set(best) == {"source", "score", "passage", "start", "end"}
+    assert best["passage"] == DOCUMENTS[0]["text"][best["start"] : best["end"]]
+    assert cli.main([*root, "--json", "search", "glass harbour"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0] == best
+
+
+def test_a_bad_query_file_or_count_is_an_error(lab: Lab) -> None:
+    file = lab.root / "queries.jsonl"
+    file.write_text("{}\n")
+    with pytest.raises(UsageError, match=":1"):
+        search(lab.memory, "", 10, file)
+    with pytest.raises(UsageError):
+        search(lab.memory, "x", 0, None)
