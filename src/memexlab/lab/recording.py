@@ -190,10 +190,14 @@ def log_run(
         refs.append(Ref("log", memory.blobs.put(log)))
 
     def drafts() -> list[Draft]:
+        made_from = (
+            "champions c JOIN runs r ON r.run = c.run WHERE c.campaign = ?1 AND c.until IS NULL AND ?2 IS NULL"
+            if repeats is None
+            else "runs r WHERE r.campaign = ?1 AND r.number = ?2"
+        )
         found = memory.db.execute(
-            "SELECT e.id, r.role, r.commit_id, e.body FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ?1"
-            " AND CASE WHEN ?2 IS NULL THEN r.run IN (SELECT run FROM champions WHERE until IS NULL)"
-            " ELSE number = ?2 END",
+            "SELECT r.id, r.role, r.commit_id, (SELECT body FROM entries e WHERE e.seq = r.run)"
+            f" FROM {made_from} ORDER BY r.run",
             (run.campaign, repeats),
         ).fetchone()
         body = replace(run, number=last_number(memory, run.campaign) + 1)
