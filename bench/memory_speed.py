@@ -15,8 +15,8 @@ from pathlib import Path
 
 from novelty import _fill
 
-from memexlab.deciding import next_up, standings
-from memexlab.explaining import effects_of
+from memexlab.commands.deciding import next_up, standings
+from memexlab.commands.explaining import effects_of
 from memexlab.lab.briefing import briefing
 from memexlab.ledger import Draft, Ref, Run
 from memexlab.memory import Memory

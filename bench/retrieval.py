@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from memexlab.commands.searching import ingest
 from memexlab.memory import Memory
 from memexlab.memory.retrieval import Hit, Searcher, Weights
-from memexlab.searching import ingest
 
 OUT = Path(__file__).parent / "out"
 Question = tuple[str, list[str]]

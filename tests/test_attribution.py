@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.explaining import attribution_of
+from memexlab.commands.explaining import attribution_of
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, UsageError, Verdict
 from memexlab.memory import Memory
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memexlab import Lab
-from memexlab.founding import init_lab
+from memexlab.commands.founding import init_lab
 from memexlab.lab.briefing import Briefing, briefing
 from memexlab.ledger import UsageError
 from memexlab.tokens import estimate_tokens

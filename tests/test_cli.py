@@ -14,7 +14,7 @@ import pytest
 from memexlab import Lab
 from memexlab.api import COMMANDS
 from memexlab.cli import _parser, main
-from memexlab.founding import init_lab
+from memexlab.commands.founding import init_lab
 from memexlab.ledger import FileLedger, UsageError
 
 ROOT = Path(__file__).parents[1]

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
+from memexlab.commands.running import run_night
 from memexlab.lab.planning import Event
 from memexlab.ledger import OutsideError, UsageError
 from memexlab.memory import Memory
-from memexlab.running import run_night
 
 from .toy import make_toy
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from memexlab.checking import check_idea, replay_campaign
+from memexlab.commands.checking import check_idea, replay_campaign
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Scalar, Source, UsageError, Verdict
 from memexlab.memory import Memory

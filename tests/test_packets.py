@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from memexlab.cli import _parser
-from memexlab.deciding import next_up
+from memexlab.commands.deciding import next_up
 from memexlab.lab.choosing import Action
 from memexlab.lab.importers.memorylab import import_folder, is_memorylab
 from memexlab.lab.outliers import too_good

@@ -6,13 +6,13 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from memexlab.api import Lab
+from memexlab.commands.running import prepared_night
 from memexlab.lab.night import Limits
 from memexlab.lab.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.ledger import Scalar
 from memexlab.memory import Memory
 from memexlab.memory.knobs import set_knobs, settings
-from memexlab.running import prepared_night
 
 from .toy import make_toy
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.deciding import standings
+from memexlab.commands.deciding import standings
 from memexlab.lab.learned import failures
 from memexlab.lab.logbook import read_logbook
 from memexlab.lab.recording import import_log

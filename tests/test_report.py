@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.founding import init_lab
+from memexlab.commands.founding import init_lab
 from memexlab.lab.logbook import busy_seconds, is_since, read_logbook
 from memexlab.lab.report import build_report, to_html, to_json, to_markdown, to_png
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from memexlab import Lab, cli
-from memexlab.founding import init_lab
+from memexlab.commands.founding import init_lab
+from memexlab.commands.searching import Ingested, ingest, search
 from memexlab.ledger import UsageError
 from memexlab.memory.passages import PASSAGE_CHARS, cut, names
 from memexlab.memory.retrieval import Searcher, match_expression
-from memexlab.searching import Ingested, ingest, search
 
 HOSTILE = [
     "", " ", "\x00", '"', '"unclosed', "*", "AND", "OR OR", "NOT x", "NEAR(a b, 99999999999)", "title:secret", "-x",

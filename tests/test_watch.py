@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.founding import init_lab
+from memexlab.commands.founding import init_lab
+from memexlab.commands.watching import Watch
 from memexlab.ledger import UsageError
-from memexlab.watching import Watch
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
-from . import __version__, api
+from . import __version__
 from .api import COMMANDS, Lab
 
 _ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
@@ -120,7 +120,7 @@ def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) 
         if name == "self":
             continue
         # Only what the arguments name is imported there; what a command returns is not, to keep start-up short.
-        kind, many = _kind(eval(parameter.annotation, vars(api)))
+        kind, many = _kind(eval(parameter.annotation, method.__globals__))
         text = helps.get(name, "").replace("%", "%%")
         flag = ("--" if len(name) > 1 else "-") + name.rstrip("_").replace("_", "-")
         extra: dict[str, Any] = {"help": text}

@@ -6,17 +6,17 @@ import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
-from .lab.wording import clean
-from .ledger import Scalar, UsageError
-from .memory import Memory
-from .memory.changes import Change, changes_between, changes_in_source, changes_in_text
-from .memory.effects import CampaignEffects
-from .memory.heading import heading_of
-from .memory.history import history_from
-from .memory.knobs import settings
-from .memory.names import Aliases, known, normal_knob
-from .memory.novelty import Guard, Mode, Replayed, check, replay
-from .memory.runs import cells
+from ..lab.wording import clean
+from ..ledger import Scalar, UsageError
+from ..memory import Memory
+from ..memory.changes import Change, changes_between, changes_in_source, changes_in_text
+from ..memory.effects import CampaignEffects
+from ..memory.heading import heading_of
+from ..memory.history import history_from
+from ..memory.knobs import settings
+from ..memory.names import Aliases, known, normal_knob
+from ..memory.novelty import Guard, Mode, Replayed, check, replay
+from ..memory.runs import cells
 
 _UNREAD = Change("<module>", "", None, None, "edit", None)
 _WIDTH = 100

@@ -12,18 +12,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from .config import load
-from .folder import FILE
-from .lab.campaign import Contract, hardware, locked_hash
-from .lab.checkouts import Checkouts
-from .lab.engine import Slots
-from .lab.night import Limits, Night
-from .lab.planning import BY, Event
-from .lab.proposers.knobs import KnobProposer
-from .lab.tsv import results_tsv
-from .lab.verdict import race
-from .ledger import Draft, Entry, OutsideError, Ref, Source, UsageError, utc_now, write_durably
-from .memory import Memory
+from ..config import load
+from ..folder import FILE
+from ..lab.campaign import Contract, hardware, locked_hash
+from ..lab.checkouts import Checkouts
+from ..lab.engine import Slots
+from ..lab.night import Limits, Night
+from ..lab.planning import BY, Event
+from ..lab.proposers.knobs import KnobProposer
+from ..lab.tsv import results_tsv
+from ..lab.verdict import race
+from ..ledger import Draft, Entry, OutsideError, Ref, Source, UsageError, utc_now, write_durably
+from ..memory import Memory
 
 _SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -271,7 +271,7 @@ def since_instant(text: str, now: datetime) -> str:
 
 def write_report(memory: Memory, folder: Path, since: str | None, campaign: str | None) -> Reported:
     """Writes `<date>.md`, `.html`, `.png` and the same as `latest.*`; a second report of a day replaces the first."""
-    from .lab.report import build_report, to_html, to_markdown, to_png
+    from ..lab.report import build_report, to_html, to_markdown, to_png
 
     now = utc_now()
     if campaign is not None:

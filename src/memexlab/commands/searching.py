@@ -10,10 +10,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from .lab.wording import clean
-from .ledger import Draft, Finding, Ref, Source, UsageError
-from .memory import Memory
-from .memory.retrieval import Hit, search_all
+from ..lab.wording import clean
+from ..ledger import Draft, Finding, Ref, Source, UsageError
+from ..memory import Memory
+from ..memory.retrieval import Hit, search_all
 
 _BATCH = 1_000
 _TEXTS = ("title", "text", "date", "author", "url")

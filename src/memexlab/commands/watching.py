@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .lab.wording import clean
-from .ledger import Cursor, Entry, FileLedger, Run, UsageError, Verdict
-from .ledger.wire import body_to
+from ..lab.wording import clean
+from ..ledger import Cursor, Entry, FileLedger, Run, UsageError, Verdict
+from ..ledger.wire import body_to
 
 #: How often the end of the ledger is looked at, in seconds; a look costs two system calls.
 _LOOK_SECONDS = 0.1

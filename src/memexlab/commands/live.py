@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from .lab.planning import Event
+    from ..lab.planning import Event
 
 _BAR_CHARS = 24
 _MARKS = {

@@ -8,12 +8,12 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .config import load
-from .folder import FILE
-from .lab.campaign import locked_files
-from .lab.engine import ISOLATION
-from .ledger import Finding, MemexError
-from .memory import Memory
+from ..config import load
+from ..folder import FILE
+from ..lab.campaign import locked_files
+from ..lab.engine import ISOLATION
+from ..ledger import Finding, MemexError
+from ..memory import Memory
 
 _FIXED_SQLITE = (3, 51, 3)
 

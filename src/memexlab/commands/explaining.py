@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .lab.wording import Amounts, clean, listed, plural, run_numbers
-from .ledger import UsageError
+from ..lab.wording import Amounts, clean, listed, plural, run_numbers
+from ..ledger import UsageError
 
 if TYPE_CHECKING:
-    from .memory import Memory
-    from .memory.attribution import Attribution
+    from ..memory import Memory
+    from ..memory.attribution import Attribution
 
 #: What claims most comes first.
 _ORDER = ("reversed", "conditional", "replicated", "unresolved", "within noise", "stale")
@@ -61,7 +61,7 @@ class EffectTable:
 
 def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> EffectTable:
     """What is known about each change of a campaign, what claims most first; raises UsageError for an unknown name."""
-    from .memory.effects import CampaignEffects
+    from ..memory.effects import CampaignEffects
 
     db = memory.db
     found = db.execute("SELECT unit FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
@@ -95,6 +95,6 @@ def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> Effect
 
 def attribution_of(memory: Memory, campaign: str, run: int) -> Attribution:
     """What each change of a run contributed to its gain; raises UsageError where there is nothing to split."""
-    from .memory.attribution import attribute
+    from ..memory.attribution import attribute
 
     return attribute(memory.db, campaign, run)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from .lab.wording import clean
-from .memory import Memory
-from .memory.answers import Answer, ask
-from .memory.names import known
+from ..lab.wording import clean
+from ..memory import Memory
+from ..memory.answers import Answer, ask
+from ..memory.names import known
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .lab.metrics import number
-from .ledger import FAILED, Run, Scalar, UsageError
+from ..lab.metrics import number
+from ..ledger import FAILED, Run, Scalar, UsageError
+from ..memory import Memory, Rows, query, schema
 from .live import counter
-from .memory import Memory, Rows, query, schema
 
 if TYPE_CHECKING:
-    from .lab.importers.memorylab import FolderImport
-    from .lab.recording import ImportResult  # what reads logs is imported where one is read: a question is quicker
+    from ..lab.importers.memorylab import FolderImport
+    from ..lab.recording import ImportResult  # what reads logs is imported where one is read: a question is quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,8 @@ def logged(
     seconds: float | None,
     repeats: int | None,
 ) -> Logged:
-    from .lab.importers import better_of
-    from .lab.recording import log_run
+    from ..lab.importers import better_of
+    from ..lab.recording import log_run
 
     if not description.strip():
         raise UsageError("the description is empty", '--description "what was tried, in a line"')
@@ -174,8 +174,8 @@ def logged(
 def imported(
     memory: Memory, by: str, file: Path, campaign: str | None, metric: str | None, better: Any
 ) -> ImportResult | FolderImport:
-    from .lab.importers.memorylab import import_folder, is_memorylab
-    from .lab.recording import import_log
+    from ..lab.importers.memorylab import import_folder, is_memorylab
+    from ..lab.recording import import_log
 
     name = campaign or re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("-") or "import"
     if is_memorylab(file):

@@ -7,10 +7,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from .config import NAME
-from .folder import FILE, FOLDER
-from .ledger import OutsideError, UsageError
-from .memory import Memory
+from ..config import NAME
+from ..folder import FILE, FOLDER
+from ..ledger import OutsideError, UsageError
+from ..memory import Memory
 
 _IGNORED = f"{FOLDER}/\nresults.tsv\nreports/\n__pycache__/\n"
 
@@ -72,8 +72,8 @@ class Started:
 
 def targets_folder() -> Path:
     """Where the targets that ship with the package lie: inside it when installed, beside `src` in a checkout."""
-    installed = Path(__file__).parent / "targets"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "targets"
+    installed = Path(__file__).parents[1] / "targets"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "targets"
 
 
 def init_lab(folder: Path, target: str) -> Started:

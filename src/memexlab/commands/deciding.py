@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from .lab.outliers import Alarm, too_good
-from .lab.packets import Packet, ranked
-from .lab.wording import Amounts, clean, command, plural, run_numbers
-from .ledger import UsageError
-from .memory import Memory
-from .memory.doubts import Doubt, doubts
-from .memory.registry import Known, Registry, registry
-from .memory.retraction import reinstate, retract
+from ..lab.outliers import Alarm, too_good
+from ..lab.packets import Packet, ranked
+from ..lab.wording import Amounts, clean, command, plural, run_numbers
+from ..ledger import UsageError
+from ..memory import Memory
+from ..memory.doubts import Doubt, doubts
+from ..memory.registry import Known, Registry, registry
+from ..memory.retraction import reinstate, retract
 
 _ROWS = 5
 

@@ -1,0 +1,45 @@
+"""`Lab`: everything memexlab does, one method each. The command line is made of these signatures and docstrings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .experiments import Experiments
+from .findings import Findings
+from .opened import person
+from .questions import Questions
+from .sources import Sources
+from .upkeep import Upkeep
+
+__all__ = ["COMMANDS", "Lab", "person"]
+
+
+class Lab(Experiments, Findings, Questions, Sources, Upkeep):
+    """A lab on disk, opened once; close it when done."""
+
+
+#: Commands by the name that is typed.
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "init": Lab.init,
+    "run": Lab.run,
+    "race": Lab.race,
+    "log": Lab.log,
+    "report": Lab.report,
+    "import": Lab.import_,
+    "check": Lab.check,
+    "next": Lab.next,
+    "brief": Lab.brief,
+    "effects": Lab.effects,
+    "attribute": Lab.attribute,
+    "registry": Lab.registry,
+    "retract": Lab.retract,
+    "reinstate": Lab.reinstate,
+    "ask": Lab.ask,
+    "sql": Lab.sql,
+    "ingest": Lab.ingest,
+    "search": Lab.search,
+    "watch": Lab.watch,
+    "rebuild": Lab.rebuild,
+    "doctor": Lab.doctor,
+}

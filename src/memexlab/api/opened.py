@@ -1,0 +1,49 @@
+"""A lab on disk, opened: what every command of it starts from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from ..ledger import Finding
+    from ..memory import Memory
+
+
+def person() -> str:
+    """Who speaks at this keyboard: MEMEX_BY where an agent says so, else the person logged in."""
+    return os.environ.get("MEMEX_BY") or f"human:{os.environ.get('USER') or 'unknown'}"
+
+
+class Opened:
+    """The folder of a lab, and its memory from the first time that it is asked for; close it when done."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._memory: Memory | None = None
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """The lab at `folder` or above it; raises UsageError where there is none."""
+        from ..folder import find_root
+
+        return cls(find_root(folder.resolve()))
+
+    @property
+    def memory(self) -> Memory:
+        if self._memory is None:
+            from ..folder import aliases
+            from ..memory import Memory
+
+            self._memory = Memory(self.root / ".memex", aliases(self.root))
+        return self._memory
+
+    def damage(self) -> list[Finding]:
+        """What is wrong with the ledger, if it was looked at."""
+        return self._memory.index.damage() if self._memory is not None else []
+
+    def close(self) -> None:
+        if self._memory is not None:
+            self._memory.close()
+        self._memory = None

@@ -1,0 +1,1 @@
+"""What each command does, from the lab on disk to what it prints; the faces (`api`, `cli`) only name and call these."""
