@@ -30,7 +30,7 @@ from typing import Any
 
 import landscapes
 
-from memexlab import running
+from memexlab.commands import running
 from memexlab.lab.night import Limits
 from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.lab.proposers.knobs import KnobProposer

@@ -238,7 +238,7 @@ def test_a_race_measures_two_runs_again_and_changes_no_verdict(tmp_path: Path) -
 
 def test_steering_is_read_again_before_every_wave(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
-    from memexlab import running
+    from memexlab.commands import running
 
     seen: list[str] = []
     original = running.KnobProposer.propose
