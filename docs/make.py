@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from memexlab import cli
-from memexlab.api import COMMANDS
+from memexlab.faces import COMMANDS
 from memexlab.memory import schema
 
 HERE = Path(__file__).parent

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.api import COMMANDS
+from memexlab.faces import COMMANDS
 from memexlab.cli import _parser, main
 from memexlab.commands.founding import init_lab
 from memexlab.ledger import FileLedger, UsageError

@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Any, Literal
 
 from . import __version__
-from .api import COMMANDS, Lab
+from .faces import COMMANDS, Faces
 
 _ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
 
@@ -61,9 +61,11 @@ def _run(name: str, options: dict[str, Any], as_json: bool, folder: Path | None)
     if "self" not in inspect.signature(method).parameters:
         result, damage = method(**options), []
     else:
-        lab = Lab.open(folder or Path.cwd())
+        lab = Faces.open(folder or Path.cwd())
         try:
             result = method(lab, **options)
+            if result is None:  # it served, and spoke for itself
+                return 0
             if hasattr(result, "stream"):
                 for line in result.stream(as_json):
                     print(line, flush=True)

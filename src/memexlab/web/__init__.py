@@ -1,0 +1,1 @@
+"""The web page: server-rendered, all assets local, made from the methods of `Lab`."""
