@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .chart import Chart, Mark, colour_variables, interval_svg, progress_svg, svg_to_png
@@ -21,11 +21,20 @@ from .learned import OUTCOMES, Lesson, Next
 from .summary import CampaignReport, Report, VerdictRow, build_report
 from .wording import one_decimal, run_numbers
 
-__all__ = ["CampaignReport", "Report", "build_report", "to_html", "to_json", "to_markdown", "to_png"]
+__all__ = [
+    "CampaignReport",
+    "Report",
+    "build_report",
+    "report_main",
+    "report_style",
+    "to_html",
+    "to_json",
+    "to_markdown",
+    "to_png",
+]
 
 #: A page of a long history stays below this; the tables name the command that shows the rest.
 HTML_LIMIT_BYTES = 300_000
-_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _ROWS = 14
 _LESSONS = 8
 
@@ -89,15 +98,28 @@ def _finite(value: object) -> object:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(runs=run_numbers, one_decimal=one_decimal)
     environment.globals.update(interval=_interval, lessons_by_outcome=lessons_by_outcome, outcomes=OUTCOMES)
     return environment
 
 
-def _page(report: Report, detail: int) -> str:
+def report_style() -> str:
+    """The style sheet of the report, for a page that shows `report_main`."""
+    template = _environment().get_template("report.css.j2")
+    return template.render(light=Markup(colour_variables("light")), dark=Markup(colour_variables("dark")))
+
+
+def report_main(report: Report) -> str:
+    """The inside of the page's `main`, all foreign text escaped."""
+    return _page(report, 2, "report.main.j2")
+
+
+def _page(report: Report, detail: int, name: str = "report.html.j2") -> str:
     """`detail` 3 is everything; below, pictures of older campaigns and long tables go first."""
-    template = _TEMPLATE.read_text(encoding="utf-8")
     shown = []
     for i, section in enumerate(section for section in report.sections if section.chart.points):
         if i > (12, 4, 2, 0)[3 - detail]:
@@ -110,7 +132,7 @@ def _page(report: Report, detail: int) -> str:
         shown.append((section, (Markup(wide), Markup(narrow))))
     return (
         _environment()
-        .from_string(template)
+        .get_template(name)
         .render(
             report=report,
             shown=shown,

@@ -1,0 +1,79 @@
+"""The application: routes, and what happens to an error. Pages are modules beside this one, each with its routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..ledger import MemexError
+from . import asking, calls, report, runs, tonight
+from .guard import COOKIE, Guard
+from .labs import Labs
+from .rendering import HERE, page
+
+#: Threads that answer at a time; each holds a connection to the views.
+THREADS = 8
+_STATUS = {1: 409, 2: 400, 3: 503}
+
+
+def application(root: Path, token: str) -> Starlette:
+    """The pages and the HTTP API of the lab at `root`; writes need `token`."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+        app.state.labs.close()
+
+    app = Starlette(
+        routes=[
+            *tonight.ROUTES,
+            *runs.ROUTES,
+            *report.ROUTES,
+            *asking.ROUTES,
+            *calls.ROUTES,
+            Route("/open", _open),
+            Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
+        ],
+        middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1000)],
+        exception_handlers={MemexError: _told, 404: _missing},
+        lifespan=lifespan,
+    )
+    app.state.root, app.state.token, app.state.labs = root, token, Labs(root)
+    return app
+
+
+async def _open(request: Request) -> Response:
+    """The address that `memex serve` prints: it leaves the token with the browser, and shows what it was opened for."""
+    response = RedirectResponse("/", 303)
+    if request.query_params.get("token") == request.app.state.token:
+        response.set_cookie(COOKIE, request.app.state.token, httponly=True, samesite="strict")
+    return response
+
+
+def _wants_json(request: Request) -> bool:
+    return request.url.path.startswith("/api/") or request.method not in ("GET", "HEAD")
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MemexError)
+    status = _STATUS.get(error.exit_code, 500)
+    if _wants_json(request):
+        return JSONResponse({"error": str(error)}, status)
+    return page(request, "error.html", "That did not work", status, text=str(error))
+
+
+async def _missing(request: Request, error: Exception) -> Response:
+    if _wants_json(request):
+        return JSONResponse({"error": f"there is nothing at {request.url.path}"}, 404)
+    return page(request, "error.html", "Not here", 404, text=f"There is nothing at {request.url.path}.")

@@ -1,0 +1,185 @@
+"""The HTTP API: every command at `/api/NAME`, by the signature of its method; described at `/api/openapi.json`.
+
+A command that reads answers GET with its arguments in the query; one that lands entries answers POST with a
+JSON object.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .. import __version__
+from ..api import COMMANDS
+from ..ledger import UsageError
+from .labs import lab_of
+
+#: Commands that stay at the terminal: they make another lab, or never end.
+NOT_SERVED = frozenset({"init", "watch"})
+#: Commands that only read. What is not named here needs the token.
+READING = frozenset(
+    {"check", "next", "brief", "effects", "attribute", "registry", "ask", "sql", "search", "doctor"}
+    | {"history", "path", "related", "conflicts", "lint"}
+)
+_NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", Path: "string"}
+
+
+def _plain(hint: Any) -> tuple[Any, bool]:
+    """The plain type of an annotation, and whether it takes many."""
+    origin = typing.get_origin(hint)
+    if origin in (list, Sequence):
+        return typing.get_args(hint)[0], True
+    if origin in (typing.Union, UnionType):
+        [inner] = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+        return _plain(inner)
+    return hint, False
+
+
+def _parameters(method: Callable[..., Any]) -> dict[str, tuple[Any, bool, bool]]:
+    """Name to type, whether it takes many, and whether it must be given."""
+    found = {}
+    for name, parameter in inspect.signature(method).parameters.items():
+        if name != "self":
+            kind, many = _plain(eval(parameter.annotation, method.__globals__))
+            found[name.rstrip("_")] = (kind, many, parameter.default is parameter.empty)
+    return found
+
+
+def _value(name: str, kind: Any, given: Any) -> Any:
+    """A given value as its type; raises UsageError where it is none."""
+    if typing.get_origin(kind) is Literal:
+        if given not in typing.get_args(kind):
+            raise UsageError(f"{name} is {given!r}", f"one of {', '.join(typing.get_args(kind))}")
+        return given
+    if kind is bool:
+        if given in (True, "true", "1"):
+            return True
+        if given in (False, "false", "0"):
+            return False
+    elif isinstance(given, str) or (kind in (int, float) and isinstance(given, int | float)):
+        try:
+            if not isinstance(given, bool) and "\0" not in str(given):
+                return kind(given)
+        except (ValueError, OverflowError):
+            pass
+    raise UsageError(f"{name} is {str(given)[:80]!r}", f"a {_NAMES[kind]}")
+
+
+def arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What a command is called with; raises UsageError for what it does not take and for what it lacks."""
+    method = COMMANDS[name]
+    allowed = _parameters(method)
+    if unknown := sorted(set(given) - set(allowed)):
+        raise UsageError(f"{name} takes no {unknown[0][:80]!r}", f"it takes {', '.join(allowed) or 'nothing'}")
+    taken = {}
+    real = {parameter.rstrip("_"): parameter for parameter in inspect.signature(method).parameters}
+    for word, (kind, many, needed) in allowed.items():
+        if word not in given or given[word] is None:
+            if needed:
+                raise UsageError(f"{name} needs {word}", f'send {{"{word}": ...}}')
+            continue
+        value = given[word]
+        if many:
+            items = value if isinstance(value, list) else [value]
+            taken[real[word]] = [_value(word, kind, item) for item in items]
+        else:
+            taken[real[word]] = _value(word, kind, value)
+    return taken
+
+
+async def _call(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in COMMANDS or name in NOT_SERVED:
+        return JSONResponse({"error": f"there is no command {name!r}"}, 404)
+    if request.method == "POST":
+        try:
+            given = json.loads(await request.body() or b"{}")
+        except (ValueError, RecursionError):
+            given = None
+        if not isinstance(given, dict):
+            return JSONResponse({"error": "the body is no JSON object"}, 400)
+    elif name not in READING:
+        return JSONResponse({"error": f"{name} lands entries: use POST"}, 405, {"allow": "POST"})
+    else:
+        allowed = _parameters(COMMANDS[name])
+        given = {}
+        for key in request.query_params:
+            many = key in allowed and allowed[key][1]
+            given[key] = request.query_params.getlist(key) if many else request.query_params[key]
+        # A path names a file of this machine, which only the person at it may have read.
+        if not request.scope["memex_may_write"] and any(allowed.get(key, ("",))[0] is Path for key in given):
+            return JSONResponse({"error": "a file is read only with the token"}, 401)
+    return await run_in_threadpool(_answer, request, name, given)
+
+
+def _answer(request: Request, name: str, given: dict[str, Any]) -> Response:
+    taken = arguments(name, given)
+    result = COMMANDS[name](lab_of(request), **taken)
+    data = result.data() if hasattr(result, "data") else asdict(result)
+    body = json.dumps({"text": str(result), "data": data}, ensure_ascii=False, default=str)
+    return Response(body.encode("utf-8", "replace"), media_type="application/json")
+
+
+def openapi() -> dict[str, Any]:
+    """OpenAPI 3.1 of the commands, from their signatures and docstrings."""
+    answer = {
+        "200": {"description": "the text that the command prints, and its data", "content": {"application/json": {}}},
+        "default": {"description": "an error, with its hint", "content": {"application/json": {}}},
+    }
+    paths: dict[str, Any] = {}
+    for name, method in COMMANDS.items():
+        if name in NOT_SERVED:
+            continue
+        doc = inspect.getdoc(method) or ""
+        texts = {}
+        for line in doc.partition("Arguments:")[2].splitlines():
+            word, colon, text = line.partition(":")
+            if colon:
+                texts[word.strip().rstrip("_")] = text.strip()
+        told = {"summary": doc.split("\n\n")[0].replace("\n", " "), "operationId": name, "responses": answer}
+        schemas = {word: _schema(kind, many) for word, (kind, many, _) in _parameters(method).items()}
+        needed = [word for word, (_, _, must) in _parameters(method).items() if must]
+        if name in READING:
+            parameters = [
+                {"name": word, "in": "query", "required": word in needed, "schema": schema,
+                 "description": texts.get(word, "")}
+                for word, schema in schemas.items()
+            ]  # fmt: skip
+            paths[f"/api/{name}"] = {"get": told | {"parameters": parameters}}
+        else:
+            properties = {word: schema | {"description": texts.get(word, "")} for word, schema in schemas.items()}
+            body = {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+            content = {"required": True, "content": {"application/json": {"schema": body}}}
+            paths[f"/api/{name}"] = {"post": told | {"requestBody": content, "security": [{"token": []}]}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "memexlab", "version": __version__},
+        "paths": paths,
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _schema(kind: Any, many: bool) -> dict[str, Any]:
+    if typing.get_origin(kind) is Literal:
+        one: dict[str, Any] = {"type": "string", "enum": list(typing.get_args(kind))}
+    else:
+        one = {"type": _NAMES[kind]}
+    return {"type": "array", "items": one} if many else one
+
+
+async def _described(request: Request) -> Response:
+    return JSONResponse(openapi())
+
+
+ROUTES = [Route("/api/openapi.json", _described), Route("/api/{name}", _call, methods=["GET", "POST"])]
