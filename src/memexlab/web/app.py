@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ..ledger import MemexError
-from . import asking, calls, report, runs, tonight
+from . import asking, calls, effects, report, run, runs, tonight
 from .guard import COOKIE, Guard
 from .labs import Labs
 from .rendering import HERE, page
@@ -38,7 +38,9 @@ def application(root: Path, token: str) -> Starlette:
     app = Starlette(
         routes=[
             *tonight.ROUTES,
+            *run.ROUTES,
             *runs.ROUTES,
+            *effects.ROUTES,
             *report.ROUTES,
             *asking.ROUTES,
             *calls.ROUTES,

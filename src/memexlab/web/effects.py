@@ -1,0 +1,59 @@
+"""What each change does, over all runs: intervals, contexts, and the picture of settings against the metric."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..commands.explaining import effects_of
+from ..lab.chart import Mark, interval_svg
+from ..lab.logbook import campaigns_newest_first
+from ..lab.wording import Amounts
+from ..memory.registry import by_cause
+from .labs import lab_of
+from .parallel import parallel_svg
+from .rendering import page
+
+_MARK: dict[str, Mark] = {
+    "replicated": "confirmed", "conditional": "provisional", "reversed": "failed", "unresolved": "inconclusive",
+}  # fmt: skip
+#: Style of a status that has none of its own.
+_COLOUR = {"replicated": "confirmed", "conditional": "provisional", "reversed": "failed"}
+_ROWS = 120
+
+
+def _effects(request: Request) -> Response:
+    lab = lab_of(request)
+    db = lab.memory.db
+    names = campaigns_newest_first(db, None)
+    asked = request.query_params.get("campaign")
+    campaign = asked if asked in names else (names[0] if names else "")
+    knob = request.query_params.get("knob") or None
+    table = effects_of(lab.memory, campaign, knob) if campaign else None
+    rows = [dict(row) for row in table.rows[:_ROWS]] if table else []
+    reach = max((abs(row[side]) for row in rows for side in ("low", "high") if row[side] is not None), default=1.0)
+    for row in rows:
+        hurts = row["status"] == "replicated" and row["gain"] < 0
+        mark = "failed" if hurts else _MARK.get(row["status"], "discard")
+        row["colour"] = "failed" if hurts else _COLOUR.get(row["status"], row["status"])
+        known = row["low"] is not None
+        row["drawn"] = Markup(interval_svg(row["low"], row["gain"], row["high"], reach or 1.0, mark)) if known else ""
+    failed = db.execute(
+        "SELECT status, error, number FROM runs WHERE campaign = ? AND status IN ('crash', 'timeout', 'invalid')"
+        " ORDER BY number", (campaign,),
+    )  # fmt: skip
+    causes = sorted(by_cause(failed).items(), key=lambda item: -len(item[1]))
+    knobs = [
+        row[0] for row in db.execute("SELECT DISTINCT knob FROM effects WHERE campaign = ? ORDER BY 1", (campaign,))
+    ]
+    return page(
+        request, "effects.html", "Effects", rows=rows, campaign=campaign, campaigns=names, knob=knob, knobs=knobs,
+        amounts=Amounts.of(table.unit, rows[0]["sigma"]) if table and rows else None,
+        left_out=max(0, len(table.rows) - _ROWS) if table else 0, causes=causes[:20],
+        picture=Markup(parallel_svg(db, campaign)) if campaign else "",
+    )  # fmt: skip
+
+
+ROUTES = [Route("/effects", _effects)]

@@ -1,0 +1,129 @@
+"""A run's page: what was tried and why, its patch, what it measured against whom, its log, and what came of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..commands.deciding import campaign_of
+from ..lab.packets import ranked
+from ..ledger import OutsideError
+from .diffs import rows as diff_rows
+from .labs import lab_of
+from .rendering import page
+
+_LOG_TAIL_BYTES = 6_000
+_COMPARED = 6
+
+
+def _all(db: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
+    cursor = db.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _number(request: Request) -> int:
+    text = request.path_params["number"]
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
+
+
+def _run(request: Request) -> Response:
+    lab = lab_of(request)
+    db = lab.memory.db
+    campaign = campaign_of(lab.memory, request.query_params.get("campaign"))
+    found = _all(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, _number(request))
+    if not found:
+        text = f"Campaign {campaign} has no run {request.path_params['number']}."
+        return page(request, "error.html", "No such run", 404, text=text)
+    run = found[-1]
+    position = run["run"]
+    parent = _all(db, "SELECT * FROM runs WHERE run = ?", run["parent"])
+    reign = _all(
+        db, "SELECT r.* FROM champions c JOIN runs r USING (run) WHERE c.campaign = ? AND c.since < ?"
+        " ORDER BY c.since DESC LIMIT 1", campaign, run["number"],
+    )  # fmt: skip
+    children = _all(
+        db, "SELECT number, role, description, status, verdict, value FROM runs WHERE parent = ?"
+        " ORDER BY number LIMIT 60", position,
+    )  # fmt: skip
+    judged = _all(db, "SELECT * FROM verdicts WHERE run = ? ORDER BY seq", position)
+    [campaign_row] = _all(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
+    packet = next(iter(ranked(db, campaign, [position])), None)
+    return page(
+        request, "run.html", f"Run {run['number']}", run=run, campaign=campaign, terms=campaign_row,
+        parent=parent[0] if parent else None, champion=reign[0] if reign else None, children=children, judged=judged,
+        packet=packet, settings=_settings(db, [position, *[r["run"] for r in (*parent, *reign)]]),
+        changes=_all(db, "SELECT * FROM changes WHERE run = ?", position),
+        metrics=_all(db, "SELECT name, value FROM metrics WHERE run = ? ORDER BY name", position),
+        doubts=_all(db, "SELECT path, retracted FROM doubted WHERE run = ? AND kind = 'run'", position),
+        diff=diff_rows(_text(request, position, "diff")), log=_text(request, position, "log")[-_LOG_TAIL_BYTES:],
+        falls=_what_falls(db, position),
+    )  # fmt: skip
+
+
+def _settings(db: sqlite3.Connection, positions: list[int]) -> list[tuple[str, list[str], bool]]:
+    """Knob, its value in each of the runs, and whether they differ; those that differ first."""
+    each = [dict(db.execute("SELECT knob, value FROM settings WHERE run = ?", (at,)).fetchall()) for at in positions]
+    names = sorted({name for one in each for name in one})
+    told = [(name, [one.get(name) or "" for one in each]) for name in names]
+    rows = [(name, values, len(set(values)) > 1) for name, values in told]
+    return sorted(rows, key=lambda row: not row[2])
+
+
+def _what_falls(db: sqlite3.Connection, position: int) -> list[dict[str, Any]]:
+    """Runs that descend from this one: what a retraction would put in doubt."""
+    return _all(
+        db, "WITH RECURSIVE below(run) AS (SELECT run FROM runs WHERE parent = ? UNION SELECT r.run FROM runs r"
+        " JOIN below b ON r.parent = b.run) SELECT number, description, verdict, status FROM runs JOIN below"
+        " USING (run) WHERE role = 'candidate' ORDER BY number LIMIT 200", position,
+    )  # fmt: skip
+
+
+def _text(request: Request, position: int, role: str) -> str:
+    lab = lab_of(request)
+    row = lab.memory.db.execute("SELECT target FROM refs WHERE seq = ? AND role = ?", (position, role)).fetchone()
+    if row is None:
+        return ""
+    try:
+        return lab.memory.blobs.get(row[0]).decode("utf-8", errors="replace")
+    except OutsideError as error:
+        return str(error)
+
+
+def _log(request: Request) -> Response:
+    lab = lab_of(request)
+    campaign = campaign_of(lab.memory, request.query_params.get("campaign"))
+    row = lab.memory.db.execute(
+        "SELECT run FROM runs WHERE campaign = ? AND number = ?", (campaign, _number(request))
+    ).fetchone()
+    return PlainTextResponse(_text(request, row[0], "log") if row else "", 200 if row else 404)
+
+
+def _compare(request: Request) -> Response:
+    """Any runs side by side: values, settings that differ, and the rest behind a fold."""
+    lab = lab_of(request)
+    db = lab.memory.db
+    campaign = campaign_of(lab.memory, request.query_params.get("campaign"))
+    wanted = [int(word) for word in request.query_params.get("runs", "").replace(",", " ").split() if word.isdecimal()]
+    runs = []
+    for number in wanted[:_COMPARED]:
+        runs += _all(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, number)[-1:]
+    metrics = [
+        dict(db.execute("SELECT name, value FROM metrics WHERE run = ?", (run["run"],)).fetchall()) for run in runs
+    ]
+    return page(
+        request, "compare.html", "Compare", runs=runs, campaign=campaign, wanted=" ".join(map(str, wanted)),
+        settings=_settings(db, [run["run"] for run in runs]), metrics=metrics,
+        names=sorted({name for one in metrics for name in one}),
+    )  # fmt: skip
+
+
+ROUTES = [
+    Route("/runs/compare", _compare),
+    Route("/runs/{number:str}/log", _log),
+    Route("/runs/{number:str}", _run),
+]
