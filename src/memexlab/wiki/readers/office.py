@@ -1,0 +1,97 @@
+"""Reads DOCX as one document, and EPUB as one document a chapter. Archives are measured before they are opened."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from ...ledger import Finding
+from . import Document
+from .needs import Unread, library, markdown_of
+from .text import parse as parse_text
+
+UNPACKED_BYTES = 200_000_000
+_FILES = 5_000
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_OPF = "{http://www.idpf.org/2007/opf}"
+
+
+def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
+    """The documents of an archive of either kind."""
+    try:
+        with _opened(data, name) as archive:
+            yield from _book(archive, data, name) if name.lower().endswith(".epub") else _letter(data, name)
+    except Unread as unread:
+        yield unread.finding
+
+
+def _opened(data: bytes, name: str) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        encrypted = data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how an encrypted DOCX is wrapped
+        if encrypted:
+            raise Unread("source-encrypted", name, "is encrypted", "save a copy without a password") from error
+        raise Unread("source-damaged", name, f"is no archive: {error}", "open it in its program") from error
+    members = archive.infolist()
+    if len(members) > _FILES or sum(member.file_size for member in members) > UNPACKED_BYTES:
+        raise Unread("source-bomb", name, f"unpacks to more than {UNPACKED_BYTES:,} bytes or {_FILES} files")
+    if any(member.flag_bits & 1 for member in members):
+        raise Unread("source-encrypted", name, "is encrypted", "save a copy without a password")
+    return archive
+
+
+def _letter(data: bytes, name: str) -> Iterator[Document | Finding]:
+    mammoth = library("mammoth", name)
+    try:
+        html = mammoth.convert_to_html(io.BytesIO(data)).value
+    except (KeyError, ValueError, OSError, ElementTree.ParseError) as error:
+        raise Unread("source-damaged", name, f"cannot be read: {error}", "open it in its program") from error
+    text = markdown_of(re.sub(r"<img[^>]*>", "", html), name)
+    yield from _texts(text, data, name, "application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+
+
+def _book(archive: zipfile.ZipFile, data: bytes, name: str) -> Iterator[Document | Finding]:
+    try:
+        container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
+        rootfile = next(e.attrib["full-path"] for e in container.iter() if e.tag.endswith("rootfile"))
+        package = ElementTree.fromstring(archive.read(rootfile))
+    except (KeyError, StopIteration, ElementTree.ParseError) as error:
+        raise Unread("source-damaged", name, "is no EPUB: its package cannot be read", "open it in a reader") from error
+    told = {key: (package.findtext(f".//{_DC}{key}") or "").strip() for key in ("title", "creator", "date", "rights")}
+    items = {e.attrib.get("id"): e.attrib.get("href", "") for e in package.iter(f"{_OPF}item")}
+    folder = posixpath.dirname(rootfile)
+    number = 0
+    for step in package.iter(f"{_OPF}itemref"):
+        place = posixpath.normpath(posixpath.join(folder, unquote(items.get(step.attrib.get("idref"), ""))))
+        try:
+            html = archive.read(place).decode("utf-8", errors="replace")
+        except KeyError:
+            yield Finding("source-part", "warning", f"{name}#{place}", "is named in the book and not in the archive")
+            continue
+        text = markdown_of(html, name)
+        if len(text) < 40:
+            continue
+        number += 1
+        for document in _texts(text, html.encode(), f"{name}#{number:03}", "application/epub+zip"):
+            if isinstance(document, Document):
+                heading = document.sections[0].heading if document.sections else f"part {number}"
+                book = told["title"] or name
+                document = replace(
+                    document, title=f"{book}: {heading}"[:250], author=told["creator"], published=told["date"][:10],
+                    licence=told["rights"], meta={"subject": f"{book}: {heading}"[:250], "fields": [], "book": book},
+                )  # fmt: skip
+            yield document
+
+
+def _texts(text: str, raw: bytes, name: str, media: str) -> Iterator[Document | Finding]:
+    if not text.strip():
+        raise Unread("source-no-text", name, "holds no text")
+    for document in parse_text(text.encode(), name):
+        yield replace(document, media=media, raw=raw) if isinstance(document, Document) else document

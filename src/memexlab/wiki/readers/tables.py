@@ -1,0 +1,32 @@
+"""Reads CSV and TSV as they are; the columns and the number of rows are known, the cells stay text."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...ledger import Finding
+from . import Document
+from .text import parse as parse_text
+
+
+def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
+    """One document whose text is the file; `meta["columns"]` and `meta["rows"]` say what it holds."""
+    for document in parse_text(data, name):
+        if isinstance(document, Finding):
+            yield document
+            continue
+        delimiter = "\t" if name.lower().endswith(".tsv") else ","
+        try:
+            rows = list(csv.reader(document.text.splitlines(), delimiter=delimiter))
+        except csv.Error as error:
+            yield Finding("source-damaged", "warning", name, f"is no table that can be read: {error}")
+            continue
+        wrong = [i for i, row in enumerate(rows, 1) if row and len(row) != len(rows[0])]
+        if wrong:
+            yield Finding("source-table", "warning", f"{name}:{wrong[0]}", f"{len(wrong)} rows have other columns")
+        media = "text/tab-separated-values" if delimiter == "\t" else "text/csv"
+        title = document.title if document.meta["fields"] else name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        meta = {"subject": title, "fields": [], "columns": rows[0][:200] if rows else [], "rows": max(0, len(rows) - 1)}
+        yield replace(document, title=title, media=media, sections=(), links=(), meta=meta)

@@ -1,0 +1,51 @@
+"""Reads VTT and SRT: who said what, without the times between the words; `meta["times"]` keeps them."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ...ledger import Finding
+from . import Document
+
+_CUE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->")
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_PAUSE_SECONDS = 4.0
+
+
+def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
+    """One document: a paragraph a speaker, or a pause; a caption that repeats the one before it counts once."""
+    text = data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    out: list[str] = []
+    times: list[tuple[int, float]] = []
+    said: list[str] = []
+    at, speaker, before = 0, "", None
+    for block in re.split(r"\n\s*\n", text):
+        lines = block.strip().split("\n")
+        found = next(((i, m) for i, line in enumerate(lines) if (m := _CUE.match(line.strip()))), None)
+        if found is None:
+            continue
+        i, cue = found
+        seconds = int(cue[1] or 0) * 3600 + int(cue[2]) * 60 + int(cue[3]) + int(cue[4]) / 1000
+        for line in lines[i + 1 :]:
+            voice = _VOICE.search(line)
+            spoken = " ".join(html.unescape(re.sub(r"<[^>]*>|\{\\[^}]*\}", "", line)).split())
+            if not spoken or spoken in said[-3:]:  # rolling captions say each line twice or three times
+                continue
+            said.append(spoken)
+            named = voice[1].strip() if voice else speaker
+            pause = before is None or seconds - before > _PAUSE_SECONDS
+            lead = ("\n\n" if out else "") if pause or named != speaker else " "
+            lead += f"{named}: " if named and (named != speaker or not out) else ""
+            times.append((at + len(lead), seconds))
+            out += [lead, spoken]
+            at += len(lead) + len(spoken)
+            speaker, before = named, seconds
+    if not out:
+        yield Finding("source-damaged", "warning", name, "holds no captions", "a .vtt or .srt file has lines with -->")
+        return
+    title = re.sub(r"[-_.]+", " ", PurePosixPath(name).name.rsplit(".", 1)[0]).strip()
+    meta = {"subject": title, "fields": [], "times": times}
+    yield Document(name, title, "".join(out) + "\n", "text/vtt", meta=meta, raw=data)
