@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ..ledger import MemexError
-from . import asking, calls, effects, report, run, runs, tonight
+from . import asking, calls, effects, report, run, runs, sources, tonight
 from .guard import COOKIE, Guard
 from .labs import Labs
 from .rendering import HERE, page
@@ -42,6 +42,7 @@ def application(root: Path, token: str) -> Starlette:
             *runs.ROUTES,
             *effects.ROUTES,
             *report.ROUTES,
+            *sources.ROUTES,
             *asking.ROUTES,
             *calls.ROUTES,
             Route("/open", _open),

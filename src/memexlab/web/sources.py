@@ -1,0 +1,150 @@
+"""Sources: the list of them, and a reading view by section with what was quoted from it in the margin.
+
+A place in a source is a line, as in the footnotes of the wiki: `/sources/12?line=42&last=58` opens those words, marked.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..ledger import Ref
+from ..memory.retrieval import Hit
+from .labs import lab_of
+from .rendering import page
+
+ROWS = 100
+#: A part of a long source that is shown at a time, in lines, and the most characters it may have.
+PART_LINES, PART_CHARS = 400, 60_000
+_HEADING = re.compile(r"^(?:#{1,6}\s+(.+?)\s*#*|((?:CHAPTER|Chapter|BOOK|PART)\s+[\w.]+.*))$")
+_UNDERLINE = re.compile(r"^([=\-~^\"*+#])\1{2,}\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a source: its number from 1, its text, and how it stands out."""
+
+    number: int
+    text: str
+    heading: bool
+    marked: bool
+
+
+def _list(request: Request) -> Response:
+    lab = lab_of(request)
+    db = lab.memory.db
+    asked = request.query_params.get("q", "").strip()
+    total = db.execute("SELECT count(*) FROM documents").fetchone()[0]
+    first = int(request.query_params.get("from", "0")[:7]) if request.query_params.get("from", "0").isdecimal() else 0
+    hits: list[Hit] = []
+    if asked:
+        [(_, found)] = lab.search(asked, k=20).queries
+        hits = list(found)
+        where = f"document IN ({','.join('?' * len(hits))})"
+        values: tuple[Any, ...] = tuple(hit.source for hit in hits)
+    else:
+        where, values = "1", ()
+    rows = _all(
+        db, "SELECT d.entry, d.document, d.title, d.author, d.published, d.chars, e.at, (SELECT count(*) FROM claims c"
+        f" WHERE c.source = d.entry) AS claims FROM documents d JOIN entries e ON e.seq = d.entry WHERE {where}"
+        f" ORDER BY d.published DESC, d.title LIMIT {ROWS} OFFSET ?", *values, 0 if asked else first,
+    )  # fmt: skip
+    if asked:
+        order = {hit.source: i for i, hit in enumerate(hits)}
+        best = {hit.source: hit.passage for hit in hits}
+        rows = [row | {"passage": best.get(row["document"], "")} for row in rows]
+        rows.sort(key=lambda row: order.get(row["document"], ROWS))
+    return page(
+        request, "sources.html", "Sources", rows=rows, q=asked, total=total, first=first, step=ROWS,
+        more=not asked and first + ROWS < total,
+    )  # fmt: skip
+
+
+def _read(request: Request) -> Response:
+    lab = lab_of(request)
+    db = lab.memory.db
+    entry = request.path_params["entry"]
+    found = _all(db, "SELECT * FROM documents WHERE entry = ?", entry)
+    text = _text(request, entry) if found else None
+    if text is None:
+        return page(
+            request, "error.html", "No such source", 404, text="It is not here, or a later version took its place."
+        )
+    lines = text.split("\n")
+    marked = _between(request.query_params.get("line"), request.query_params.get("last"), len(lines))
+    at = marked[0] if marked else _between(request.query_params.get("at"), None, len(lines), (1, 1))[0]
+    parts = _parts(lines)
+    here = max(i for i, (start, _, _) in enumerate(parts) if start <= at)
+    start, end, _ = parts[here]
+    shown = [
+        Line(n, lines[n - 1], bool(_heading(lines, n)), bool(marked) and marked[0] <= n <= marked[1])
+        for n in range(start, end)
+    ]
+    claims = _all(
+        db, "SELECT c.subject, c.relation, c.text, q.line, q.last_line, q.text AS quote FROM claims c JOIN quotes q"
+        " USING (entry) WHERE c.source = ? AND q.line >= ? AND q.line < ? ORDER BY q.line LIMIT 200", entry, start, end,
+    )  # fmt: skip
+    return page(
+        request, "source.html", found[0]["title"], source=found[0], lines=shown, claims=claims, marked=marked,
+        contents=[(i, first, title) for i, (first, _, title) in enumerate(parts)], part=here, parts=len(parts),
+    )  # fmt: skip
+
+
+def _all(db: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
+    cursor = db.execute(sql, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _text(request: Request, entry: int) -> str | None:
+    memory = lab_of(request).memory
+    found = memory.index.entry(entry)
+    ref: Ref | None = next((ref for ref in found.refs if ref.role == "file"), None) if found else None
+    if ref is None:
+        return None
+    data = memory.blobs.get(ref.id)
+    return (data if ref.start < 0 else data[ref.start : ref.end]).decode("utf-8", errors="replace")
+
+
+def _between(first: str | None, last: str | None, most: int, otherwise: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+    if not first or not first.isdecimal() or len(first) > 8 or not 1 <= int(first) <= most:
+        return otherwise
+    end = int(last) if last and last.isdecimal() and len(last) <= 8 else int(first)
+    return int(first), max(int(first), min(end, most))
+
+
+def _heading(lines: list[str], number: int) -> str:
+    """The heading that stands on a line, '' where none does: marked in front, or underlined by the next line."""
+    line = lines[number - 1]
+    if match := _HEADING.match(line):
+        return (match[1] or match[2])[:80]
+    under = lines[number] if number < len(lines) else ""
+    named = line.strip() and not line[0].isspace() and not _UNDERLINE.match(line) and len(line) < 100
+    return line.strip()[:80] if named and _UNDERLINE.match(under) and len(under.strip()) >= len(line.strip()) else ""
+
+
+def _parts(lines: list[str]) -> list[tuple[int, int, str]]:
+    """(first line, line after the last, name): sections where there are headings, else runs of lines."""
+    parts: list[tuple[int, int, str]] = []
+    start, chars, name = 1, 0, "Beginning"
+    for number, line in enumerate(lines, 1):
+        heading = _heading(lines, number)
+        chars += len(line) + 1
+        long = chars > PART_CHARS or number - start >= PART_LINES
+        if number > start and (long or (heading and number - start >= PART_LINES // 8)):
+            parts.append((start, number, name))
+            start, chars = number, len(line) + 1
+            name = heading or f"line {number}"
+        elif heading and number - start < 3:
+            name = heading
+    parts.append((start, len(lines) + 1, name))
+    return parts
+
+
+ROUTES = [Route("/sources", _list), Route("/sources/{entry:int}", _read)]
