@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ..ledger import MemexError
-from . import asking, calls, effects, report, run, runs, sources, tonight
+from . import asking, calls, effects, report, run, runs, sources, tonight, wiki
 from .guard import COOKIE, Guard
 from .labs import Labs
 from .rendering import HERE, page
@@ -43,6 +43,7 @@ def application(root: Path, token: str) -> Starlette:
             *effects.ROUTES,
             *report.ROUTES,
             *sources.ROUTES,
+            *wiki.ROUTES,
             *asking.ROUTES,
             *calls.ROUTES,
             Route("/open", _open),

@@ -105,3 +105,36 @@ one("#keys").addEventListener("click", () => one("#help").showModal());
 dress(document);
 for (const part of all("[data-live]")) follow(part);
 setInterval(advance, 500);
+
+// A look at what stands behind a footnote or a link, without leaving the page.
+const peek = document.body.appendChild(Object.assign(document.createElement("div"), {id: "peek", hidden: true}));
+let peeking = 0;
+function show(anchor, fill) {
+  peek.replaceChildren();
+  fill(peek);
+  peek.hidden = false;
+  const box = anchor.getBoundingClientRect();
+  const left = Math.max(8, Math.min(box.left, innerWidth - peek.offsetWidth - 12));
+  const below = box.bottom + peek.offsetHeight + 12 < innerHeight;
+  peek.style.left = `${left + scrollX}px`;
+  peek.style.top = `${(below ? box.bottom + 6 : box.top - peek.offsetHeight - 6) + scrollY}px`;
+}
+function look(event) {
+  const anchor = event.target.closest?.(".footnote-ref a, a.page");
+  clearTimeout(peeking);
+  if (!anchor) { if (!event.target.closest?.("#peek")) peeking = setTimeout(() => { peek.hidden = true; }, 250); return; }
+  peeking = setTimeout(async () => {
+    if (anchor.matches(".footnote-ref a")) {
+      const note = document.getElementById(anchor.hash.slice(1));
+      if (note) show(anchor, (box) => { const copy = note.cloneNode(true); copy.querySelectorAll(".footnote-backref").forEach((link) => link.remove()); box.append(...copy.childNodes); });
+      return;
+    }
+    const answer = await fetch(anchor.href.split("#")[0] + "?preview=1").catch(() => null);
+    if (!answer || !answer.ok) return;
+    const page = await answer.json();
+    show(anchor, (box) => { const title = document.createElement("b"); title.textContent = page.title; box.append(title, page.text); });
+  }, 180);
+}
+document.addEventListener("mouseover", look);
+document.addEventListener("focusin", look);
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") peek.hidden = true; });

@@ -1,0 +1,81 @@
+"""The wiki as a book to read: its pages with contents, backlinks, and the words behind every sentence."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from .labs import lab_of
+from .markdown import Rendered, render
+from .rendering import page
+
+_PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_PREVIEW_CHARS = 320
+
+
+def _folder(request: Request) -> Path:
+    root: Path = request.app.state.root
+    return (root / "wiki").resolve()
+
+
+def _file(request: Request, name: str) -> Path | None:
+    """A file of the wiki by its name; None for what is not there, and for what is outside of it."""
+    folder = _folder(request)
+    try:
+        path = (folder / name).resolve()
+        return path if path.is_relative_to(folder) and path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _rendered(request: Request, path: Path) -> Rendered:
+    db = lab_of(request).memory.db
+
+    def page_of(name: str) -> str | None:
+        return f"/wiki/{quote(name)}" if _file(request, f"{name}.md") else None
+
+    def source_of(address: str) -> int | None:
+        # An address of a page is relative to the page, the name of a source is relative to the lab.
+        name = re.sub(r"^\.\./", "", address, count=1)
+        row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (name,)).fetchone()
+        return int(row[0]) if row and row[0] is not None else None
+
+    return render(path.read_text(encoding="utf-8", errors="replace"), page_of, source_of)
+
+
+def _page(request: Request) -> Response:
+    name = request.path_params.get("name", "index")
+    path = _file(request, f"{name}.md")
+    if path is None:
+        if name == "index":
+            return page(request, "wiki.html", "Wiki", at="", made=None, html="")
+        return page(request, "error.html", "No such page", 404, text=f"The wiki has no page {name!r}.")
+    made = _rendered(request, path)
+    if request.query_params.get("preview"):
+        words = re.sub(r"<(sup|section|h1)\b.*?</\1>", "", made.html, flags=re.S)
+        text = " ".join(re.sub(r"<[^>]+>", " ", words).split())
+        return JSONResponse({"title": made.front.get("title", name), "text": text[:_PREVIEW_CHARS]})
+    return page(
+        request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(made.html)
+    )  # fmt: skip
+
+
+def _picture(request: Request) -> Response:
+    path = _file(request, request.path_params["name"])
+    if path is None or mimetypes.guess_type(path.name)[0] not in _PICTURES:
+        return Response(status_code=404)
+    return FileResponse(path)
+
+
+ROUTES = [
+    Route("/wiki", _page),
+    Route("/wiki/files/{name:path}", _picture),
+    Route("/wiki/{name:path}", _page),
+]
