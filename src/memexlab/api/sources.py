@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 from .opened import Opened, person
 
 if TYPE_CHECKING:
-    from ..commands.searching import Ingested
+    from ..commands.compiling import Taken
 
 
 class Sources(Opened):
     """Commands that take documents in."""
 
-    def ingest(self, file: Path) -> Ingested:
-        """Takes in documents, one JSON object a line: id, title, text, and if known date, author, url.
+    def ingest(self, paths: list[Path]) -> Taken:
+        """Takes in files and folders, and renders the wiki from what they say.
 
-        The same file again adds nothing; a changed document supersedes itself. A bad line is named and left out.
+        A file that is known costs its hash; a changed one supersedes itself; what rested on a file that is gone is
+        withdrawn. Claims enter with quotes that are found in the source. A file FILE.jsonl holds documents, one JSON
+        object a line: id, title, text, and if known date, author, url; a bad line is named and left out.
 
         Arguments:
-            file: the documents
+            paths: files and folders, such as raw
         """
-        from ..commands.searching import ingest
+        from ..commands.compiling import take_in
 
-        return ingest(self.memory, person(), file)
+        return take_in(self.memory, self.root, paths, person())

@@ -1,0 +1,50 @@
+"""`memex ingest PATH...`: files and folders in, `wiki/` rendered; a `.jsonl` file is documents, one on each line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..memory import Memory
+from ..wiki.compiling import Compiled, compile_paths
+from .searching import Ingested, ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one `memex ingest` did: files of documents one by one, then everything else at once."""
+
+    files: tuple[Ingested, ...]
+    compiled: Compiled | None
+
+    def data(self) -> Any:
+        return {"files": [asdict(file) for file in self.files], "compiled": self.compiled and asdict(self.compiled)}
+
+    def __str__(self) -> str:
+        lines = [str(file) for file in self.files]
+        if (done := self.compiled) is not None:
+            wiki = done.wiki
+            lines.append(
+                f"sources: {done.new} new, {done.changed} changed, {done.known} known before, {done.gone} gone\n"
+                f"claims: {done.claims} landed, {sum(done.refused.values())} refused{_counted(done.refused)}\n"
+                f"wiki: {wiki.pages} pages, {wiki.written} files written, {wiki.removed} removed, "
+                f"in {done.seconds:.1f} s"
+            )
+            lines += [f"left out, no reader{_counted(done.unread)}"] if done.unread else []
+            lines += [str(finding) for finding in done.findings[:20]]
+            lines += [f"and {len(done.findings) - 20} more: memex ingest --json"] if len(done.findings) > 20 else []
+        return "\n".join(lines)
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return f" ({', '.join(f'{count} {name}' for name, count in counts.items())})" if counts else ""
+
+
+def take_in(memory: Memory, root: Path, paths: Sequence[Path], by: str) -> Taken:
+    """Takes in every path; the wiki is rendered once, when all is in."""
+    lists = [path for path in paths if path.suffix == ".jsonl"]
+    rest = [path for path in paths if path.suffix != ".jsonl"]
+    files = tuple(ingest(memory, by, path) for path in lists)
+    return Taken(files, compile_paths(memory, root, rest, by) if rest else None)

@@ -1,0 +1,323 @@
+"""Proposals of claims without a model: header fields, summary, key sentences, definitions, values, dates, what replaced
+what, and the names a document uses. A pure function of one document, so that the order of ingest cannot matter.
+
+It prefers to say nothing: what it cannot attach to a subject is left in the source.
+"""
+
+# ruff: noqa: SIM905 (lists of words are read as words)
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from ..memory.passages import normal
+from .claims import ByteOffsets, Proposal
+from .prose import Sentence, sentences, spoken
+from .quotes import Span
+from .readers import Document, Link
+from .times import dates
+
+#: Raise it when the same document would give other proposals; its source is then taken in again.
+VERSION = 1
+KEY_SENTENCES, DATED_SENTENCES, MENTIONS = 12, 6, 40
+
+SUPERSEDED_BY = frozenset(
+    ["superseded-by", "superseded_by", "replaced-by", "replaced_by", "obsoleted-by", "obsoleted_by"]
+)
+SUPERSEDES = frozenset(["replaces", "supersedes", "obsoletes"])
+#: Relations that may hold several values, so that two of them are no conflict.
+MANY = frozenset(
+    "|author|alias|supersedes|superseded by|requires|tag|topic|keywords|summary|says|is|dated|updates|type of|category|"
+    "categories|see also|link|links|part of|uses|contains|supports".split("|")
+)
+_UNTOLD = frozenset(
+    "title subject name content-type last-modified version post-history resolution discussions-to source url resource "
+    "description publish draft cssclass cssclasses licence license".split()
+)  # fmt: skip
+_QUIET = re.compile(
+    r"^(?:references?|copyright|acknowledge?ments?|footnotes?|bibliography|see also|links?|further reading|contents|"
+    r"table of contents|change ?log|licen[cs]e|appendix.*|notes?|index)$", re.IGNORECASE,
+)  # fmt: skip
+_LEAD = re.compile(r"^(?:abstract|summary|tl;?dr|overview|introduction|in short|preface)\b", re.IGNORECASE)
+_HANGING = re.compile(
+    r"^(?:this|that|these|those|it|they|he|she|such|however|therefore|thus|hence|so|but|and|or|also|then|here|see|note"
+    r"|by doing|we|instead|otherwise|finally|similarly|moreover|furthermore|in addition|"
+    r"for (?:example|instance)|as (?:such|above))\b",
+    re.IGNORECASE,
+)
+_OWN = re.compile(r"This [\w ]{1,40}? [a-z]+(?:s|ed)\b")
+_NOW = r"(?:now |currently |about )?(?:set to )?"
+_SELF = r"(?:this|the present) (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft)"
+_NAME = r"[A-Z][\w&.'’-]*(?:\s+(?:of|the|and|for|de|von|van|[A-Z0-9][\w&.'’-]*)){0,5}?"
+_DEFINED = re.compile(
+    rf"^(?:An?\s|The\s)?(?P<name>\*{{1,2}}[^*\n]{{2,60}}\*{{1,2}}|{_NAME}(?:\s+\([A-Z][\w-]{{1,10}}\))?)\s+"
+    r"(?:is|are|was|were)\s+(?P<what>an?|the|one of)\s+"
+    r"(?!same\b|following\b|result\b|reason\b|only\b|first\b|case\b)[a-z]",
+)
+_GERUND = re.compile(r"^\w+ing\b|^\w+ly\b")
+_ACRONYM = re.compile(r"\b((?:[A-Z][\w-]+\s+(?:(?:of|for|and|the|to)\s+)?){2,6})\(([A-Z][A-Za-z]{1,9})\)")
+_UNIT = r"(?:\s?(?:%|[a-zµ°Ω/]{1,12}\d?|[kMGT]i?[BbWhzm]{1,3}|[A-Z][a-z]{2,10}))?"
+_VALUE = rf"(?P<value>[$€£]?\d[\d,]*(?:\.\d+)*(?:e-?\d+)?{_UNIT}|[A-Z][\w'’-]+(?:\s+(?:of\s+)?[A-Z0-9][\w'’-]+){{0,3}})"
+_REL = r"(?P<rel>[a-z][a-z-]+(?:\s+[a-z][a-z-]+){0,3}?)"
+_SUBJECT = r"(?P<name>[A-Z0-9][\w&.'’-]*(?:\s+[A-Z0-9][\w&.'’-]*){0,5})"
+_TAIL = (
+    r"(?P<tail>\s+(?:in|for|under|on|when|with|until|since|before|after|as of|at)\s[^.;]{2,80})?"
+    r"\s*(?:[;,(]|\.(?!\d)|$|\b(?:and|but|which|where)\b)"
+)
+_VALUES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b[Tt]he {_REL} of (?:the )?{_SUBJECT} (?:is|was|are|were) {_NOW}{_VALUE}{_TAIL}",
+        rf"\b{_SUBJECT}['’]s {_REL} (?:is|was|are|were) {_NOW}{_VALUE}{_TAIL}",
+        rf"\b{_SUBJECT} (?:has|had|uses|used) an? {_REL} of (?:about )?{_VALUE}{_TAIL}",
+        rf"\b{_SUBJECT} (?:was|were) (?P<rel>[a-z]+(?:ed|n|t|de|lt)) (?P<prep>in|on|by) (?P<value>"
+        rf"\d{{4}}-\d\d-\d\d|(?:\d{{1,2}} )?[A-Z][a-z]+ (?:\d{{1,2}}, )?\d{{4}}|\d{{4}}|[A-Z][\w'’-]+"
+        rf"(?: [A-Z][\w'’-]+){{0,2}}){_TAIL}",
+        rf"\b{_SUBJECT} (?P<rel>weighs|costs|measures|lasts|takes|has|contains|supports|requires) "
+        rf"(?:about |exactly |at most |at least )?(?P<value>\d[\d,]*(?:\.\d+)?(?:\s?%|\s[a-z]{{1,20}}))"
+        rf"(?P<tail>\s[^.;]{{2,80}})?\s*[.;,]",
+    )
+)
+_REPLACED = re.compile(
+    rf"^(?:note: ?)?(?P<self>{_SELF}|it|(?P<who>{_NAME}))\s+(?:is|was|has been|have been)\s+(?:now\s+)?"
+    rf"(?:superseded|replaced|obsoleted)\s+by\s+(?:the\s+)?(?P<by>PEP \d+|RFC \d+|{_NAME})(?=[\s.,;:)]|$)",
+    re.IGNORECASE,
+)
+_REPLACES = re.compile(
+    rf"^(?P<self>{_SELF}|(?P<who>{_NAME}))\s+(?:supersedes|replaces|obsoletes)\s+(?:the\s+)?"
+    rf"(?P<old>(?-i:PEP \d+|RFC \d+|{_NAME}))(?=[\s.,;:)]|$)",
+    re.IGNORECASE,
+)
+_OPENERS = frozenset(
+    "below above the a an this that these those it its there here what which who where when why how if in on at by for "
+    "from with as of to and but or not no yes some many most all any each every both other another one two three he "
+    "she they we you i his her their our my your so then thus also only just even however since while because although "
+    "after before during until i'm it's don't must may should shall can will would could might required recommended "
+    "optional note todo false true none readme monday tuesday wednesday thursday friday saturday sunday january "
+    "february march "
+    "april june july august september october november december".split()
+)
+_CAPITAL = re.compile(
+    r"(?<![\w/.@`-])(?:[A-Z][\w&’'-]*[\w]|[A-Z]{2,}\w*)"
+    r"(?:[ ](?:(?:of|for|the|and|van|von|de|der)[ ])?(?:[A-Z][\w&’'-]*\w|\d+(?:\.\d+)*\b))*"
+)
+
+
+def propose(document: Document) -> list[Proposal]:
+    """All proposals for one document."""
+    subject = str(document.meta.get("subject") or document.title)
+    fields = [(str(n), str(v), int(s), int(e)) for n, v, s, e in document.meta.get("fields", ())]
+    body = max((end for *_, end in fields), default=0)
+    told = list(sentences(document.text, body, document.sections))
+    day = document.published or None
+    found = [*_fields(document, subject, fields, day), *_aliases(document, subject)]
+    lead = _summary(document, told)
+    found += [Proposal(subject, s.text, (Span(s.start, s.end),), "summary", since=day) for s in lead]
+    found += _key_sentences(document, subject, told, {s.start for s in lead}, day)
+    own = _names(document, subject)
+    for sentence in told:
+        found += _of_sentence(sentence, subject, own, day)
+    return found
+
+
+def _names(document: Document, subject: str) -> frozenset[str]:
+    return frozenset({normal(subject), normal(document.title), normal(document.title.removeprefix(f"{subject}: "))})
+
+
+def _fields(
+    document: Document, subject: str, fields: Sequence[tuple[str, str, int, int]], day: str | None
+) -> Iterator[Proposal]:
+    label = subject.rsplit(" ", 1)[0] if re.fullmatch(r"\w+ \d+", subject) else ""
+    for i, (name, value, start, end) in enumerate(fields):
+        key = name.lower()
+        relation = key.replace("_", " ")
+        quote = (Span(start, end),)
+        value = spoken(re.sub(r"\s*<[^<>\s]*@[^<>\s]*>", "", value))
+        if not value or key in _UNTOLD or (i == 0 and label):
+            continue
+        if key in SUPERSEDED_BY or key in SUPERSEDES or key == "requires":
+            verb = "is superseded by" if key in SUPERSEDED_BY else "supersedes" if key in SUPERSEDES else "requires"
+            for other in filter(None, (part.strip() for part in re.split(r"[,;]", value))):
+                other = f"{label} {int(other)}" if label and other.isdigit() else other
+                yield Proposal(subject, f"{subject} {verb} {other}.", quote, verb.removeprefix("is "), other, day)
+        elif key in ("author", "authors", "by", "editor", "editors"):
+            for person in re.split(r",|;|\band\b", re.sub(r"<[^>]*>|\([^)]*@[^)]*\)", "", value)):
+                if 1 < len(person := " ".join(person.split())) < 60 and "@" not in person:
+                    yield Proposal(subject, f"{person} is an author of {subject}.", quote, "author", person, day)
+        elif key in ("alias", "aliases"):
+            for other in filter(None, (part.strip() for part in value.split(","))):
+                yield Proposal(subject, f"{subject} is also called {other}.", quote, "alias", other, day)
+        elif key in ("created", "date", "published") and (found := dates(value)):
+            told = f"{subject} was {'created' if key == 'created' else 'published'} on {found[0][0]}."
+            yield Proposal(
+                subject,
+                told,
+                quote,
+                "created" if key == "created" else "published",
+                found[0][0],
+                found[0][0],
+                found[0][0],
+            )
+        elif len(value) <= 120 and not value.startswith("http"):
+            relation = "tag" if relation == "tags" else relation
+            parts = [part.strip() for part in value.split(",")] if relation in MANY else [value]
+            for part in filter(None, parts):
+                yield Proposal(subject, f"The {relation} of {subject} is {part}.", quote, relation, part, day)
+
+
+def _aliases(document: Document, subject: str) -> Iterator[Proposal]:
+    rest = document.title.removeprefix(f"{subject}: ")
+    place = document.text.find(rest)
+    if rest != document.title and place >= 0:
+        quote = (Span(place, place + len(rest)),)
+        yield Proposal(subject, f"{subject} is called {rest}.", quote, "alias", rest)
+
+
+def _good(sentence: Sentence) -> bool:
+    text = sentence.text
+    letters = sum(c.isalpha() or c == " " for c in text)
+    return (
+        40 <= len(text) <= 420
+        and text[-1] in ".!。！"
+        and (text[0].isupper() or text[0] in '`"“' or not text[0].isascii())
+        and letters > 0.75 * len(text)
+        and text.count("`") % 2 == 0
+        and "http" not in text
+    )
+
+
+def _summary(document: Document, told: Sequence[Sentence]) -> list[Sentence]:
+    """Up to two sentences of the abstract, else of the first paragraph that says something."""
+    leads = [i for i, section in enumerate(document.sections) if _LEAD.match(section.heading)]
+    for wanted in (leads[:1], None):
+        near = [s for s in told if (wanted is None or s.section in wanted) and not s.item and _good(s)]
+        near = [s for s in near if not re.match(r"(?i)note\b|\*?note:", s.text)]
+        near = [s for s in near if s.section == near[0].section] if near else []
+        while near and _HANGING.match(near[0].text) and not _OWN.match(near[0].text):
+            near.pop(0)
+        if near:
+            return near[:2]
+    return []
+
+
+def _key_sentences(
+    document: Document, subject: str, told: Sequence[Sentence], used: set[int], day: str | None
+) -> Iterator[Proposal]:
+    """The first sentence of each section that stands on its own."""
+    done: set[int] = set()
+    for s in told:
+        if s.section < 0 or s.section in done or s.start in used or s.item or not _good(s) or _HANGING.match(s.text):
+            continue
+        heading = spoken(document.sections[s.section].heading)
+        if _QUIET.match(heading) or document.sections[s.section].level > 3:
+            continue
+        done.add(s.section)
+        yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day, scope={"section": heading})
+        if len(done) == KEY_SENTENCES:
+            return
+
+
+def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None) -> Iterator[Proposal]:
+    """What one sentence defines, values, dates or replaces."""
+    quote, text = (Span(s.start, s.end),), s.text
+    if len(text) > 500:
+        return
+    match = _DEFINED.match(text)
+    if match and _good(s) and not re.search(r"\b(?:if|whether)\b", text[:20]):
+        name = match["name"].strip("* ")
+        bare = re.sub(r"\s+\([A-Z][\w-]*\)$", "", name)
+        first = name.split()[0].casefold()
+        if first not in _OPENERS and not _GERUND.match(name) and len(bare) > 2:
+            yield Proposal(subject if normal(bare) in own else bare, text, quote, "is", None, day)
+    for match in _ACRONYM.finditer(text):
+        long, short = " ".join(match[1].split()), match[2]
+        for words in (long.split()[i:] for i in range(len(long.split()))):
+            if "".join(w[0] for w in words if w[0].isupper()).upper() == short.upper():
+                yield Proposal(" ".join(words), f"{' '.join(words)} is also called {short}.", quote, "alias", short)
+                break
+    for place, pattern in enumerate(_VALUES):
+        for match in pattern.finditer(text):
+            name, relation, value = match["name"], match["rel"], match["value"].strip()
+            if (
+                name.split()[0].casefold() in _OPENERS
+                or relation.split()[0] in _OPENERS
+                or subject.startswith(f"{name} ")
+            ):
+                continue
+            relation = f"{relation} {match['prep']}" if place == 3 else relation
+            scope = {"when": match["tail"].strip()} if match["tail"] else {}
+            yield Proposal(subject if normal(name) in own else name, text, quote, relation, value, day, scope=scope)
+    yield from _replacement(s, subject, own, day)
+    found = dates(text)
+    if found and _good(s) and len(text) <= 300:
+        yield Proposal(subject, text, quote, "dated", None, found[0][0], found[0][0])
+
+
+def _replacement(s: Sentence, subject: str, own: frozenset[str], day: str | None) -> Iterator[Proposal]:
+    """A plain statement that one thing took the place of another; wishes, conditions and denials are none."""
+    if re.search(r"\b(?:not|never|rather|would|could|may|might|should|if|will|neither)\b", s.text[:160], re.IGNORECASE):
+        return
+    for pattern, part, verb in ((_REPLACED, "by", "superseded by"), (_REPLACES, "old", "supersedes")):
+        if match := pattern.match(s.text):
+            who = match["who"]
+            if who and who.split()[0].casefold() in _OPENERS:
+                continue
+            name = subject if not who or normal(who) in own else who
+            other = match[part].rstrip(".,;")
+            if other[0].isupper() and normal(other) != normal(name):
+                told = f"{name} {'is ' if part == 'by' else ''}{verb} {other}."
+                yield Proposal(name, told, (Span(s.start, s.end),), verb, other, day)
+
+
+def _target(link: Link) -> str:
+    """The name a link uses: the words shown for an address, else the note it points to."""
+    shown = link.text if "://" in link.target else PurePosixPath(link.target.split("#")[0]).name
+    return " ".join(re.sub(r"\.(?:md|markdown|rst|txt)$", "", shown).split())
+
+
+def mentions(document: Document) -> list[list[str | int]]:
+    """[name, how often, start, end] with the first good sentence that uses it, in bytes: links first, then by count."""
+    fields = document.meta.get("fields", ())
+    body = max((int(field[3]) for field in fields), default=0)
+    told = list(sentences(document.text, body, document.sections))
+    counts: Counter[str] = Counter()
+    where: dict[str, Sentence] = {}
+    middle: set[str] = set()
+    for s in told:
+        for match in _CAPITAL.finditer(s.text):
+            name = re.sub(r"['’]s$", "", match[0])
+            words = name.split()
+            opens = match.start() == 0 or not re.search(r"\w", s.text[: match.start()])
+            while words and words[0].casefold() in _OPENERS:
+                words, opens = words[1:], False
+            while words and (words[-1].casefold() in _OPENERS):
+                words.pop()
+            name = " ".join(words)
+            if len(name) < 2 or len(name) > 80 or name.isdigit() or dates(name):
+                continue
+            if not opens or len(words) > 1:
+                middle.add(name)
+            counts[name] += 1
+            if name not in where or (not _good(where[name]) and _good(s)):
+                where[name] = s
+    linked = {_target(link) for link in document.links}
+    whole = document.text.casefold()
+    kept = []
+    for name, count in counts.items():
+        lower = 0 if re.search(r"\d|[A-Z].*[A-Z]", name) else document.text.count(f" {name.casefold()}")
+        lower = document.text.count(f" {name.casefold()} ") if name.isupper() and len(name) > 3 else lower
+        if name in middle and (name in linked or lower <= count // 2):
+            kept.append(name)
+    for name in linked - set(counts):
+        place = whole.find(name.casefold())
+        near = next((s for s in told if s.start <= place < s.end), None) or next(
+            (s for s in told if name in s.text), None
+        )
+        if near is not None and 2 < len(name) <= 80:
+            counts[name], where[name] = 1, near
+            kept.append(name)
+    kept.sort(key=lambda name: (name not in linked, -counts[name], name))
+    offset = ByteOffsets(document.text)
+    return [[name, counts[name], offset(where[name].start), offset(where[name].end)] for name in kept[:MENTIONS]]

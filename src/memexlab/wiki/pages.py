@@ -1,0 +1,402 @@
+"""Pages from what stands: a pure function of sources, claims and the schema. No clock, no order of arrival, no model.
+
+Each line that states something ends with a footnote to its exact words and with `^id`, the name of its claim, so that a
+block of a page can be matched to the claim it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from urllib.parse import quote as percent
+
+from .extract import MANY
+from .prose import spoken
+from .schema import Part
+from .standing import Mention, Quote, Standing, Statement
+from .subjects import PERSON, Named, Page, Subjects, plain, safe, weights
+from .times import Difference, Told, differences, same, successions
+
+MENTIONED_IN, RELATED = 15, 8
+_SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
+_QUIET = frozenset(["alias", "superseded by", "supersedes", "dated"])
+
+
+class Notes:
+    """The footnotes of one page, numbered as they come; the same words of the same lines are one note."""
+
+    def __init__(self) -> None:
+        self._notes: dict[Quote, int] = {}
+
+    def __call__(self, quotes: Iterable[Quote]) -> str:
+        return "".join(f"[^{self._notes.setdefault(quote, len(self._notes) + 1)}]" for quote in quotes)
+
+    def sources(self) -> set[str]:
+        return {quote.source for quote in self._notes}
+
+    def __str__(self) -> str:
+        lines = []
+        for quote, number in self._notes.items():
+            lines_of = f"#L{quote.line}" + (f"-L{quote.last_line}" if quote.last_line > quote.line else "")
+            words = safe(" ".join(quote.text.split()))
+            where = f"[{plain(quote.source)}{lines_of}](../{percent(quote.source)}{lines_of})"
+            lines.append(f"[^{number}]: “{words}” {where}")
+        return "\n".join(lines)
+
+
+class Wiki:
+    """Everything that pages are rendered from, resolved once for all of them."""
+
+    def __init__(self, found: Standing, schema: Mapping[str, Sequence[Part]]) -> None:
+        self.sources, self._schema = found.sources, schema
+        self.subjects = Subjects(_named(found), _alias_pairs(found), _types(found, schema))
+        resolve = self.subjects.resolve
+        self.about: dict[str, list[Statement]] = defaultdict(list)
+        self.works: dict[str, list[Statement]] = defaultdict(list)
+        told: list[Told] = []
+        by_id = {s.id: s for s in found.statements}
+        for s in found.statements:
+            page, other = resolve(s.subject), resolve(s.object) if s.object else None
+            if page is not None:
+                self.about[page.key].append(s)
+            if other is not None and (page is None or other.key != page.key) and s.relation not in _QUIET:
+                self.works[other.key].append(s)
+            if page is not None and s.object:
+                taken = self.sources[s.source]
+                home = self._home(s.source)
+                value = other.key if other is not None and s.relation in ("superseded by", "supersedes") else s.object
+                told.append(Told(s.id, page.key, s.relation, value, s.scope, home, s.since or taken.date, taken.author))
+        self._by_id = by_id
+        self.replaced = [one for one in successions(told) if one.old in self.subjects.pages]
+        single = [t for t in told if t.relation not in MANY and not PERSON.match(t.relation)]
+        self.differing: dict[str, list[Difference]] = defaultdict(list)
+        for one in differences(single, self.replaced):
+            self.differing[one.subject].append(one)
+        self.spoken_of: dict[str, dict[str, Mention]] = defaultdict(dict)
+        self.speaks_of: dict[str, set[str]] = defaultdict(set)
+        for mention in found.mentions:
+            page = resolve(mention.name)
+            home = self._home(mention.quote.source)
+            if page is not None and page.key != home:
+                self.spoken_of[page.key].setdefault(mention.quote.source, mention)
+                self.speaks_of[home].add(page.key)
+        for page_key, works in self.works.items():
+            for s in works:
+                self.speaks_of[self._home(s.source)].add(page_key)
+        self._weights = weights({key: list(by) for key, by in self.spoken_of.items()}, len(self.sources))
+        self._near = self._nearest()
+
+    def _home(self, source: str) -> str:
+        page = self.subjects.resolve(self.sources[source].subject)
+        return page.key if page is not None else source
+
+    def _nearest(self) -> dict[str, list[str]]:
+        """For each page the pages that share most of the rare names it uses or is used with."""
+        near: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+        using: dict[str, list[str]] = defaultdict(list)
+        for home, keys in self.speaks_of.items():
+            for key in keys:
+                using[key].append(home)
+                near[home][key] += 0.5 * self._weights.get(key, 0.1)
+                near[key][home] += 0.5 * self._weights.get(key, 0.1)
+        for key, homes in using.items():
+            if len(homes) <= 12:
+                for one in homes:
+                    for other in homes:
+                        near[one][other] += self._weights.get(key, 0.1) if one != other else 0.0
+        pages = self.subjects.pages
+        size = {key: (1 + len(self.speaks_of.get(key, ())) + len(using.get(key, ()))) ** 0.5 for key in pages}
+        out: dict[str, list[str]] = {}
+        for key, found in near.items():
+            ranked = [(round(w / size[k], 9), k) for k, w in found.items() if w > 0 and k in pages and k != key]
+            out[key] = [k for _, k in sorted(ranked, key=lambda item: (-item[0], item[1]))]
+        return out
+
+    def render(self) -> dict[str, str]:
+        """Every file of the wiki by its name."""
+        files = {f"{page.slug}.md": self._page(page) for page in self.subjects.pages.values()}
+        files["index.md"], files["log.md"] = self._index(), self._log()
+        return files
+
+    # --- one page
+
+    def _page(self, page: Page) -> str:
+        notes, done, lines = Notes(), set[str](), list[str]()
+        lines += self._callouts(page, notes, done)
+        parts = self._schema.get(page.kind) or self._schema["concept"]
+        placed = {relation for part in parts for relation in part.relations} - _SPECIAL
+        for part in parts:
+            body: list[str] = []
+            for relation in part.relations:
+                body += self._answered(page, relation, placed, notes, done)
+            if body:
+                lines += [f"## {plain(part.heading)}", "", *dict.fromkeys(body), ""]
+        title = self._title(page)
+        return (
+            "\n".join([*self._front(page, title, notes), f"# {plain(title)}", "", *lines, str(notes)]).rstrip() + "\n"
+        )
+
+    def _title(self, page: Page) -> str:
+        return self.sources[page.homes[0]].title if page.homes else page.title
+
+    def _answered(self, page: Page, relation: str, placed: set[str], notes: Notes, done: set[str]) -> list[str]:
+        match relation:
+            case "history":
+                return self._history(page, notes, done)
+            case "timeline":
+                return self._timeline(page, notes, done)
+            case "works":
+                return self._works(page, notes, done)
+            case "mentions":
+                return self._mentioned(page, notes, done)
+            case "related":
+                near = [k for k in self._near.get(page.key, ()) if k not in done][:RELATED]
+                rest = sorted(self.speaks_of[page.key] - done - {*near, page.key})
+                links = [self.subjects.link(self.subjects.pages[key]) for key in [*near, *rest]]
+                more = [f"- speaks of {', '.join(links[len(near) :])}"] if rest else []
+                return [f"- {link}" for link in links[: len(near)]] + more
+        said = [s for s in self.about[page.key] if s.stance == "holds" or relation != "*"]
+        if relation != "*":
+            said = [s for s in said if s.relation == relation]
+        else:
+            said = [s for s in said if s.object and s.relation not in placed | _QUIET]
+        grouped: dict[tuple[str, str, str], list[Statement]] = defaultdict(list)
+        for s in said:
+            grouped[s.relation, same(s.object) if s.object else s.text, s.scope].append(s)
+        return [self._line(page, group, notes, done) for group in grouped.values()]
+
+    def _line(self, page: Page, group: Sequence[Statement], notes: Notes, done: set[str]) -> str:
+        """One statement, said once or by several sources, with its notes and the name of the first claim."""
+        s = group[0]
+        mark = (
+            f"{notes(q for other in group for q in other.quotes[:1] if other is s or other.source != s.source)} ^{s.id}"
+        )
+        told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
+        if s.object and spoken(s.quotes[0].text) != s.text:
+            other = self.subjects.resolve(s.object)
+            if other is not None and other.key != page.key:
+                done.add(other.key)
+                value = self.subjects.link(other, s.object)
+            else:
+                value = self.subjects.linked(s.object, page, done)
+            return f"- **{plain(s.relation.capitalize())}:** {value}{told_by}{mark}"
+        lead = f"**{plain(s.scope)}.** " if s.relation == "says" and s.scope else ""
+        if s.relation == "summary" and s.source in page.homes:
+            return f"{self.subjects.linked(s.text, page, done)}{mark}\n"
+        return f"- {lead}{self.subjects.linked(s.text, page, done)}{told_by}{mark}"
+
+    def _by(self, source: str, done: set[str], here: Page) -> str:
+        page = self.subjects.pages.get(self._home(source))
+        date = self.sources[source].date
+        who = plain(self.sources[source].title)
+        if page is not None and page.key != here.key:
+            done.add(page.key)
+            who = self.subjects.link(page)
+        return f"{who}, {date}" if date else who
+
+    def _callouts(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        lines: list[str] = []
+        for one in self.replaced:
+            if one.old == page.key and one.new in self.subjects.pages and one.fact:
+                new = self.subjects.pages[one.new]
+                done.add(one.new)
+                date = self._date(one.new)
+                lines += [f"> [!superseded] Superseded by {self.subjects.link(new)}" + (f" ({date})" if date else "")]
+                lines += [*self._evidence(one.claims, page, notes, done), ""]
+            elif page.key in (one.old, one.new) and not one.fact:
+                lines += ["> [!contradiction] Which replaced which: unresolved"]
+                lines += [*self._evidence(one.claims, page, notes, done), ""]
+        for difference in self.differing[page.key]:
+            lines += [f"> [!contradiction] {plain(difference.relation.capitalize())}: {difference.kind}"]
+            lines += [*self._evidence(difference.claims, page, notes, done), ""]
+        return lines
+
+    def _evidence(self, claims: Sequence[str], page: Page, notes: Notes, done: set[str]) -> list[str]:
+        lines = []
+        for s in sorted((self._by_id[i] for i in claims), key=lambda s: (self.sources[s.source].date, s.source, s.id)):
+            value = f"**{plain(s.object)}**, " if s.relation not in ("supersedes", "superseded by") else ""
+            words = safe(" ".join(s.quotes[0].text.split())[:300])
+            lines.append(f"> - {value}{self._by(s.source, done, page)}: “{words}”{notes(s.quotes[:1])}")
+        return list(dict.fromkeys(lines))
+
+    def _history(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        lines = []
+        for one in self.replaced:
+            if not one.fact or page.key not in (one.old, one.new):
+                continue
+            said = [self._by_id[i] for i in one.claims]
+            other = one.new if page.key == one.old else one.old
+            verb = "Superseded by" if page.key == one.old else "Supersedes"
+            found = self.subjects.pages.get(other)
+            done.add(other)
+            name = self.subjects.link(found) if found is not None else plain(said[0].object)
+            lines.append(f"- **{verb}:** {name}{notes(q for s in said for q in s.quotes[:1])} ^{said[0].id}")
+        for s in self.about[page.key]:  # what has no page of its own still replaced, or was replaced
+            if s.relation in ("supersedes", "superseded by") and self.subjects.resolve(s.object) is None:
+                lines.append(f"- **{s.relation.capitalize()}:** {plain(s.object)}{notes(s.quotes[:1])} ^{s.id}")
+        return lines
+
+    def _timeline(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        dated: list[tuple[str, str]] = []
+        for s in self.about[page.key]:
+            if s.relation == "dated":
+                told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
+                dated.append((s.since, f"{self.subjects.linked(s.text, page, done)}{told_by}{notes(s.quotes)} ^{s.id}"))
+        if dated:
+            for s in self.about[page.key]:
+                if s.relation in ("created", "published"):
+                    dated.append((s.since, f"{safe(s.text)}{notes(s.quotes)}"))
+            for one in self.replaced:
+                if one.old == page.key and one.fact and (date := self._date(one.new)):
+                    dated.append(
+                        (date, f"{self.subjects.link(self.subjects.pages[one.new])}, which superseded it, is dated.")
+                    )
+        return [f"- **{date}** {text}" for date, text in sorted(set(dated))]
+
+    def _works(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        lines: dict[tuple[str, str], str] = {}
+        for s in self.works[page.key]:
+            home = self.subjects.resolve(s.subject)
+            if home is not None:
+                done.add(home.key)
+                date = self._date(home.key) or "undated"
+                lines[date, s.id] = (
+                    f"- {date} {plain(s.relation)} of {self.subjects.link(home, self._title(home))}"
+                    f"{notes(s.quotes[:1])} ^{s.id}"
+                )
+        return [line for _, line in sorted(lines.items())]
+
+    def _mentioned(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        lines = []
+        told = sorted(
+            self.spoken_of[page.key].values(),
+            key=lambda m: (-m.count, self.sources[m.quote.source].date, m.quote.source),
+        )
+        for mention in told[:MENTIONED_IN]:
+            words = spoken(mention.quote.text)
+            if len(words.split()) < 5:
+                continue
+            words = words if len(words) <= 300 else words[:300].rsplit(" ", 1)[0] + " …"
+            lines.append(f"- {self._by(mention.quote.source, done, page)}: “{safe(words)}”{notes([mention.quote])}")
+        rest = {m.quote.source for m in told}
+        if rest := rest - notes.sources():
+            lines.append(f"- also in {'; '.join(self._by(source, done, page) for source in sorted(rest))}")
+        return lines
+
+    def _date(self, key: str) -> str:
+        """The day a page's own source gives itself."""
+        return (
+            min((d for home in self.subjects.pages[key].homes if (d := self.sources[home].date)), default="")
+            if key in self.subjects.pages
+            else ""
+        )
+
+    def _front(self, page: Page, title: str, notes: Notes) -> list[str]:
+        """Front matter: flat, as Obsidian shows it, with the required `type` of the Open Knowledge Format."""
+        sources = sorted(notes.sources() | set(page.homes))
+        days = sorted(d for s in sources if (d := self.sources[s].date))
+        names = {page.title, *page.aliases} if title != page.title else set(page.aliases)
+        spelt = {n.casefold(): n for s in self.about[page.key] if s.relation == "alias" for n in (s.object, s.subject)}
+        aliases = sorted(({spelt[n] for n in names if n in spelt} | names & {page.title}) - {title})
+        by = sorted(
+            one.new for one in self.replaced if one.old == page.key and one.fact and one.new in self.subjects.pages
+        )
+        lines = ["---", f"type: {page.kind}", f"title: {_yaml(title)}"]
+        if said := self._description(page):
+            lines.append(f"description: {_yaml(said)}")
+        lines += [f"aliases: [{', '.join(map(_yaml, aliases))}]"] if aliases else []
+        lines += [f"created: {days[0]}", f"updated: {days[-1]}"] if days else []
+        lines += ["status: deprecated"] if by else []
+        lines += (
+            [f"superseded_by: [{', '.join(_yaml(self.subjects.link(self.subjects.pages[k])) for k in by)}]"]
+            if by
+            else []
+        )
+        lines += (
+            ["contested: true"] if any(d.kind in ("contested", "unresolved") for d in self.differing[page.key]) else []
+        )
+        return [*lines, f"source_count: {len(sources)}", f"sources: [{', '.join(map(_yaml, sources))}]", "---", ""]
+
+    def _description(self, page: Page) -> str:
+        for relation in ("summary", "is"):
+            for s in self.about[page.key]:
+                if s.relation == relation:
+                    words = s.text.replace("`", "")
+                    return words if len(words) <= 200 else words[:199].rsplit(" ", 1)[0] + "…"
+        works = self.works[page.key] if page.kind == "person" else []
+        return f"{works[0].relation.capitalize()} of {self.sources[works[0].source].title}"[:200] if works else ""
+
+    # --- the whole
+
+    def _index(self) -> str:
+        lines = ["---", 'okf_version: "0.2"', "---", "", "# Index", ""]
+        open_ = sorted((k, d.relation, d.kind) for k, ds in self.differing.items() for d in ds)
+        lines += [f"{len(self.sources)} sources, {len(self.subjects.pages)} pages, {len(open_)} contradictions.", ""]
+        if open_:
+            lines += ["## Contradictions", ""]
+            lines += [f"- {self.subjects.link(self.subjects.pages[k])}: {plain(r)}, {kind}" for k, r, kind in open_] + [
+                ""
+            ]
+        kinds = list(dict.fromkeys([*self._schema, *(p.kind for p in self.subjects.pages.values())]))
+        for kind in kinds:
+            pages = sorted((_order(self._title(p)), p.slug, p) for p in self.subjects.pages.values() if p.kind == kind)
+            if pages:
+                lines += [
+                    f"## {kind.capitalize()}s" if not kind.endswith("y") else f"## {kind[:-1].capitalize()}ies",
+                    "",
+                ]
+                for _, _, page in pages:
+                    said = self._description(page)
+                    lines.append(
+                        f"- {self.subjects.link(page, self._title(page))}" + (f": {safe(said)}" if said else "")
+                    )
+                lines.append("")
+        return "\n".join(lines).rstrip() + "\n"
+
+    def _log(self) -> str:
+        """Sources by the date they bear: a date of arrival would differ from lab to lab."""
+        lines = ["# Log", "", "Sources in the order of the dates they bear.", ""]
+        for taken in sorted(self.sources.values(), key=lambda t: (t.date or "9999", t.name)):
+            page = self.subjects.pages.get(self._home(taken.name))
+            link = self.subjects.link(page, taken.title) if page is not None else plain(taken.title)
+            lines += [f"## [{taken.date or 'undated'}] source | {link}", "", f"`{taken.name.replace('`', '')}`", ""]
+        return "\n".join(lines).rstrip() + "\n"
+
+
+def _order(title: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d{1,9})", title.casefold())]
+
+
+def _yaml(text: str) -> str:
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return '"' + clean.replace("<", "‹").replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _named(found: Standing) -> Iterable[Named]:
+    for taken in found.sources.values():
+        yield Named(taken.subject, taken.name, "home")
+    for s in found.statements:
+        if s.relation in ("alias", "dated", "says", "summary"):
+            continue
+        yield Named(s.subject, s.source, "subject", s.text if s.relation == "is" else "")
+        if s.object and PERSON.match(s.relation) and re.fullmatch(r"[^\W\d_][^\d@:/]{2,60}", s.object):
+            yield Named(s.object, s.source, "person")
+    for mention in found.mentions:
+        yield Named(mention.name, mention.quote.source, "mention")
+
+
+def _alias_pairs(found: Standing) -> Iterable[tuple[str, str]]:
+    for s in found.statements:
+        if s.relation == "alias":
+            yield s.subject, s.object
+    for taken in found.sources.values():
+        yield taken.subject, taken.title
+        yield taken.subject, PurePosixPath(taken.name).stem
+
+
+def _types(found: Standing, schema: Mapping[str, Sequence[Part]]) -> dict[str, str]:
+    from .subjects import key_of
+
+    return {key_of(t.subject): t.kind for t in found.sources.values() if t.kind in schema}

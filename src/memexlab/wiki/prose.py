@@ -1,0 +1,134 @@
+"""Paragraphs and sentences of a marked-up text with their places, and what a sentence says without its markup.
+
+Code, tables, directives, quotations by indentation and headings are no prose. It knows markdown and reStructuredText
+alike, and no claims.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .readers import Section
+
+_END = re.compile(r"[.!?]+[\"'”’)\]*_]*(?=\s)|[。！？]")
+_SHORT = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Sec|Eq|approx|resp|incl|ca|Inc|Ltd|Jr|Sr)|\b[A-Z])\.$",
+)
+_MARKUP = tuple(
+    (re.compile(pattern), instead)
+    for pattern, instead in (
+        (r"!\[([^\]]*)\]\([^)]*\)", r"\1"),
+        (r"\[\[(?:[^\]|]*\|)?([^\]|]*)\]\]", r"\1"),
+        (r"\[([^\[\]]+)\]\([^()\s]+\)", r"\1"),
+        (r":(?:pep|PEP):`(?:[^`<]*<)?(\d+)(?:#[^`>]*)?>?`", r"PEP \1"),
+        (r":(?:rfc|RFC):`(?:[^`<]*<)?(\d+)(?:#[^`>]*)?>?`", r"RFC \1"),
+        (r":[\w:+.-]+:`~?!?([^`<]+?)(?:\s*<[^>`]*>)?`", r"`\1`"),
+        (r"``([^`]+)``", r"`\1`"),
+        (r"`([^`<>]+?)\s*<[^<>\s]+>`__?", r"\1"),
+        (r"(?<!`)`([^`]+)`__?(?!\w)", r"\1"),
+        (r"\s*\[(?:#?[\w-]*|\^[\w-]+)\]_?(?=[\s.,;:)]|$)", ""),
+        (r"(?<=\w)__?(?=[\s.,;:)]|$)", ""),
+        (r"\|(\w[^|]*)\|_?", r"\1"),
+        (r"(?<![\w*])\*{1,3}(?=\S)([^*]+?)(?<=\S)\*{1,3}(?![\w*])", r"\1"),
+        (r"(?<!\w)_{1,2}(?=\S)([^_]+?)(?<=\S)_{1,2}(?!\w)", r"\1"),
+        (r"\s+", " "),
+    )
+)
+_MARKER = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\)|#\.)[ \t]+(?:\[[ xX]\][ \t]+)?")
+_FENCE = re.compile(r"^\s*(```|~~~)")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence: where it stands in the text, what it says without markup, under which heading, first of its
+    paragraph or not, and whether it is an item of a list."""
+
+    start: int
+    end: int
+    text: str
+    section: int
+    opens: bool
+    item: bool
+
+
+@lru_cache(maxsize=50_000)
+def spoken(text: str) -> str:
+    """The words of marked-up text, as plain text in which only backticks stay."""
+    for pattern, instead in _MARKUP:
+        text = pattern.sub(instead, text)
+    return text.strip()
+
+
+def sentences(text: str, body: int, sections: Sequence[Section]) -> Iterator[Sentence]:
+    """The sentences of all prose from `body` on, in order."""
+    place, headings = -1, {section.start for section in sections}
+    for start, end, item in _paragraphs(text, body, headings):
+        while place + 1 < len(sections) and sections[place + 1].start <= start:
+            place += 1
+        opens, at = True, start
+        for stop in [*_stops(text, start, end), end]:
+            while at < stop and text[at].isspace():
+                at += 1
+            if at < stop:
+                last = at + len(text[at:stop].rstrip())
+                yield Sentence(at, last, spoken(text[at:last]), place, opens, item)
+                opens = False
+            at = stop
+
+
+def _stops(text: str, start: int, end: int) -> Iterator[int]:
+    for match in _END.finditer(text, start, end):
+        rest = text[match.end() : min(end, match.end() + 40)].lstrip()
+        if match[0][0] in "。！？" or (
+            rest
+            and not rest[0].islower()
+            and not _SHORT.search(text[max(start, match.start() - 8) : match.start() + 1])
+        ):
+            yield match.end()
+
+
+def _paragraphs(text: str, body: int, headings: set[int]) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, is an item of a list) of each run of lines that is prose."""
+    fence, skip_indented, at = "", False, body
+    block: list[tuple[int, str]] = []
+    for line in [*text[body:].splitlines(keepends=True), ""]:
+        bare = line.strip()
+        mark = _FENCE.match(line)
+        if mark and (not fence or mark[1] == fence):
+            fence = "" if fence else mark[1]
+        marker = _MARKER.match(line)
+        if block and (not bare or marker or mark or at in headings or not line):
+            found = _prose(block)
+            if found:
+                yield found
+            last = block[-1][1].rstrip()
+            skip_indented = last.endswith("::") or block[0][1].lstrip().startswith("..")
+            block = []
+        if bare and not fence and not mark and at not in headings:
+            indented = line[0] in " \t" and not block
+            if not (indented and (skip_indented or not marker)):
+                block.append((at, line))
+                skip_indented = skip_indented and indented
+        at += len(line)
+
+
+def _prose(block: list[tuple[int, str]]) -> tuple[int, int, bool] | None:
+    start, first = block[0]
+    end = block[-1][0] + len(block[-1][1].rstrip())
+    marker = _MARKER.match(first)
+    bare = first.strip()
+    if not marker and len(block) > 1 and block[1][1][0] in " \t" and first[0] not in " \t":
+        return _prose(block[1:])  # a term, and what it means below it
+    if bare.startswith(
+        ("..", "|", ">>>", "$ ", "+--", "+==", "<", "#", ":", "[^", "![", "%%", "---", "===", "@", "{")
+    ) and not re.match(r":[\w-]+:`", bare):
+        return None
+    lines = [line.strip() for _, line in block]
+    if any(re.fullmatch(r"([=\-~^\"'`#*+.:_])\1{2,}[=\- ]*", line) for line in lines):
+        return None
+    if any(line.count("|") >= 2 for line in lines):
+        return None
+    return start + (marker.end() if marker else len(first) - len(first.lstrip())), end, marker is not None

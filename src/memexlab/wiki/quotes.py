@@ -1,0 +1,182 @@
+"""The quote gate: is this quote in that text, where, and does the evidence bear the values of a claim?
+
+A ladder, first rung wins: the exact characters; the same after normalising (ligatures, curly quotes, dashes, white
+space, line wraps, hyphens at line ends, emphasis); the same after masking page artefacts, or in parts at elision marks;
+else refused. Words are never compared by likeness: a sentence and its negation are nearly alike. It reads no files.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from ..ledger import Finding
+from .times import dates
+
+How = Literal["exact", "normalised", "masked"]
+#: How many characters may lie between two parts of a quote with an elision mark, and how short a part may be.
+GAP_CHARS, PART_WORDS = 1_000, 3
+
+_ONE = {**dict.fromkeys("‘’‚‛′´", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―−", "-")}
+_NOTHING = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
+_WRAP = re.compile(r"(?<=[^\W\d_])[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[^\W\d_])")
+_SPACE = re.compile(r"\s+(?:>[ \t]*)*|\s*\f\s*")
+_EMPHASIS = re.compile(r"(?<![^\W_])[*_`]+(?=\S)|(?<=\S)[*_`]+(?![^\W_])")
+_ELISION = re.compile(r"\s*(?:\[\s*(?:\.{3}|…)\s*\]|\.{3,4}|…)\s*")
+_NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|cannot|neither|hardly|un\w{3,})\b|n['’]t\b", re.I)
+_SENTENCE_END = re.compile(r"[.!?]['\")\]]*\s")
+#: What a page leaves between the words of a text: its number, a time stamp, a footnote mark.
+_ARTEFACTS = re.compile(
+    r"(?m)^[ \t]*(?:\f|[-–—\[{(]*[ \t]*(?:page[ \t]+)?\d{1,4}(?:[ \t]*(?:/|of)[ \t]*\d{1,4})?[ \t]*[-–—\]})]*"
+    r"|\d\d:\d\d(?::\d\d)?[.,]?\d*(?:[ \t]*-->.*)?)[ \t]*$|\{\d{1,4}\}|\[\d{1,3}\]_?|\[\^[\w-]{1,20}\]|\f",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a quote stands: characters of the text, from and to, and by which rung it was found."""
+
+    start: int
+    end: int
+    how: How = "exact"
+
+
+def locate(quote: str, text: str) -> Span | None:
+    """The span of `text` that says what `quote` says, word for word, or None."""
+    quote = quote.strip()
+    if len(_WORD.findall(quote)) < 2 and len(quote) < 8:
+        return None
+    for start in _all(quote, text):
+        return Span(start, start + len(quote))
+    rungs: tuple[How, ...] = ("normalised", "masked")
+    for rung in rungs:
+        for keep_hyphen in (False, True):
+            plain, places = _plain_text(text, rung == "masked", keep_hyphen)
+            wanted = _plain(quote, False, keep_hyphen)[0].strip()
+            for start in _all(wanted, plain):
+                return Span(places[start], places[start + len(wanted) - 1] + 1, rung)
+    return _elided(quote, text)
+
+
+def _all(wanted: str, text: str) -> Iterator[int]:
+    """Where it occurs, whole: not from within a word, nor cut off inside a word or a number."""
+    start = text.find(wanted) if wanted else -1
+    while start >= 0:
+        before, after = text[max(0, start - 2) : start], text[start + len(wanted) : start + len(wanted) + 2]
+        first, last = wanted[0], wanted[-1]
+        within = first.isalnum() and (
+            before[-1:].isalnum() or (first.isdigit() and re.search(r"\d[.,]$|(?:^|\W)[-\u2212.]$", before) is not None)
+        )
+        cut = last.isalnum() and (
+            after[:1].isalnum() or re.match(r"['’]\w", after) is not None
+            or (last.isdigit() and re.match(r"[.,]\d|%", after) is not None)
+        )  # fmt: skip
+        if not within and not cut:
+            yield start
+        start = text.find(wanted, start + 1)
+
+
+def _plain(text: str, masked: bool, keep_hyphen: bool) -> tuple[str, list[int]]:
+    """The text in normal form, and for each of its characters the place in the original that it stands for."""
+    cuts: list[tuple[int, int, str]] = []
+    if masked:
+        cuts += [(m.start(), m.end(), " ") for m in _ARTEFACTS.finditer(text)]
+        cuts += [(start, end, " ") for start, end in _running_heads(text)]
+    # A hyphen at a line end is one of the word, or one of the wrap; nobody can say which, so that both are tried.
+    cuts += [(m.start(), m.end(), "-" if keep_hyphen else "") for m in _WRAP.finditer(text)]
+    cuts += [(m.start(), m.end(), " ") for m in _SPACE.finditer(text)]
+    cuts += [(m.start(), m.end(), "") for m in _EMPHASIS.finditer(text)]
+    cuts.sort(key=lambda cut: (cut[0], -cut[1]))
+    out: list[str] = []
+    places: list[int] = []
+
+    def put(piece: str, place: int) -> None:
+        if piece == " " and (not out or out[-1] == " "):
+            return
+        out.extend(piece)
+        places.extend([place] * len(piece))
+
+    at = 0
+    for start, end, instead in [*cuts, (len(text), len(text), "")]:
+        if end <= at and start < len(text):
+            continue
+        while at < start:
+            here = at
+            at += 1
+            while at < start and unicodedata.combining(text[at]):
+                at += 1
+            if (letter := text[here:at]) not in _NOTHING:
+                one = letter if letter.isascii() else _ONE.get(letter) or unicodedata.normalize("NFKC", letter)
+                put("".join(_ONE.get(c, c) for c in one), here)
+        put(instead, max(at, start))
+        at = max(at, end)
+    return "".join(out), places
+
+
+_plain_text = lru_cache(maxsize=12)(_plain)  # of sources, which are long and asked for again; quotes are neither
+
+
+def _running_heads(text: str) -> Iterator[tuple[int, int]]:
+    """Short lines that stand alone and come back, alike but for digits, three times or more."""
+    seen: dict[str, list[tuple[int, int]]] = {}
+    for match in re.finditer(r"(?:\A|\n[ \t]*\r?\n|\f)[ \t]*([^\n\f]{3,80})(?=\r?\n[ \t]*\r?\n|\Z)", text):
+        if not re.search(r"[.!?;:,]\s*$", match[1]):
+            seen.setdefault(re.sub(r"\d+", "#", match[1].strip()), []).append(match.span(1))
+    for spans in seen.values():
+        if len(spans) >= 3:
+            yield from spans
+
+
+def _elided(quote: str, text: str) -> Span | None:
+    parts = [_plain(part, False, False)[0].strip() for part in _ELISION.split(quote)]
+    parts = [part for part in parts if part]
+    if len(parts) < 2 or any(len(_WORD.findall(part)) < PART_WORDS for part in parts):
+        return None
+    plain, places = _plain_text(text, True, False)
+    for first in _all(parts[0], plain):
+        end = first + len(parts[0])
+        for part in parts[1:]:
+            window = plain[: end + GAP_CHARS + len(part)]
+            at = next((found for found in _all(part, window) if found >= end), -1)
+            if at < 0 or _hides_negation(plain[end:at]):
+                break
+            end = at + len(part)
+        else:
+            return Span(places[first], places[end - 1] + 1, "masked")
+    return None
+
+
+def _hides_negation(left_out: str) -> bool:
+    """An elision within one sentence may not leave out the word that turns it round."""
+    return _SENTENCE_END.search(left_out) is None and _NEGATION.search(left_out) is not None
+
+
+def supported(claim_text: str, evidence: str) -> list[Finding]:
+    """Every number, date and proper name of the claim that its evidence (quotes and titles) does not hold."""
+    held_dates = {date for date, _, _ in dates(evidence)}
+    held = {number.replace(",", "") for number in _NUMBER.findall(evidence)}
+    held |= {part for number in held for part in number.split(".")} if re.search(r"\d\.\d+\.\d", evidence) else set()
+    held_words = {word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", evidence))}
+    rest, missing = claim_text, []
+    for date, start, end in dates(claim_text):
+        if not any(known.startswith(date) for known in held_dates):
+            missing.append(("date", claim_text[start:end]))
+        rest = rest[:start] + " " * (end - start) + rest[end:]
+    missing += [("number", n) for n in _NUMBER.findall(rest) if n.replace(",", "") not in held]
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", rest)):
+        opens = not re.search(r"\w", rest[: match.start()]) or re.search(r"[.!?]['\")]*\s+$", rest[: match.start()])
+        word = re.sub(r"['’]s$", "", match[0])
+        if word[0].isupper() and not opens and word.casefold() not in held_words:
+            missing.append(("name", word))
+    return [
+        Finding(f"claim-{what}", "error", "claim", f"the {what} {value!r} is in no quote of this claim",
+                "quote the words that hold it, or leave it out")
+        for what, value in dict.fromkeys(missing)
+    ]  # fmt: skip

@@ -1,0 +1,162 @@
+"""Reads .md, .rst and .txt: the text is the file itself, so that every span points into the original.
+
+Header fields come from a front matter (`---`) or from lines `Name: value` at the top, as in mail and in PEPs. It knows
+nothing of claims.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ...ledger import Finding
+from ..times import dates
+from . import Document, Link, Section
+
+Field = tuple[str, str, int, int]
+
+_FIELD = re.compile(r"^([A-Za-z][\w \-]{0,40}):[ \t]*(.*)$")
+_FENCE = re.compile(r"^\s{0,3}(`{3,}|~{3,})")
+_UNDERLINE = re.compile(r"^([=\-~^\"'`#*+.:_])\1{2,}\s*$")
+_LINKS = re.compile(
+    r"\[\[(?P<wiki>[^\]|#\n]{1,200})(?:#[^\]|\n]*)?(?:\|(?P<shown>[^\]\n]{1,200}))?\]\]"
+    r"|(?<!!)\[(?P<text>[^\[\]\n]{1,200})\]\((?P<url>[^()\s]{1,500})\)"
+    r"|:(?P<role>pep|rfc):`(?:[^`<]*<)?(?P<number>\d+)>?[^`]*`"
+    r"|`(?P<named>[^`<>]{1,200})\s<(?P<target>[^<>\s]{1,500})>`__?"
+)
+_TITLES = ("title", "subject", "name")
+
+
+def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
+    """One document; UTF-8 or UTF-16 with its mark, else Latin-1 with a finding."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = data.decode("utf-16", errors="replace")
+    elif b"\0" in data[:8_000]:
+        yield Finding("source-binary", "warning", name, "holds bytes that no text holds", "give it its right suffix")
+        return
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            text = data.decode("cp1252", errors="replace")
+            message = f"is not UTF-8 from byte {error.start}; read as Windows-1252"
+            yield Finding("source-encoding", "warning", name, message, "iconv -t utf-8")
+    markdown = not name.lower().endswith((".rst", ".txt"))
+    fields, body = _front_matter(text) if text.startswith("---") else _header(text)
+    value = {key.lower(): found for key, found, _, _ in reversed(fields)}
+    sections = tuple(_sections(text, body, markdown))
+    top = next((s.heading for s in sections if s.level == 1), "")
+    stem = PurePosixPath(name).stem
+    title = next((value[key] for key in _TITLES if value.get(key)), "") or (top if markdown or not fields else "")
+    title = title or (sections[0].heading if sections and sections[0].start <= body + 200 else "") or _spoken(stem)
+    subject = title
+    if fields and fields[0][1].isdigit() and fields[0][0].lower() not in ("date", "year", "version"):
+        subject = f"{fields[0][0]} {fields[0][1]}"
+        title = f"{subject}: {title}"
+    when = next(
+        (found[0][0] for key in ("created", "date", "published", "updated") if (found := dates(value.get(key, "")))), ""
+    )
+    when = when or next((found[0][0] for found in [dates(stem[:10])] if found), "")
+    uri = next((value[key] for key in ("source", "url", "resource") if value.get(key, "").startswith("http")), "")
+    meta = {"subject": subject, "fields": [list(found) for found in fields]}
+    exact = text.encode("utf-8", errors="surrogatepass") == data
+    yield Document(
+        name, title, text, "text/markdown" if markdown else "text/x-rst" if name.endswith(".rst") else "text/plain",
+        value.get("author", value.get("authors", "")), when, uri, value.get("licence", value.get("license", "")),
+        sections, tuple(_links(text)), meta, raw=None if exact else data,
+    )  # fmt: skip
+
+
+def _spoken(stem: str) -> str:
+    words = re.sub(r"^\d{4}-\d\d-\d\d[-_ ]*", "", stem)
+    words = re.sub(r"[-_]+", " ", words).strip() or stem
+    return words[0].upper() + words[1:]
+
+
+def _lines(text: str, start: int = 0) -> Iterator[tuple[int, str]]:
+    for line in text[start:].splitlines(keepends=True):
+        yield start, line.rstrip("\r\n")
+        start += len(line)
+
+
+def _header(text: str) -> tuple[list[Field], int]:
+    """Fields `Name: value` from the first line to the first empty one; continuation lines are indented."""
+    fields: list[Field] = []
+    for start, line in _lines(text):
+        if not line.strip():
+            return (fields, start) if len(fields) >= 2 else ([], 0)
+        if line[0] in " \t" and fields:
+            key, value, first, _ = fields[-1]
+            fields[-1] = (key, f"{value} {line.strip()}".strip(), first, start + len(line))
+        elif match := _FIELD.match(line):
+            fields.append((match[1].strip(), match[2].strip(), start, start + len(line.rstrip())))
+        else:
+            return [], 0
+    return [], 0
+
+
+def _front_matter(text: str) -> tuple[list[Field], int]:
+    """The flat part of a YAML front matter: scalars and lists of scalars; anything deeper is left where it is."""
+    fields: list[Field] = []
+    for number, (start, line) in enumerate(_lines(text)):
+        if number == 0:
+            continue
+        if line.strip() in ("---", "..."):
+            return fields, start + len(line) + 1
+        item = re.match(r"^\s*- +(.*)$", line)
+        if item and fields:
+            key, value, first, _ = fields[-1]
+            fields[-1] = (key, f"{value}, {_bare(item[1])}".strip(", "), first, start + len(line))
+        elif (match := _FIELD.match(line)) and number < 200:
+            value = match[2].strip()
+            listed = value.startswith("[") and not value.startswith("[[")
+            parts = value.removeprefix("[").removesuffix("]").split(",") if listed else [value]
+            fields.append((match[1].strip(), ", ".join(filter(None, map(_bare, parts))), start, start + len(line)))
+    return [], 0
+
+
+def _bare(value: str) -> str:
+    value = value.strip()
+    value = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+    return re.sub(r"\[\[(?:[^\]|]*\|)?([^\]|]*)\]\]", r"\1", value).strip()
+
+
+def _sections(text: str, body: int, markdown: bool) -> Iterator[Section]:
+    """Headings `#` and underlined ones; a heading's level in reStructuredText is the order its mark comes in."""
+    found: list[tuple[str, int, int]] = []
+    marks: list[str] = []
+    before, fence = (body, ""), ""
+    for start, line in _lines(text, body):
+        mark = _FENCE.match(line)
+        if mark and (not fence or mark[1].startswith(fence)):
+            fence = "" if fence else mark[1][:3]
+        elif fence:
+            pass
+        elif markdown and (match := re.match(r"^(#{1,6})\s+(.+?)\s*#*$", line)):
+            found.append((match[2], len(match[1]), start))
+        elif (under := _UNDERLINE.match(line)) and before[1].strip() and not before[1][0].isspace():
+            title = before[1].strip()
+            if (
+                not _UNDERLINE.match(title)
+                and len(line.rstrip()) >= min(len(title), 3)
+                and (not markdown or under[1] in "=-")
+            ):
+                if under[1] not in marks:
+                    marks.append(under[1])
+                level = ("=-".index(under[1]) if markdown else marks.index(under[1])) + 1
+                if not markdown or len(title) < 120:
+                    found.append((title, level, before[0]))
+        before = (start, line)
+    for i, (heading, level, start) in enumerate(found):
+        yield Section(heading, level, start, found[i + 1][2] if i + 1 < len(found) else len(text))
+
+
+def _links(text: str) -> Iterator[Link]:
+    for m in _LINKS.finditer(text):
+        if m["wiki"]:
+            yield Link(m["shown"] or m["wiki"], m["wiki"].strip(), m.start())
+        elif m["role"]:
+            yield Link(f"{m['role'].upper()} {m['number']}", f"{m['role'].upper()} {m['number']}", m.start())
+        else:
+            yield Link(m["text"] or m["named"], m["url"] or m["target"], m.start())

@@ -1,0 +1,139 @@
+"""Dates in texts, what took the place of what, and how two values that differ stand to each other.
+
+Nothing is settled here in silence: a difference gets a type, and both sides stay. It knows no pages and no files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+Conflict = Literal["superseded", "revised", "scope differs", "contested", "unresolved"]
+
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
+    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_DATES = re.compile(
+    rf"\b(?P<iso>(?:1[0-9]|20)\d\d-[01]\d(?:-[0-3]\d)?)\b"
+    rf"|\b(?P<d1>[0-3]?\d)(?:st|nd|rd|th)?[- ](?:of )?(?P<m1>{_MONTH})\.?,?[- ](?P<y1>(?:1\d|20)\d\d)\b"
+    rf"|\b(?P<m2>{_MONTH})\.? (?:(?P<d2>[0-3]?\d)(?:st|nd|rd|th)?,? )?(?P<y2>(?:1\d|20)\d\d)\b",
+    re.IGNORECASE,
+)
+
+
+def dates(text: str) -> list[tuple[str, int, int]]:
+    """(date as YYYY-MM-DD or YYYY-MM, start, end) of every date with a month that the text names."""
+    found = []
+    for m in _DATES.finditer(text):
+        if m["iso"]:
+            year, month, day = (*map(int, m["iso"].split("-")), 0)[:3]
+        else:
+            name, year = (m["m1"] or m["m2"]), int(m["y1"] or m["y2"])
+            month, day = _MONTHS.index(name[:3].lower()) + 1, int(m["d1"] or m["d2"] or 0)
+        try:
+            whole = date(year, month, day or 1).isoformat()
+        except ValueError:
+            continue
+        found.append((whole if day else whole[:7], m.start(), m.end()))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A claim with what times must know of it: its source, that source's date and author, and what is quoted."""
+
+    id: str
+    subject: str
+    relation: str
+    value: str
+    scope: str
+    source: str
+    date: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """`new` took the place of `old`, as these claims say; where two say it each of the other, it is no fact."""
+
+    old: str
+    new: str
+    claims: tuple[str, ...]
+    fact: bool
+
+
+def successions(claims: Iterable[Told]) -> list[Succession]:
+    """What superseded what, of claims whose subject and value are names of pages."""
+    told: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for claim in claims:
+        if claim.relation in ("superseded by", "supersedes") and claim.subject != claim.value:
+            pair = (claim.subject, claim.value) if claim.relation == "superseded by" else (claim.value, claim.subject)
+            told[pair].append(claim.id)
+    after: dict[str, set[str]] = defaultdict(set)
+    for old, new in told:
+        after[old].add(new)
+    return [
+        Succession(old, new, tuple(sorted(ids)), old not in _reached(new, after))
+        for (old, new), ids in sorted(told.items())
+    ]
+
+
+def _reached(start: str, after: dict[str, set[str]]) -> set[str]:
+    seen, todo = set[str](), [start]
+    while todo:
+        fresh = after.get(todo.pop(), set()) - seen
+        seen |= fresh
+        todo += fresh
+    return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Values that differ on one question about one subject, and how they stand to each other."""
+
+    subject: str
+    relation: str
+    kind: Conflict
+    claims: tuple[str, ...]
+
+
+def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
+    """Every (subject, relation) with more than one value; relations that may hold several values must be left out."""
+    after: dict[str, set[str]] = defaultdict(set)
+    for one in replaced:
+        if one.fact:
+            after[one.old].add(one.new)
+    asked: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for claim in claims:
+        asked[claim.subject, claim.relation].append(claim)
+    for (subject, relation), group in sorted(asked.items()):
+        if len({same(claim.value) for claim in group}) > 1:
+            group.sort(key=lambda claim: (claim.date or "9999", claim.source, claim.id))
+            yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
+
+
+def same(value: str) -> str:
+    """A value without what does not tell values apart: case, thousands marks, closing zeros, the form of a date."""
+    if found := dates(value):
+        return found[0][0]
+    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", " ".join(value.casefold().split())).strip(" .\"'`*")
+    return re.sub(r"(\d\.\d*?)0+\b", lambda m: m[1].rstrip("."), plain)
+
+
+def _kind(group: Sequence[Told], after: dict[str, set[str]]) -> Conflict:
+    pairs = [(a, b) for i, a in enumerate(group) for b in group[i + 1 :] if same(a.value) != same(b.value)]
+    if all(b.source in _reached(a.source, after) or a.source in _reached(b.source, after) for a, b in pairs):
+        return "superseded"
+    if all(a.scope != b.scope for a, b in pairs):
+        return "scope differs"
+    if not all(claim.date for claim in group):
+        return "unresolved"
+    if all(a.author and a.author == b.author and a.date != b.date for a, b in pairs):
+        return "revised"
+    return "contested" if all(a.source != b.source for a, b in pairs) else "unresolved"

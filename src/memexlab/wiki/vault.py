@@ -1,0 +1,126 @@
+"""Files of `wiki/`: written only where bytes change, never over what a person wrote; one git commit a compile.
+
+`.memex/pages.db` holds what was last written to each file: what differs from it on disk was edited by hand. It knows
+nothing of what pages say.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..ledger import Finding, write_durably
+
+FOLDER = "wiki"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of the files of a wiki."""
+
+    pages: int
+    written: int
+    removed: int
+    findings: tuple[Finding, ...]
+    commit: str = ""
+
+
+class Vault:
+    """The folder `wiki/` of a lab, and what was last written to it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._folder = root, root / FOLDER
+        self._db = sqlite3.connect(root / ".memex" / "pages.db", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # `next` is set before a file is written and becomes `text` after: a crash between never looks like an edit.
+        self._db.execute("CREATE TABLE IF NOT EXISTS pages(path TEXT PRIMARY KEY, text TEXT, next TEXT) WITHOUT ROWID")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def last_written(self, name: str) -> str | None:
+        """The text that was last written to a file of the wiki: the base that an edit by hand is compared with."""
+        row = self._db.execute("SELECT text FROM pages WHERE path = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def write(self, files: Mapping[str, str]) -> Written:
+        """Makes the folder hold these files; one that was edited by hand, or is no file of ours, stays as it is."""
+        known = {path: (text, then) for path, text, then in self._db.execute("SELECT path, text, next FROM pages")}
+        findings: list[Finding] = []
+        todo: list[tuple[str, str | None]] = []
+        for name, text in [*sorted(files.items()), *((name, None) for name in sorted(known.keys() - files.keys()))]:
+            path = self._folder / name
+            try:
+                there = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else None
+            except OSError as error:
+                findings.append(
+                    Finding("page-unreadable", "error", f"{FOLDER}/{name}", str(error.strerror), "ls -l wiki")
+                )
+                continue
+            if there == text:
+                if known.get(name, (None, None)) != (text, None):
+                    todo.append((name, text))
+            elif there is not None and there not in known.get(name, ()):
+                told = "was edited by hand and is left as it is" if name in known else "is no page of memex and stays"
+                findings.append(Finding("page-edited", "warning", f"{FOLDER}/{name}", told, "memex sync"))
+            else:
+                todo.append((name, text))
+        written, removed = self._apply(todo)
+        commit = (
+            self._commit(f"wiki: {written} pages written, {removed} removed", findings) if written or removed else ""
+        )
+        return Written(
+            sum(1 for name in files if name not in ("index.md", "log.md")), written, removed, tuple(findings), commit
+        )
+
+    def _apply(self, todo: list[tuple[str, str | None]]) -> tuple[int, int]:
+        written = removed = 0
+        if todo:
+            self._folder.mkdir(exist_ok=True)
+            rows = [(name, text) for name, text in todo if text is not None]
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "INSERT INTO pages VALUES (?, NULL, ?) ON CONFLICT(path) DO UPDATE SET next = excluded.next", rows
+            )
+            self._db.execute("COMMIT")
+        for name, text in todo:
+            path = self._folder / name
+            if text is None:
+                removed += path.exists()
+                path.unlink(missing_ok=True)
+            elif not path.is_file() or path.read_bytes() != text.encode():
+                write_durably(path, text.encode())
+                written += 1
+        if todo:
+            self._db.execute("BEGIN")
+            self._db.execute("UPDATE pages SET text = next, next = NULL WHERE next IS NOT NULL")
+            self._db.executemany("DELETE FROM pages WHERE path = ?", [(name,) for name, text in todo if text is None])
+            self._db.execute("COMMIT")
+        return written, removed
+
+    def _commit(self, message: str, findings: list[Finding]) -> str:
+        """One commit of `wiki/` alone, where the lab is a repository; what is staged besides stays staged."""
+        if not (self._root / ".git").exists():
+            return ""
+        try:
+            self._git("add", "--all", "--", FOLDER)
+            if not self._git("status", "--porcelain", "--", FOLDER):
+                return ""
+            who = (
+                ()
+                if self._git("config", "--default", "", "user.email")
+                else ("-c", "user.name=memex", "-c", "user.email=memex@localhost")
+            )
+            self._git(*who, "commit", "--quiet", "--only", "-m", message, "--", FOLDER)
+            return self._git("rev-parse", "HEAD")
+        except (OSError, subprocess.CalledProcessError) as error:
+            told = (getattr(error, "stderr", "") or str(error)).strip().split("\n")[0]
+            findings.append(Finding("wiki-commit", "warning", FOLDER, f"was not committed: {told}", "git status"))
+            return ""
+
+    def _git(self, *args: str) -> str:
+        done = subprocess.run(["git", "-C", str(self._root), *args], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
