@@ -6,14 +6,17 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from .folder import FILE
 from .lab.campaign import Budget, Contract, Metric
 from .lab.proposers import KnobRange
+from .lab.steering import Notify
 from .ledger import UsageError
+from .models import ModelSettings
+from .models.prompts import Dial, Effort
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -21,9 +24,12 @@ _SECTIONS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "lab": {"name": str},
     "target": {
         "edit": list, "lock": list, "run": str, "evaluate": str, "evaluate_final": str, "artifact": str, "env": list,
+        "hide": list, "read": list,
     },
     "metric": {"name": str, "unit": str, "better": str},
-    "budget": {"seconds": (int, float), "kill_after_seconds": (int, float), "memory_mb": (int, float)},
+    "budget": dict.fromkeys(("seconds", "kill_after_seconds", "memory_mb", "disk_mb"), (int, float)),
+    "notify": {"command": str, "webhook": str, "crashes": int},
+    "model": {f.name: str if isinstance(f.default, str) else (int, float) for f in fields(ModelSettings)},
 }  # fmt: skip
 _RANGE: dict[str, type | tuple[type, ...]] = {
     "low": (int, float), "high": (int, float), "scale": str, "choices": list, "fixed": bool,
@@ -36,6 +42,8 @@ class Config:
 
     name: str
     contract: Contract | None
+    model: ModelSettings = field(default_factory=ModelSettings)
+    notify: Notify = field(default_factory=Notify)
 
 
 def load(root: Path) -> Config:
@@ -56,7 +64,13 @@ def load(root: Path) -> Config:
     name = data.get("lab", {}).get("name", root.resolve().name)
     if not NAME.fullmatch(name):
         raise UsageError(f"{path}: {name!r} cannot name a lab", "letters, digits, . _ - and at most 80 of them")
-    return Config(name, _contract(data, name, path) if "target" in data else None)
+    said = data.get("model", {})
+    model = ModelSettings(**said | ({"file": str(root / said["file"])} if said.get("file") else {}))
+    for key, value, known in (("dial", model.dial, Dial), ("effort", model.effort, Effort)):
+        if value not in get_args(known):
+            raise UsageError(f"{path}: [model] {key} is {value!r}", f"known are: {', '.join(get_args(known))}")
+    contract = _contract(data, name, path) if "target" in data else None
+    return Config(name, contract, model, Notify(**data.get("notify", {})))
 
 
 def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:
@@ -67,10 +81,10 @@ def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:
     better = metric.get("better", "lower")
     if better not in ("lower", "higher"):
         raise UsageError(f"{path}: [metric] better is {better!r}", 'write better = "lower" or better = "higher"')
-    for key in ("edit", "lock", "env"):
+    for key in ("edit", "lock", "env", "hide", "read"):
         if not all(isinstance(item, str) for item in target.get(key, [])):
             raise UsageError(f"{path}: [target] {key} must be a list of names", f'{key} = ["name"]')
-    for item in (*target["edit"], *target.get("lock", [])):
+    for item in (*target["edit"], *target.get("lock", []), *target.get("hide", [])):
         if Path(item).is_absolute() or ".." in Path(item).parts:
             raise UsageError(f"{path}: {item!r} leaves the lab", "name files inside the lab, relative to it")
     if target.get("evaluate") and not target.get("artifact"):
@@ -89,13 +103,18 @@ def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:
         run=target["run"],
         metric=Metric(metric["name"], metric.get("unit", ""), better),
         budget=Budget(
-            seconds, float(budget.get("kill_after_seconds", seconds * 3 + 60)), float(budget.get("memory_mb", 0))
+            seconds,
+            float(budget.get("kill_after_seconds", seconds * 1.5 + 60)),
+            float(budget.get("memory_mb", 0)),
+            float(budget.get("disk_mb", 20_000)),
         ),
         evaluate=target.get("evaluate", ""),
         evaluate_final=target.get("evaluate_final", ""),
         artifact=target.get("artifact", ""),
         ranges={knob: _range(knob, value, path) for knob, value in data.get("knobs", {}).items()},
         env=tuple(target.get("env", [])),
+        hide=tuple(target.get("hide", [])),
+        read=tuple(target.get("read", [])),
     )
 
 

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from ...ledger import Scalar
+from ...models.prompts import Prompt
+
+__all__ = ["Brief", "KnobRange", "Mode", "Prompt", "Proposal", "Proposer", "Tried"]
+
+#: How a proposer should search; '' leaves it to the proposer.
+Mode = Literal["", "exploit", "explore", "combine", "ablate", "retest"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
     """One earlier candidate: settings it ran under, those of its parent, and what both measured.
 
-    `value` is None where nothing was measured; `number` is the run's number in its campaign, 0 where it is not known.
+    `value` is None where nothing was measured; `number` is the run's number in its campaign, 0 where it is not known;
+    `origin` is that of its proposal.
     """
 
     settings: Mapping[str, Scalar]
@@ -25,6 +32,7 @@ class Tried:
     parent_value: float | None
     status: str
     number: int = 0
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +65,20 @@ class Brief:
     seed: int
     program: str = ""
     briefing: Callable[[], str] = str
+    mode: Mode = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One idea to measure; `files` holds only those that change, each with its whole new text."""
+    """One idea to measure; `files` holds only those that change, each with its whole new text.
+
+    `origin` says who had it and how, as `model/explore`; the loop stores it in the run and gives it back in `Tried`.
+    """
 
     description: str
     hypothesis: str
     files: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A question to a model; `schema` is the JSON schema its reply must fit, where there is one."""
-
-    text: str
-    schema: Mapping[str, Any] | None = None
+    origin: str = ""
 
 
 class Proposer(Protocol):
