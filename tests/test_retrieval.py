@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from memexlab import Lab, cli
@@ -13,7 +14,7 @@ from memexlab.commands.founding import init_lab
 from memexlab.commands.searching import Ingested, ingest, search
 from memexlab.ledger import UsageError
 from memexlab.memory.passages import PASSAGE_CHARS, cut, names
-from memexlab.memory.retrieval import Searcher, match_expression
+from memexlab.memory.retrieval import Graph, Searcher, asked_words
 
 HOSTILE = [
     "", " ", "\x00", '"', '"unclosed', "*", "AND", "OR OR", "NOT x", "NEAR(a b, 99999999999)", "title:secret", "-x",
@@ -32,6 +33,7 @@ DOCUMENTS = [
     },
     {"id": "tokyo", "title": "東京", "text": "東京は日本の首都である。人口は一千四百万人。"},
     {"id": "beijing", "title": "北京", "text": "北京是中华人民共和国的首都,历史悠久。"},
+    {"id": "seoul", "title": "서울", "text": "서울은 대한민국의 수도이다. 한강이 흐른다."},
     {"id": "cafe", "title": "Café Müller", "text": "Café Müller opened in Wuppertal."},
 ]
 
@@ -67,6 +69,37 @@ def test_no_text_raises(lab: Lab) -> None:
     assert searcher.search("", 5) == []
 
 
+def hostile_texts(folder: Path) -> list[str]:
+    """Every string of the collections of bad inputs, each file of samples also as one text."""
+    found = json.loads((folder / "blns" / "blns.json").read_text())
+    found += (folder / "xss" / "payloadbox.txt").read_text(errors="replace").split("\n")
+    found += [json.dumps(payload) for payload in json.loads((folder / "xss" / "dompurify-payloads.json").read_text())]
+    for file in [*(folder / "json").rglob("*.json"), *(folder / "samples").rglob("*")]:
+        if file.is_file():
+            text = file.read_bytes().decode("utf-8", errors="replace")
+            found += [text, *text.split("\n")]
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_collected_bad_inputs_raise_nothing_as_query_or_document(
+    lab: Lab, request: pytest.FixtureRequest, step: int
+) -> None:
+    folder = request.config.rootpath.parent / "shared" / "data" / "bad-inputs"
+    if not folder.exists():
+        pytest.skip(f"the collections of hostile strings are not at {folder}")
+    every = hostile_texts(folder)
+    assert len(every) > 7_000
+    texts = every[::step]
+    done = take(lab, [{"id": f"d{n}", "title": text[:200], "text": text} for n, text in enumerate(texts)])
+    assert done.new + len(done.findings) == len(texts)
+    assert all("surrogate" in finding.message for finding in done.findings)
+    searcher = Searcher(lab.memory.db)
+    answered = sum(bool(searcher.search(text, 5)) for text in texts)
+    assert answered > len(texts) * 0.9
+    assert lab.memory.index.damage() == []
+
+
 def test_a_name_leads_to_the_document_that_the_words_do_not_find(lab: Lab) -> None:
     take(lab, DOCUMENTS)
     asked = "Who made The Glass Harbour?"
@@ -81,16 +114,25 @@ def test_accents_and_case_do_not_matter(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "source"), [("日本の首都", "tokyo"), ("历史", "beijing"), ("悠", "beijing"), ("久", "beijing")]
+    ("text", "source"),
+    [
+        ("日本の首都", "tokyo"),
+        ("历史", "beijing"),
+        ("悠", "beijing"),
+        ("久", "beijing"),
+        ("대한민국의 수도", "seoul"),
+        ("一千四百万人", "tokyo"),
+        ("中华人民共和国", "beijing"),
+    ],
 )
-def test_chinese_and_japanese_are_found_by_pairs(lab: Lab, text: str, source: str) -> None:
+def test_chinese_japanese_and_korean_are_found_by_pairs(lab: Lab, text: str, source: str) -> None:
     take(lab, DOCUMENTS)
     assert sources(lab, text)[0] == source
 
 
 def test_question_words_are_stopped_unless_nothing_else_is_asked() -> None:
-    assert match_expression("who was the king") == '"king"'
-    assert match_expression("the who") == '"the" OR "who"'
+    assert asked_words("who was the king") == ['"king"']
+    assert asked_words("the who") == ['"the"', '"who"']
 
 
 def test_a_second_ingest_adds_nothing_and_a_change_supersedes(lab: Lab) -> None:
@@ -107,6 +149,65 @@ def test_a_second_ingest_adds_nothing_and_a_change_supersedes(lab: Lab) -> None:
     assert take(lab, [DOCUMENTS[2], changed, DOCUMENTS[2]]).changed == 3
     assert "other" in sources(lab, "stone")
     assert lab.memory.db.execute("SELECT count(*) FROM documents").fetchone() == (len(DOCUMENTS),)
+
+
+def test_nothing_is_left_of_what_a_change_superseded(lab: Lab) -> None:
+    long = {"id": "long", "title": "Tidal mills", "text": "Sluice gates turn the wheel. " * 200}
+    take(lab, [*DOCUMENTS, long])
+    assert lab.memory.db.execute("SELECT count(*) FROM passages").fetchone()[0] > len(DOCUMENTS) + 2
+    take(lab, [long | {"title": "Windmills", "text": "Sails."}])
+    db = lab.memory.db
+    assert db.execute("SELECT count(*) FROM passages").fetchone() == (len(DOCUMENTS) + 1,)
+    for word, count in (("sluice", 0), ("tidal", 0), ("sails", 1)):
+        found = db.execute("SELECT count(*) FROM passage_words WHERE passage_words MATCH ?", (word,)).fetchone()
+        assert found == (count,), word
+
+
+def spread_hop_by_hop(graph: Graph, passages: Any, names: Any) -> Any:
+    """Three hops as the definition has them, one after the other, over full matrices."""
+    count = len(graph.names)
+    onward = np.array([graph._to_names.pass_on(row, count + 1) for row in np.eye(graph.passages)])
+    back = np.array([graph._to_passages.pass_on(row, graph.passages + 1) for row in np.eye(count)])
+    total = passages
+    for _ in range(3):
+        passages, names = names @ back, passages @ onward
+        total = total + passages
+    return total
+
+
+def test_three_passes_are_three_hops_and_nothing_is_lost_on_the_way(lab: Lab) -> None:
+    take(lab, DOCUMENTS)
+    graph = Searcher(lab.memory.db).graph
+    random = np.random.default_rng(5)
+    passages, names = random.random(graph.passages), random.random(len(graph.names))
+    assert np.allclose(graph.spread(passages, names), spread_hop_by_hop(graph, passages, names))
+    arrived = graph._to_names.pass_on(passages, graph.passages)
+    assert np.isclose(arrived.sum(), passages.sum())
+
+
+def test_the_kept_graph_is_used_until_the_passages_change_and_made_again_where_it_is_damaged(lab: Lab) -> None:
+    many = [
+        {"id": f"m{n}", "title": f"Mill {n}", "text": f"Mill {n} stands beside Mill {n + 1}."} for n in range(1_000)
+    ]
+    take(lab, many)
+    asked = "What stands beside Mill 500?"
+    first = Searcher(lab.memory.db).search(asked, 5)
+    [kept] = (lab.root / ".memex").glob("*-graph.npz")
+    made = kept.stat().st_mtime_ns
+    assert Searcher(lab.memory.db).search(asked, 5) == first
+    assert kept.stat().st_mtime_ns == made
+    kept.write_bytes(kept.read_bytes()[:5_000])
+    assert Searcher(lab.memory.db).search(asked, 5) == first
+    assert kept.stat().st_mtime_ns != made
+    take(lab, [many[500] | {"text": "It burned down."}])
+    assert Searcher(lab.memory.db).search("burned", 5)[0].source == "m500"
+
+
+def test_a_common_word_counts_where_the_rare_ones_find_too_little(lab: Lab) -> None:
+    take(lab, [{"id": f"m{n}", "title": f"t{n}", "text": "A mill." if n else "A mill for paper."} for n in range(60)])
+    found = sources(lab, "paper mill", 10)
+    assert found[0] == "m0"
+    assert len(found) == 10
 
 
 def test_bad_lines_are_findings_and_the_good_ones_land(lab: Lab) -> None:

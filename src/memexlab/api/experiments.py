@@ -11,12 +11,15 @@ from .opened import Opened, person
 
 if TYPE_CHECKING:
     from ..commands.founding import Started
-    from ..commands.results import Logged
+    from ..commands.results import LabImport, Logged
     from ..commands.running import NightOutcome, Raced, Reported
+    from ..commands.steering import Queue, Steered
+    from ..commands.trying import Tried
     from ..lab.importers.memorylab import FolderImport
     from ..lab.recording import ImportResult
 
 Status = Literal["keep", "discard", "crash", "timeout", "invalid", "inconclusive"]
+Proposing = Literal["knobs", "model", "agent", "mixed"]
 Direction = Literal["lower", "higher"]
 Target = Literal["microgpt", "tinygpt", "sql-tuning", "none"]
 
@@ -51,28 +54,118 @@ class Experiments(Opened):
         runs: int | None = None,
         hours: float | None = None,
         seconds: float | None = None,
-        slots: int | None = None,
+        streams: int | None = None,
+        devices: str = "",
         campaign: str | None = None,
+        proposer: Proposing | None = None,
+        model: str | None = None,
+        agent: str | None = None,
+        agent_seconds: float | None = None,
+        usd: float | None = None,
+        approve: bool = False,
+        unsafe: bool = False,
     ) -> NightOutcome:
         """Runs the experiment loop: baseline and its noise, then propose, measure, judge, keep or not, until a limit.
 
-        Start it again after any interruption and it goes on. Without a limit it runs until Ctrl-C.
+        Start it again after any interruption and it goes on. Without a limit it runs until Ctrl-C or memex stop.
 
         Arguments:
             runs: stop after this many new candidates (repeats and fresh pairs come on top)
             hours: stop after this many hours
             seconds: training budget of one run instead of the one in memex.toml; makes a campaign of its own
-            slots: runs at a time (default: one per processor, at most 2)
+            streams: how many propose, measure and judge side by side (default: one per processor, at most 2)
+            devices: one for each stream, as CUDA_VISIBLE_DEVICES and MEMEX_DEVICE of its runs, such as 0,1,2
             campaign: name of the campaign to start or continue
+            proposer: who has the ideas (default: knobs, which needs no model; agent or model where one is named)
+            model: name of the model to ask, at the address in memex.toml
+            agent: claude, codex, gemini, aider, opencode, or any command that edits the files it stands beside
+            agent_seconds: how long one turn of an agent may take (default: 900)
+            usd: what models or agents may cost in this call, as far as they say what they cost
+            approve: let no patch run before somebody typed memex approve
+            unsafe: run without walls; every run says so
         """
         from ..commands.live import listener
-        from ..commands.running import run_night
+        from ..commands.running import Options, run_night
 
+        named = tuple(device.strip() for device in devices.split(",") if device.strip())
+        options = Options(
+            seconds, streams, named, campaign, proposer, model, agent, agent_seconds, usd, approve, unsafe
+        )  # fmt: skip
         with listener(sys.stderr) as tell:
-            outcome = run_night(self.root, self.memory, tell, runs, hours, seconds, slots, campaign)
+            outcome = run_night(self.root, self.memory, tell, runs, hours, options)
         if outcome.campaign:
             outcome = outcome.with_report(self.report(campaign=outcome.campaign))
         return outcome
+
+    def try_(
+        self,
+        *,
+        hypothesis: str,
+        description: str = "",
+        seconds: float | None = None,
+        campaign: str | None = None,
+    ) -> Tried:
+        """Measures and judges one candidate: what you changed in the editable files of the working tree.
+
+        The change goes onto the working head of the campaign, through the same guard, sandbox and verdict as any other
+        candidate. The working tree stays as it is.
+
+        Arguments:
+            hypothesis: why it should help
+            description: what was changed, in a line (default: the knobs that were turned, else the hypothesis)
+            seconds: training budget of one run instead of the one in memex.toml; makes a campaign of its own
+            campaign: the campaign to try it in (default: that of memex.toml)
+        """
+        from ..commands.live import listener
+        from ..commands.running import Options
+        from ..commands.trying import try_candidate
+
+        options = Options(seconds=seconds, campaign=campaign)
+        with listener(sys.stderr) as tell:
+            return try_candidate(self.root, self.memory, tell, hypothesis, description, person(), options)
+
+    def pause(self) -> Steered:
+        """Holds the loop up before its next run; what runs now runs on."""
+        from ..commands.steering import steer
+
+        return steer(self.memory.folder, "pause")
+
+    def resume(self) -> Steered:
+        """Lets a paused loop go on."""
+        from ..commands.steering import steer
+
+        return steer(self.memory.folder, "")
+
+    def stop(self, *, now: bool = False) -> Steered:
+        """Ends the loop after the runs that are at work; what was measured is kept.
+
+        Arguments:
+            now: end the runs that are at work, too
+        """
+        from ..commands.steering import steer
+
+        return steer(self.memory.folder, "stop-now" if now else "stop")
+
+    def approve(self, patch: str | None = None) -> Queue:
+        """Lists the patches that wait for a word, with what they change; or lets one of them run.
+
+        Arguments:
+            patch: id of the patch that may run
+        """
+        from ..commands.steering import approvals
+
+        return approvals(self.memory.folder, person(), patch, True)
+
+    def reject(self, patch: str, *, why: str = "") -> Queue:
+        """Turns a patch down: it does not run, and whoever proposes next is told why.
+
+        Arguments:
+            patch: id of the patch
+            why: the reason, for the record
+        """
+        from ..commands.steering import approvals
+
+        return approvals(self.memory.folder, person(), patch, False, why)
 
     def race(
         self,
@@ -80,7 +173,6 @@ class Experiments(Opened):
         against: int | None = None,
         *,
         pairs: int = 5,
-        slots: int | None = None,
         campaign: str | None = None,
     ) -> Raced:
         """Measures two runs again in fresh pairs, side by side on the same seeds, and prints what these alone show.
@@ -89,14 +181,13 @@ class Experiments(Opened):
             run: number of the run to test again (default: the champion)
             against: number of the run to compare with (default: the baseline)
             pairs: how many fresh pairs
-            slots: runs at a time (default: one per processor, at most 2)
             campaign: the campaign of both (default: that of memex.toml)
         """
         from ..commands.live import listener
         from ..commands.running import race_runs
 
         with listener(sys.stderr) as tell:
-            return race_runs(self.root, self.memory, tell, run, against, pairs, slots, campaign)
+            return race_runs(self.root, self.memory, tell, run, against, pairs, campaign)
 
     def log(
         self,
@@ -168,11 +259,13 @@ class Experiments(Opened):
         campaign: str | None = None,
         metric: str | None = None,
         better: Direction | None = None,
-    ) -> ImportResult | FolderImport:
-        """Takes in a log: results.tsv, pi-style .jsonl, MemoryLab's folder; importing twice adds nothing.
+    ) -> ImportResult | FolderImport | LabImport:
+        """Takes in a log (results.tsv, pi-style .jsonl, MemoryLab's folder) or another lab; twice adds nothing.
+
+        Of another lab every entry and blob that is not here is added, unchanged. More: docs/sharing.md
 
         Arguments:
-            file: the log
+            file: the log, or the folder of the other lab
             campaign: name for its runs (default: from the file's name)
             metric: the column that is compared (default: recognised)
             better: which way that metric should go (default: guessed from its name)
@@ -183,4 +276,9 @@ class Experiments(Opened):
 
     def _campaign_to_log_in(self) -> str:
         rows = self.memory.db.execute("SELECT campaign, origin FROM campaigns LIMIT 2").fetchall()
-        return str(rows[0][0]) if len(rows) == 1 and rows[0][1] != "lab" else "log"
+        if len(rows) == 1 and rows[0][1] != "lab":
+            return str(rows[0][0])
+        from ..memory.namespaces import shown_names
+
+        own = sorted(shown_names(self.memory.db, "log").items())  # what was imported came after what is this lab's
+        return own[0][1] if own else "log"

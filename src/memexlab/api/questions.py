@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .opened import Opened
+from .opened import Opened, person
 
 if TYPE_CHECKING:
     from ..commands.asking import Answered
     from ..commands.results import Table, Text
     from ..commands.searching import Found
+    from ..commands.telling import Names, Story
+    from ..commands.trailing import Conflicts, Related, Trail
     from ..commands.watching import Watch
 
 
@@ -31,6 +33,50 @@ class Questions(Opened):
         from ..commands.deciding import campaign_of
 
         return answered(self.memory, campaign_of(self.memory, campaign), question, as_of)
+
+    def history(
+        self,
+        subject: str,
+        *,
+        as_of: str | None = None,
+        known_at: str | None = None,
+        during: str | None = None,
+        limit: int = 40,
+        campaign: str | None = None,
+    ) -> Story:
+        """Tells the story of a subject in order: a run, knob, campaign, source, claim's subject, person or agent:NAME.
+
+        A moment is a run number, a date, @POSITION of an entry, or words: "the first run with depth = 8".
+
+        Arguments:
+            subject: its name or number
+            as_of: what held then, and what happened up to then
+            known_at: only what had landed then
+            during: only what held or happened then: 10..40, or "since the champion changed"
+            limit: how many events to print, the latest
+            campaign: the one whose run numbers are meant (default: the newest)
+        """
+        from ..commands.deciding import campaign_of
+        from ..commands.telling import story
+
+        any_run = self.memory.db.execute("SELECT 1 FROM campaigns").fetchone()
+        numbered = campaign_of(self.memory, campaign) if campaign or any_run else ""
+        return story(self.memory, subject, numbered, as_of, known_at, during, limit)
+
+    def same(self, a: str = "", b: str = "", *, why: str = "", undo: bool = False) -> Names:
+        """Says that two names are one thing, or takes that back; alone, lists what is joined and what is near.
+
+        Opposites, other numbers and other types are never joined. A name may say its type: "person:Ada Byron".
+
+        Arguments:
+            a: a name
+            b: another name of the same thing
+            why: the reason, in a sentence
+            undo: takes back the verdict that joined these two
+        """
+        from ..commands.telling import same_names
+
+        return same_names(self.memory, a, b, why, undo, person())
 
     def sql(self, query: str = "", *, limit: int = 1000, seconds: float = 10.0, schema: bool = False) -> Table | Text:
         """Reads the views with SQL: runs, settings, changes, champions, verdicts, entries and more.
@@ -58,6 +104,42 @@ class Questions(Opened):
         from ..commands.searching import search
 
         return search(self.memory, text, k, queries)
+
+    def path(self, start: str, goal: str, *, campaign: str | None = None) -> Trail:
+        """Prints the trail between two things, each step with the entry that makes it, or that there is none.
+
+        A thing is a run (12, run:night/12), a knob, a setting (lr=0.04), a document, a name, an author or an entry id.
+
+        Arguments:
+            start: a thing
+            goal: another one
+            campaign: where a run number stands alone, its campaign (default: the newest)
+        """
+        from ..commands.trailing import path_between
+
+        return path_between(self.memory, start, goal, campaign)
+
+    def related(self, thing: str, *, k: int = 8, campaign: str | None = None) -> Related:
+        """Prints what is near a thing, the nearest first, each with what both share.
+
+        Arguments:
+            thing: a run, knob, setting, document, name, author or entry id, as for memex path
+            k: how many
+            campaign: where a run number stands alone, its campaign (default: the newest)
+        """
+        from ..commands.trailing import related_to
+
+        return related_to(self.memory, thing, k, campaign)
+
+    def conflicts(self, *, campaign: str | None = None) -> Conflicts:
+        """Prints what does not agree: effects that are open, with what would settle them, and claims side by side.
+
+        Arguments:
+            campaign: the campaign whose effects count (default: the newest)
+        """
+        from ..commands.trailing import conflicts_in
+
+        return conflicts_in(self.memory, campaign)
 
     def watch(self, *, since: int | None = None, subject: str = "", seconds: float | None = None) -> Watch:
         """Prints entries as they land, in order, by whoever landed them; stop it with Ctrl-C.

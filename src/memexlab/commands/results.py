@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..folder import FOLDER
 from ..lab.metrics import number
-from ..ledger import FAILED, Run, Scalar, UsageError
+from ..lab.wording import clean, plural
+from ..ledger import FAILED, Blobs, FileLedger, Run, Scalar, UsageError, unite
 from ..memory import Memory, Rows, query, schema
 from .live import counter
 
@@ -71,6 +73,23 @@ class Text:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class LabImport:
+    """What came of another lab's ledger; `renamed` says by which name here a campaign goes whose name both used."""
+
+    folder: str
+    entries: int
+    added: int
+    blobs: int
+    renamed: dict[str, str]
+
+    def __str__(self) -> str:
+        entries = plural(self.entries, "entry", "entries")
+        told = f"{self.folder}: {entries}, {self.added} new here, {plural(self.blobs, 'blob')} copied"
+        names = (f"two campaigns are called {clean(old)}: the later one is {clean(new)} here" for new, old in self.renamed.items())
+        return "\n".join([told, *names])
 
 
 def _cell(value: Any) -> str:
@@ -173,7 +192,11 @@ def logged(
 
 def imported(
     memory: Memory, by: str, file: Path, campaign: str | None, metric: str | None, better: Any
-) -> ImportResult | FolderImport:
+) -> ImportResult | FolderImport | LabImport:
+    if (file / FOLDER / "ledger").is_dir():
+        if campaign or metric or better:
+            raise UsageError("a lab is taken in as it is, with its campaigns", f"memex import {file}")
+        return import_lab(memory, file)
     from ..lab.importers.memorylab import import_folder, is_memorylab
     from ..lab.recording import import_log
 
@@ -183,3 +206,19 @@ def imported(
     data = read_file(file, "log")
     with counter(sys.stderr, f"importing {file.name}") as progress:
         return import_log(memory, data, str(file), by, name, metric, better, progress)
+
+
+def import_lab(memory: Memory, folder: Path) -> LabImport:
+    """The union with another lab's ledger: its entries keep id, author and date; importing again adds nothing."""
+    from ..memory.namespaces import CAMPAIGN, shown_names
+
+    other = folder / FOLDER
+    done = unite(
+        FileLedger(other / "ledger"), Blobs(other / "blobs"),
+        ledger=memory.ledger, blobs=memory.blobs, view=memory.index,
+    )  # fmt: skip
+    named = {entry.subject.removeprefix(CAMPAIGN) for entry in done.added if entry.subject.startswith(CAMPAIGN)}
+    renamed = {
+        shown: name for name in sorted(named) for shown in shown_names(memory.db, name).values() if shown != name
+    }
+    return LabImport(str(folder), done.entries, len(done.added), done.blobs, renamed)

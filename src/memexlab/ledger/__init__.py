@@ -27,6 +27,7 @@ from .types import (
     Source,
     Verdict,
 )
+from .union import United, unite
 
 __all__ = [
     "BODIES",
@@ -59,10 +60,12 @@ __all__ = [
     "Scalar",
     "Seen",
     "Source",
+    "United",
     "UsageError",
     "Verdict",
     "blob_id",
     "land",
+    "unite",
     "utc_now",
     "write_durably",
 ]

@@ -69,7 +69,11 @@ _COUNTED = re.compile(
     r"\b(?:in|of|over|within|among|during)? ?(?:the )?(?P<end>last|first|latest|past) (?P<n>\d{1,9})"
     r" (?:runs|experiments|trials)\b"
 )
-_AT = re.compile(rf"\b(?:at|in|by|as of|of|for|during|after|when) {_RUN}(?: (?:finished|ended|was done|landed))?")
+_NAMED_RUN = r"(?:the )?(?:(?:runs?|experiments?|trials?|iterations?) ?(?:number |no\.? |#)?|#)(\d{1,9})\b"
+_AT = re.compile(
+    rf"\b(?:at|in|by|as of|of|for|during|after|when|about|did|does) {_NAMED_RUN}"
+    r"(?: (?:finished|ended|was done|landed))?"
+)
 
 
 class Anchors:
@@ -148,6 +152,10 @@ class Anchors:
             back = f" AND r.number > (SELECT r.number FROM {ever} AND {held} ORDER BY r.number LIMIT 1)"
             before = f" AND EXISTS ({was.replace('r.run', 'p.run')}){back if found['back'] else ''}"
             return self._first(f"SELECT r.number FROM {runs} AND {held}{before} ORDER BY r.number LIMIT 1", text)
+        if best == "min" and condition.sign == "=" and (near := self._earliest(condition, after)) is not None:
+            bound, number = near  # whoever holds it landed with `bound` or later: few have a smaller number then
+            early = runs.replace(f"AND {self.last}", f"AND {number}")
+            return self._first(f"SELECT min(r.number) FROM {early} AND r.run >= {bound} AND {held}", text)
         order = "DESC" if best == "max" else "ASC"
         return self._first(f"SELECT r.number FROM {runs} AND {held} ORDER BY r.number {order} LIMIT 1", text)
 
@@ -156,10 +164,25 @@ class Anchors:
         sign = condition.sign if sign == "=" else opposite[condition.sign]
         knob, test = quoted(condition.knob), compared("s", sign, condition.value)
         changed = compared("c", sign, condition.value)
+        if self._recorded(condition.knob):
+            return f"EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
         return (
             f"(EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
             f" OR EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob = {knob} AND {changed}))"
         )
+
+    def _recorded(self, knob: str) -> bool:
+        sql = "SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ? LIMIT 1"
+        return self.db.execute(sql, (knob, self.campaign)).fetchone() is not None
+
+    def _earliest(self, condition: Condition, after: int) -> tuple[int, int] | None:
+        """Position and number of the run that landed first with this setting; None where none is recorded."""
+        row = self.db.execute(
+            f"SELECT s.run, r.number FROM settings s CROSS JOIN runs r USING (run) WHERE s.knob ="
+            f" {quoted(condition.knob)} AND {compared('s', '=', condition.value)} AND r.campaign ="
+            f" {quoted(self.campaign)} AND r.number BETWEEN {after + 1} AND {self.last} ORDER BY s.run LIMIT 1"
+        ).fetchone()
+        return (row[0], row[1]) if row else None
 
     def _first(self, sql: str, text: str) -> int:
         [number] = self.db.execute(sql).fetchone() or (None,)

@@ -6,6 +6,7 @@ Every number comes from the SQL that is shown. What the memory does not hold has
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,19 @@ from typing import Any
 from ..ledger import FAILED, UsageError
 from .anchors import ANYTIME, Condition, NotHere, compared, quoted
 from .names import SHIPPED, Aliases
-from .questions import Question, in_words, read_question
+from .questions import MOST_CHARS, SMALL, Question, in_words, read_question
 from .registry import registry
+from .retrieval import STOPPED, Searcher
 from .runs import STATUS_OF_DECISION
 
 _FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
 _SHOWN = 12
 _MOST_REFS = 200
+_PASSAGE_RUNS = 10_000
+_NO_CONTENT = {
+    "best", "worst", "run", "runs", "tried", "try", "ever", "used", "use", "happened", "happen", "changed", "change",
+    "experiment", "experiments", "good",
+}  # fmt: skip
 _OWN = "r.role IN ('candidate', 'baseline')"
 Row = tuple[Any, ...]
 
@@ -30,7 +37,7 @@ class Answer:
     """`value` is a number, a text, an object or a list of run numbers; None where the memory does not know.
 
     `refs` are entry ids of the runs it rests on, the first 200; `confidence` is exact, words (runs were found by words
-    of their descriptions) or none.
+    of their descriptions), passages (no answer, but quotes of what reads alike; value None) or none.
     """
 
     question: str
@@ -67,7 +74,37 @@ def ask(
         asked = read_question(db, campaign, question, scene.last, aliases)
         return _KINDS[asked.kind](scene, question, asked)
     except NotHere as why:
-        return Answer(question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
+        return _passages(scene, question, why)
+
+
+def _passages(scene: Scene, question: str, why: NotHere) -> Answer:
+    """The descriptions and documents that hold most words of a question that was not understood, quoted as such."""
+    plain = re.findall(r"[^\W_]{3,}", question[:MOST_CHARS].lower())
+    words = [w for w in dict.fromkeys(plain) if w not in SMALL | STOPPED | _NO_CONTENT and w not in scene.metric][:8]
+    unknown = Answer(question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
+    if not words:
+        return unknown
+    hits = " + ".join(f"(instr(lower(r.description), {quoted(word)}) > 0)" for word in words)
+    newest = f"r.campaign = {quoted(scene.campaign)} AND r.number BETWEEN {scene.last - _PASSAGE_RUNS} AND {scene.last}"
+    sql = (
+        f"SELECT r.number, r.id, r.description, {hits} AS hits FROM runs r WHERE {newest} AND hits >="
+        f" {(len(words) + 1) // 2} ORDER BY hits DESC, r.number DESC LIMIT 3"
+    )
+    rows = scene.db.execute(sql).fetchall()
+    quotes = [f'run {row[0]}: "{" ".join(row[2].split())[:160]}"' for row in rows]
+    refs = [row[1] for row in rows]
+    if scene.db.execute("SELECT EXISTS (SELECT 1 FROM documents)").fetchone()[0]:
+        known = "SELECT e.id FROM documents d JOIN entries e ON e.seq = d.entry WHERE d.document = ? AND e.at < ?"
+        for hit in Searcher(scene.db).search(" ".join(words), 3):
+            held = sum(word in f"{hit.title} {hit.passage}".lower() for word in words)
+            [ref] = scene.db.execute(known, (hit.source, scene.cut or "9999")).fetchone() or (None,)
+            if ref is not None and 2 * held >= len(words):
+                quotes.append(f'{hit.source}: "{" ".join(hit.passage.split())[:160]}"')
+                refs.append(ref)
+    if not quotes:
+        return unknown
+    head = f"no answer ({why}); what reads most like the question, by its words alone:"
+    return Answer(question, "passages", None, "\n".join([head, *quotes]), sql, tuple(refs), scene.last, "passages")
 
 
 def _scene(db: sqlite3.Connection, campaign: str, as_of: str | int | None) -> Scene:
@@ -133,7 +170,7 @@ def _replayed(scene: Scene, knob: str) -> str:
     )
 
 
-def _where(scene: Scene, q: Question, *, changed: bool = True) -> str:
+def _where(scene: Scene, q: Question, *, changed: bool = True, combined: bool = False) -> str:
     """What the question says of a run `r`; SQL."""
     first, last = q.window.first or 1, scene.last if q.window.last is None else min(scene.last, q.window.last)
     # Without anchors a best is found by a walk in the order of values: the plus keeps the planner off the numbers.
@@ -143,13 +180,30 @@ def _where(scene: Scene, q: Question, *, changed: bool = True) -> str:
     parts += [f"r.at >= {quoted(q.window.since)}"] if q.window.since else []
     parts += [_held(scene, condition) for condition in q.conditions]
     for family in q.knobs if changed else ():
-        parts.append(f"EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob IN ({_list(family)}))")
+        moved = f"EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob IN ({_list(family)}))"
+        stem = family[0].partition("_")[0]
+        if combined and q.kind == "tried" and any(map(str.isdigit, stem)):
+            # Combinations are written short: "best (x0+lr+rope)".
+            moved = f"({moved} OR instr(lower(r.description), {quoted(stem)}))"
+        parts.append(moved)
     if q.words:
         parts.append(in_words(q.words))
     if q.status:
         wanted = _FAILED if q.status == "failed" else "'crash'" if q.status == "crash" else quoted(q.status)
         parts.append(f"{_status(scene)} IN ({wanted})")
     return " AND ".join(parts)
+
+
+def _written(condition: Condition) -> str:
+    """Or the description has the knob and the value side by side: "RoPE 50K", "rope50k"; SQL."""
+    value = condition.value
+    if condition.sign != "=" or not isinstance(value, float):
+        return ""
+    values = [f"{value:g}" if value < 1e6 else f"{value:.0f}", *([f"{value / 1000:g}k"] if value >= 1000 else [])]
+    names = {p for p, name in SHIPPED.phrases.items() if name == condition.knob} | {(condition.knob.partition("_")[0],)}
+    forms = sorted({"".join(p).replace("_", "") + number for p in names if len("".join(p)) > 3 for number in values})
+    shown = "replace(replace(replace(lower(r.description), ' ', ''), '_', ''), '=', '') || ' '"
+    return "".join(f" OR {shown} GLOB {quoted(f'*{form}[^0-9.]*')}" for form in forms)
 
 
 def _list(names: Sequence[str]) -> str:
@@ -211,14 +265,14 @@ def _runs(scene: Scene, text: str, q: Question) -> Answer:
             if c not in conditions:
                 test = compared("c", c.sign, c.value)
                 moved = f"c.knob = {quoted(c.knob)} AND {test}"
-                judged += f" AND EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved})"
+                judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){_written(c)})"
     asked = Question(q.kind, q.window, conditions, q.knobs, q.words, q.status)
     sql, rows = _rows(
         scene, q,
         f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description FROM runs r"
-        f" WHERE {_where(scene, asked)}{judged} ORDER BY r.number",
+        f" WHERE {_where(scene, asked, combined=len(q.knobs) + len(q.conditions) > 1)}{judged} ORDER BY r.number",
     )  # fmt: skip
-    if not rows and q.kind == "tried":
+    if not rows and q.kind == "tried" and not (q.status and (q.knobs or q.conditions)):
         raise NotHere("no run that fits")
     told = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
     head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, 'tried it')}"

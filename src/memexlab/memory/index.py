@@ -19,7 +19,8 @@ from pathlib import Path
 
 from ..ledger import Blobs, Cursor, Entry, FileLedger, Finding, OutsideError
 from ..ledger.wire import body_to, dumps, entry_from
-from . import passages, runs, schema
+from . import claims, endings, passages, runs, schema
+from .namespaces import CAMPAIGN, definition_of
 
 _TAIL_BYTES = 64
 _CHECKPOINT_BYTES = 32_000_000
@@ -65,8 +66,12 @@ class Index:
         for start in range(0, len(keys), 500):
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
-            for row in self.db.execute(f"{_ENTRY} WHERE key IN ({marks})", part):
+            for row in self.db.execute(f"{_ENTRY} WHERE key IN ({marks}) ORDER BY seq DESC", part):
                 found[row[7]] = self._entry(row)
+        for key in keys:  # two labs may have defined one name, and a campaign is meant by the name it has here
+            seq = definition_of(self.db, key.removeprefix(CAMPAIGN)) if key.startswith(CAMPAIGN) else None
+            if seq is not None and (entry := self.entry(seq)) is not None:
+                found[key] = entry
         return found
 
     def entry(self, seq: int) -> Entry | None:
@@ -180,20 +185,22 @@ class Index:
         findings: list[Finding] = []
         db.execute("BEGIN IMMEDIATE")
         try:
-            fold = runs.Fold(db, self.aliases)
-            documents = passages.Passages(db, self.blobs)
+            fold, ends = runs.Fold(db, self.aliases), endings.Endings(db, self.aliases)
+            texts = (passages.Passages(db, self.blobs), claims.Claims(db, self.blobs))
             before = cursor
             later = self._drop_indexes() if cursor == Cursor() else []
             for batch in self.ledger.read(cursor, findings.append):
                 for line in batch.lines:
                     entry = line.entry()
-                    if self._fold_entry(entry, fold) and (finding := documents.apply(entry)) is not None:
-                        findings.append(finding)
+                    if self._fold_entry(entry, fold):
+                        ends.apply(entry)
+                        findings += [found for text in texts if (found := text.apply(entry)) is not None]
                     if progress is not None and line.seq % 1000 == 999:
                         progress(line.seq + 1)
                 cursor = batch.cursor
             if cursor != before or findings:
                 fold.finish()
+                ends.finish()
                 rows = [(f.where, f.rule, f.severity, f.message, f.hint) for f in findings if f.severity == "error"]
                 db.executemany("INSERT INTO damage VALUES (?, ?, ?, ?, ?)", rows)
                 self._store_cursor(cursor)
@@ -241,9 +248,8 @@ class Index:
 
     def _fold_entry(self, entry: Entry, fold: runs.Fold) -> bool:
         db = self.db
-        known = db.execute("SELECT 1 FROM entries WHERE id = ? OR key = ?", (entry.id, entry.key)).fetchone()
-        if known:
-            return False  # the same entry in two merged ledgers, or one key landed in both: the first counts
+        if db.execute("SELECT 1 FROM entries WHERE id = ?", (entry.id,)).fetchone():
+            return False  # the same entry twice, in ledgers that were merged by hand
         db.execute(
             "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

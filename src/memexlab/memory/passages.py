@@ -1,7 +1,7 @@
 """The fold of documents: cut into passages, indexed by word, with the names each passage mentions.
 
 A document is a Source entry whose `meta.document` is its id and whose text is the span of its `file` ref. What a later
-entry supersedes has no passages. It knows nothing of questions or of ranks.
+entry supersedes or retracts has no passages. It knows nothing of questions or of ranks.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def normal(text: str) -> str:
 
 
 def title_names(title: str) -> list[str]:
-    """The names a title gives its document: whole, without a closing parenthesis, and without a first article."""
-    whole = {normal(title), normal(_PARENTHESIS.sub("", title))}
+    """The names a title gives: whole, without a closing parenthesis, a first article, or what follows a comma."""
+    whole = {normal(title), normal(_PARENTHESIS.sub("", title)), normal(title.partition(",")[0])}
     return sorted(name for name in whole | {_ARTICLE.sub("", name) for name in whole} if name)
 
 
@@ -114,6 +114,8 @@ class Passages:
 
     def apply(self, entry: Entry) -> Finding | None:
         """Folds one entry; a blob that cannot be read is a finding, and its document has no passages."""
+        for target in entry.targets("retracts"):
+            self._drop(target)
         if not isinstance(entry.body, Source) or "document" not in entry.body.meta:
             return None
         for target in entry.targets("supersedes"):

@@ -27,16 +27,16 @@ MOST_CHARS = 600
 _MOST_WORDS_OF_NAME = 6
 
 #: Words that carry no condition. Nothing that narrows a question may stand here.
-_SMALL = frozenset((files(__package__) / "small_words.txt").read_text("utf-8").split())
+SMALL = frozenset((files(__package__) / "small_words.txt").read_text("utf-8").split())
 _STATUS = {
-    "keep": "kept|keep|accepted|adopted|successful",
-    "discard": "discarded|discard|rejected|reverted|thrown away|dropped|not kept",
+    "keep": "kept|keeps?|accepted|adopted|successful",
+    "discard": "discarded|discards?|rejected|reverted|thrown away|dropped|not kept",
     "crash": "crashed|crash|crashes|crashing",
     "timeout": "timed out|timeout|timeouts",
     "inconclusive": "inconclusive",
     "failed": "failed|failures|failure|failing|fail",
 }
-_METRIC_WORDS = "metric|score|value|result|outcome|number|performance"
+_METRIC_WORDS = "metric|thing|score|value|result|outcome|number|performance"
 _BETTER = r"best|top|record"
 _WORST = r"worst|poorest"
 _LOW, _HIGH = r"lowest|minimum|minimal|smallest|min", r"highest|maximum|maximal|largest|greatest|max"
@@ -161,12 +161,12 @@ class Vocabulary:
                 conditions.append(condition)
             elif family not in knobs:
                 knobs.append(family)
-        kept = [w for w in words if w and w not in _SMALL and not re.fullmatch(r"[\W_]+", w)]
+        kept = [w for w in words if w and w not in SMALL and not re.fullmatch(r"[\W_]+", w)]
         return Terms(tuple(conditions), tuple(knobs), tuple(dict.fromkeys(kept)))
 
     def _span(self, tokens: list[str], at: int) -> tuple[int, tuple[str, ...]] | None:
         for end in range(min(len(tokens), at + _MOST_WORDS_OF_NAME), at, -1):
-            if any(token in _SMALL and token not in ("value", "values") for token in (tokens[at], tokens[end - 1])):
+            if any(token in SMALL and token not in ("value", "values") for token in (tokens[at], tokens[end - 1])):
                 continue
             name = " ".join(tokens[at:end])
             following = tokens[end] if end < len(tokens) else ""
@@ -226,23 +226,28 @@ class Vocabulary:
         return text if any(self._takes(knob, text) for knob in family) else None
 
     def _takes(self, knob: str, value: str) -> bool:
-        return bool(self.db.execute(
-            "SELECT EXISTS(SELECT 1 FROM settings WHERE knob = ?1 AND value = ?2) OR EXISTS(SELECT 1 FROM changes WHERE"
-            " knob = ?1 AND (new = ?2 COLLATE NOCASE OR old = ?2 COLLATE NOCASE)) OR EXISTS(SELECT 1 FROM settings"
-            " WHERE knob = ?1 AND value IN (?3, ?4))", (knob, value, value.upper(), value.capitalize()),
-        ).fetchone()[0])  # fmt: skip
+        return any(
+            self.db.execute(f"SELECT EXISTS(SELECT 1 FROM {told})", (knob, value)).fetchone()[0]
+            for told in (
+                "settings WHERE knob = ?1 AND value = ?2 COLLATE NOCASE",
+                "changes WHERE knob = ?1 AND (new = ?2 COLLATE NOCASE OR old = ?2 COLLATE NOCASE)",
+            )
+        )
 
 
 def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, aliases: Aliases = SHIPPED) -> Question:
     """The typed question, or NotHere with what is not known; `last` is the newest run that counts."""
     names = Vocabulary(db, campaign, aliases)
     asked = _plain(text)
+    asked = re.sub(r"\b(?:just|right|shortly) (?=before|after)|\bma[dk]e (?:a|any|no) difference\b", " ", asked)
+    asked = re.sub(r"\b(reached|got|had) (by) (?=run|trial|experiment)", r"best until ", asked)
+    asked = re.sub(r"\blook(?:ed)? (?:at|into)\b", "tried", asked)
     metric, lowest, asked = _metric(asked, names)
     kind = next(((kind, found) for kind, words in _ASKED if (found := re.search(rf"\b(?:{words})\b", asked))), None)
     anchors = Anchors(db, campaign, last, names.read)
     if kind is not None and kind[0] in ("common", "differ"):
         runs = tuple(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d{1,9}\b", asked)))
-        left = names.read(re.sub(r"(?<![\w.])#?\d{1,9}\b", " ", without(asked, kind[1])))
+        left = names.read(re.sub(r"(?<![\w.])#?\d{1,9}\b|\bcompare\b", " ", without(asked, kind[1])))
         if len(runs) != 2 or left.words or left.knobs or left.conditions:
             raise NotHere("two runs are needed")
         if max(runs) > last or min(runs) < 1:
@@ -283,7 +288,9 @@ def _settled(
     if kind in ("unresolved", "champion", "changed", "count"):
         if q.words:  # how often words of descriptions occur is not how often a thing was tried
             raise _unknown(q.words, names)
-        if kind in ("champion", "unresolved", "changed") and q.conditions:
+        if kind == "champion" and len(q.knobs) == 1 and not q.conditions:
+            return Question("value", **(made | {"at": _champion_at(names, q)}))
+        if kind in ("champion", "unresolved", "changed") and (q.conditions or (kind == "champion" and q.knobs)):
             raise NotHere("that question takes no condition on settings")
         if kind == "count" and helped:
             made["status"] = "keep"
@@ -307,16 +314,27 @@ def _settled(
         if not q.knobs and (q.metric or re.search(r"happen|about|what|show|describe", plain)):
             return Question("run", **made)
     lists = re.search(
-        r"\b(?:tried|try|tested|test|attempt\w*|happen\w*|went wrong|which (?:runs?|experiments?|trials?)|used?"
+        r"\b(?:look\w*|tried|try|tested|test|attempt\w*|happen\w*|went wrong|which (?:runs?|experiments?|trials?)|used?"
         r"|combined|touch\w*|chang\w+|experiment\w*|failed|explored?)\b", plain
     )  # fmt: skip
-    if (lists or helped or hurt) and (q.words or q.knobs or q.conditions or q.status):
+    lists = lists or (q.status and (q.knobs or q.conditions))
+    if (lists or helped or hurt) and (q.words or q.knobs or q.conditions or q.status or q.window != ANYTIME):
         if q.words:
             _found_in_words(names, q.words)
         return Question("tried", **made)
     if q.words:
         raise _unknown(q.words, names)
     raise NotHere("no kind of question that this memory answers")
+
+
+def _champion_at(names: Vocabulary, q: Question) -> int:
+    moment = min(n for n in (q.at, q.window.last, 1 << 60) if n is not None)
+    row = names.db.execute(
+        "SELECT since FROM champions WHERE campaign = ? AND since <= ? ORDER BY since DESC", (names.campaign, moment)
+    ).fetchone()
+    if row is None:
+        raise NotHere("no champion then")
+    return int(row[0])
 
 
 def _about_setting(text: str) -> bool:
@@ -326,14 +344,19 @@ def _about_setting(text: str) -> bool:
 def _metric(text: str, names: Vocabulary) -> tuple[str, bool | None, str]:
     """The metric that is named, lowest or highest where that is said, and the rest."""
     for name in sorted(names.metrics, key=len, reverse=True):
+        last = rf"|(?<![\w.])\b{re.escape(short)}\b" if len(short := name.lower().rpartition("_")[2]) > 2 else ""
         found = re.search(
-            rf"(?<!\w){re.escape(name.lower())}(?!\w)|\b{re.escape(name.lower().replace('_', ' '))}\b", text
+            rf"(?<!\w){re.escape(name.lower())}(?!\w)|\b{re.escape(name.lower().replace('_', ' '))}\b{last}", text
         )
+        if last and found and sum(n.lower().endswith(f"_{short}") for n in names.metrics) > 1 and found[0] == short:
+            found = None
         if found and name:
             text, metric = without(text, found), name
             break
     else:
         metric = ""
+    if re.search(r"tok|throughput|per_s", metric):
+        text = re.sub(r"\bfastest\b", "highest", text)
     low, high = re.search(rf"\b(?:{_LOW})\b", text), re.search(rf"\b(?:{_HIGH})\b", text)
     lowest = True if low and not high else False if high and not low else None
     found = low if lowest else high if lowest is False else None
@@ -360,6 +383,7 @@ def in_words(words: Iterable[str]) -> str:
     tests = []
     for word in list(words)[:12]:
         forms = {word} | {p[0] for p, name in SHIPPED.phrases.items() if name == word and len(p) == 1 and len(p[0]) > 3}
+        forms |= {word[:-3]} if word.endswith("ing") and len(word) > 6 else set()
         tests.append("(" + " OR ".join(f"instr(lower(r.description), {quoted(form)})" for form in sorted(forms)) + ")")
     return " AND ".join(tests) or "1"
 

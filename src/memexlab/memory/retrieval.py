@@ -7,16 +7,26 @@ What the passages found by their words mention thus finds the passages that stan
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sqlite3
 import unicodedata
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import schema
 from .passages import normal, title_names, words_for_index
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Arrays = dict[str, npt.NDArray[Any]]
 
 #: Words of questions, which say nothing of what is asked for.
 STOPPED = frozenset(
@@ -33,20 +43,25 @@ STOPPED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What the rank is made of; the defaults were chosen on MuSiQue-100 alone (bench/retrieval.py --tune)."""
+    """What the rank is made of; chosen on MuSiQue-100, `common` on its first 50 questions: docs/search.md."""
 
     title: float = 4.0
+    common: float = 0.02
     asked: float = 0.5
     seed_passages: int = 3
     seed: float = 0.6
     words: float = 0.2
-    pass_on: float = 1.0
     title_link: float = 4.0
-    direct: float = 0.0
 
 
-HOPS = 3
 _CANDIDATES = 100
+_FEW = 20  # a word in so few passages is never too common to be looked for
+#: A smaller graph is made sooner than it is read from its file.
+_KEEP_PASSAGES = 1_000
+_FORMAT = 1
+_HIT = "SELECT p.rowid, d.document, d.title, p.text, p.start, p.end FROM passages p JOIN documents d USING (entry)"
+#: Only so many nodes pass activation on in one hop, so that a question costs the same in a larger memory.
+_ACTIVE = 200
 _MOST_WORDS = 64
 _MOST_NAME_WORDS = 8
 
@@ -63,125 +78,196 @@ class Hit:
     end: int
 
 
-def match_expression(text: str) -> str:
-    """An FTS5 query of any text: every word quoted, joined by OR; '' where nothing is left to look for."""
+def asked_words(text: str) -> list[str]:
+    """Every word of any text as a quoted FTS5 query, question words left out where others are there."""
     words = re.findall(r"[^\W_]+", words_for_index(unicodedata.normalize("NFC", text)))
     asked = [word for word in words if word.casefold() not in STOPPED] or words
     kept = list(dict.fromkeys(word[:100] for word in asked))[:_MOST_WORDS]
     # A single Chinese or Japanese character is looked for as the beginning of a pair.
-    return " OR ".join(f'"{word}"*' if len(word) == 1 and ord(word) > 0x2E80 else f'"{word}"' for word in kept)
+    return [f'"{word}"*' if len(word) == 1 and ord(word) > 0x2E80 else f'"{word}"' for word in kept]
+
+
+class _Links:
+    """One direction of the graph: for each node the nodes that it passes activation to, and the share of each."""
+
+    def __init__(self, heads: Ints, tails: Ints, weights: Floats, count: int, tail_count: int) -> None:
+        order = np.argsort(heads, kind="stable")
+        self.begins = np.searchsorted(heads[order], np.arange(count + 1))
+        self.tails, self._size = tails[order], tail_count
+        self._shares = (weights / np.bincount(heads, weights, count)[heads])[order]
+
+    def pass_on(self, activation: Floats, most: int) -> Floats:
+        """What arrives at the other side from the `most` most active nodes; costs as much as these have links."""
+        active = np.flatnonzero(activation)
+        if len(active) > most:
+            active = active[np.argpartition(activation[active], -most)[-most:]]
+        begins = self.begins[active]
+        counts = self.begins[active + 1] - begins
+        ends = np.cumsum(counts)
+        links = np.repeat(begins - ends + counts, counts) + np.arange(counts.sum())
+        arrived = np.repeat(activation[active], counts) * self._shares[links]
+        return np.bincount(self.tails[links], arrived, self._size).astype(np.float64)
 
 
 class Graph:
-    """Passages and names as arrays; built from the tables, good until they change."""
+    """Passages and names as arrays; made from the tables, or read from the file beside the index that keeps them."""
 
     def __init__(self, db: sqlite3.Connection, title_link: float) -> None:
-        self.place: dict[int, int] = {}
-        entries: list[int] = []
-        mentions: list[set[str]] = []
-        for row, entry, mentioned in db.execute("SELECT rowid, entry, names FROM passages ORDER BY rowid"):
-            self.place[row] = len(entries)
-            entries.append(entry)
-            mentions.append(set(mentioned.split("\n")) if mentioned else set())
-        titles = {entry: title_names(title) for entry, title in db.execute("SELECT entry, title FROM documents")}
-        known = {name for found in titles.values() for name in found}
-        counts: dict[str, int] = {}
-        for found in mentions:
-            for name in [name for name in found if " " in name and name not in known]:
-                found |= _inside(name, known)
-            for name in found:
-                counts[name] = counts.get(name, 0) + 1
-        self.names: dict[str, int] = {}
-        heads: list[int] = []
-        tails: list[int] = []
-        weights: list[float] = []
-        for passage, entry in enumerate(entries):
-            own = set(titles[entry])
-            for name in sorted(own | {n for n in mentions[passage] if n in known or counts[n] > 1}):
-                heads.append(passage)
-                tails.append(self.names.setdefault(name, len(self.names)))
-                weights.append(title_link if name in own else 1.0)
-        self.rows = np.array(list(self.place), dtype=np.int64)
-        self.entries = np.array(entries, dtype=np.int64)
-        self.passages = len(entries)
-        head, tail = np.array(heads, dtype=np.int64), np.array(tails, dtype=np.int64)
-        weight = np.array(weights, dtype=np.float64)
-        self._head, self._tail = head, tail
-        self._begins = np.searchsorted(head, np.arange(self.passages + 1))
-        passage_sum = np.bincount(head, weight, self.passages)
-        name_sum = np.bincount(tail, weight, len(self.names))
-        self.links = np.bincount(tail, minlength=len(self.names))
-        self._from_passage = weight / passage_sum[head] if len(head) else weight
-        self._from_name = weight / name_sum[tail] if len(tail) else weight
+        self.state = graph_state(db)
+        stamp = json.dumps([_FORMAT, schema.VERSION, title_link, *self.state])
+        place = next((file for _, name, file in db.execute("PRAGMA database_list") if name == "main"), "")
+        file = Path(f"{place}-graph.npz")
+        kept = _kept(file, stamp) if place else None
+        arrays = kept or _made(db, title_link)
+        if place and kept is None and len(arrays["rows"]) >= _KEEP_PASSAGES:
+            _keep(file, stamp, arrays)
+        self.rows, self.entries = arrays["rows"], arrays["entries"]
+        listed = arrays["names"].tobytes().decode()
+        self.names = {name: at for at, name in enumerate(listed.split("\n"))} if listed else {}
+        self.passages = len(self.rows)
+        heads, tails, weights, count = arrays["heads"], arrays["tails"], arrays["weights"], len(self.names)
+        self._to_names = _Links(heads, tails, weights, self.passages, count)
+        self._to_passages = _Links(tails, heads, weights, count, self.passages)
+        self.links = np.bincount(tails, minlength=count)
 
-    def names_of(self, passage: int) -> npt.NDArray[np.int64]:
-        return self._tail[self._begins[passage] : self._begins[passage + 1]]
+    def names_of(self, passage: int) -> Ints:
+        begins = self._to_names.begins
+        return self._to_names.tails[begins[passage] : begins[passage + 1]]
 
-    def spread(
-        self, passages: npt.NDArray[np.float64], names: npt.NDArray[np.float64], pass_on: float
-    ) -> npt.NDArray[np.float64]:
-        """Activation of every passage after HOPS hops, the first seeds included."""
-        total = passages
-        for _ in range(HOPS):
-            to_names = np.bincount(self._tail, passages[self._head] * self._from_passage, len(names))
-            to_passages = np.bincount(self._head, names[self._tail] * self._from_name, self.passages)
-            passages = (pass_on * to_passages).astype(np.float64)
-            names = (pass_on * to_names).astype(np.float64)
-            total = total + passages
-        return total
+    def spread(self, passages: Floats, names: Floats) -> Floats:
+        """Activation of every passage after three hops from both kinds of seed, the first seeds included."""
+        # p + An + ABp + ABAn is p + A(n + B(p + An)): three passes, not six.
+        first = passages + self._to_passages.pass_on(names, _ACTIVE)
+        return passages + self._to_passages.pass_on(names + self._to_names.pass_on(first, _ACTIVE), _ACTIVE)
+
+
+def graph_state(db: sqlite3.Connection) -> tuple[object, ...]:
+    """Differs whenever the passages differ: a change of a document has a later entry, or leaves fewer passages."""
+    newest = "SELECT id FROM entries WHERE seq = (SELECT max(entry) FROM documents)"
+    return tuple(db.execute(f"SELECT count(*), total(rowid), total(entry), ({newest}) FROM passages").fetchone())
+
+
+def _kept(file: Path, stamp: str) -> Arrays | None:
+    try:
+        with np.load(file) as kept:
+            return dict(kept) if kept["stamp"].tobytes().decode() == stamp else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None  # not there, or cut short: it is made again from the tables
+
+
+def _keep(file: Path, stamp: str, arrays: Arrays) -> None:
+    part = file.with_suffix(f".{os.getpid()}.npz")
+    try:
+        np.savez(part, stamp=np.frombuffer(stamp.encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+        part.replace(file)
+    except OSError:
+        part.unlink(missing_ok=True)  # a full or read-only disk costs the next process the time, not the answer
+
+
+def _made(db: sqlite3.Connection, title_link: float) -> Arrays:
+    found = db.execute("SELECT rowid, entry, names FROM passages ORDER BY rowid").fetchall()
+    mentions = [set(mentioned.split("\n")) if mentioned else set() for _, _, mentioned in found]
+    titles = {entry: title_names(title) for entry, title in db.execute("SELECT entry, title FROM documents")}
+    known = {name for own in titles.values() for name in own}
+    counts: dict[str, int] = {}
+    for mentioned in mentions:
+        for name in [name for name in mentioned if " " in name and name not in known]:
+            mentioned |= _inside(name, known)
+        for name in mentioned:
+            counts[name] = counts.get(name, 0) + 1
+    names: dict[str, int] = {}
+    links: list[tuple[int, int, float]] = []
+    for passage, (_, entry, _) in enumerate(found):
+        own = set(titles[entry])
+        for name in sorted(own | {n for n in mentions[passage] if n in known or counts[n] > 1}):
+            links.append((passage, names.setdefault(name, len(names)), title_link if name in own else 1.0))
+    return {
+        "rows": np.array([row for row, _, _ in found], np.int64),
+        "entries": np.array([entry for _, entry, _ in found], np.int64),
+        "names": np.frombuffer("\n".join(names).encode(), np.uint8),
+        "heads": np.array([head for head, _, _ in links], np.int64),
+        "tails": np.array([tail for _, tail, _ in links], np.int64),
+        "weights": np.array([weight for _, _, weight in links], np.float64),
+    }
 
 
 def _inside(name: str, known: set[str]) -> set[str]:
+    """Titles that stand inside a longer name, and its last word, which is how a person is named the second time."""
     words = name.split()[: 3 * _MOST_NAME_WORDS]
     count = len(words)
     spans = ((i, j) for i in range(count) for j in range(i + 2, min(count, i + _MOST_NAME_WORDS) + 1))
-    return {part for i, j in spans if (part := " ".join(words[i:j])) in known}
+    found = {part for i, j in spans if (part := " ".join(words[i:j])) in known}
+    return found | {words[-1]} if len(words[-1]) > 3 else found
 
 
 class Searcher:
-    """Searches one index; the graph is built at the first question and again when the passages changed."""
+    """Searches one index; the graph is taken at the first question and again when the passages changed."""
 
     def __init__(self, db: sqlite3.Connection, weights: Weights | None = None) -> None:
         self.db, self.weights = db, weights or Weights()
         self._graph: Graph | None = None
-        self._state: tuple[object, ...] = ()
+        self._seen = (-1, -1)
+        self._common: dict[str, bool] = {}
 
     @property
     def graph(self) -> Graph:
         """The graph of the passages as they are now."""
-        state = self.db.execute("SELECT (SELECT value FROM meta WHERE name = 'cursor'), ?", (id(self.db),)).fetchone()
-        if self._graph is None or state != self._state:
-            self._graph, self._state = Graph(self.db, self.weights.title_link), state
+        seen = (self.db.execute("PRAGMA data_version").fetchone()[0], self.db.total_changes)
+        if self._graph is None or (seen != self._seen and graph_state(self.db) != self._graph.state):
+            self._graph = Graph(self.db, self.weights.title_link)
+            self._common.clear()
+        self._seen = seen
         return self._graph
 
-    def by_words(self, text: str) -> list[tuple[int, float]]:
-        """Rows of passages with their BM25 score, best first, higher is better."""
-        wanted = match_expression(text)
-        if not wanted:
-            return []
+    def by_words(self, text: str, least: int = 10) -> list[tuple[int, float]]:
+        """Rows of passages with their BM25 score, best first, higher is better.
+
+        Words that many passages hold are looked for only where the others find fewer than `least` passages.
+        """
+        asked = asked_words(text)
+        rare = [word for word in asked if not self._is_common(word)]
+        found = self._match(rare) if rare else []
+        return found if len(found) >= least or len(rare) == len(asked) else self._match(asked)
+
+    def _is_common(self, word: str) -> bool:
+        if word not in self._common:
+            most = max(_FEW, int(self.weights.common * self.graph.passages))
+            sql = "SELECT count(*) FROM (SELECT 1 FROM passage_words WHERE passage_words MATCH ? LIMIT ?)"
+            self._common[word] = self.db.execute(sql, (word, most + 1)).fetchone()[0] > most
+        return self._common[word]
+
+    def _match(self, words: list[str]) -> list[tuple[int, float]]:
         sql = (
             f"SELECT rowid, -bm25(passage_words, {self.weights.title}, 1.0) AS score FROM passage_words"
             " WHERE passage_words MATCH ? ORDER BY score DESC, rowid LIMIT ?"
         )
-        return [(row, score) for row, score in self.db.execute(sql, (wanted, _CANDIDATES))]
+        return self.db.execute(sql, (" OR ".join(words), _CANDIDATES)).fetchall()
 
     def search(self, text: str, limit: int = 10) -> list[Hit]:
         """At most `limit` documents, best first; [] where no word and no name of the text occurs."""
+        self.db.execute("SAVEPOINT search")  # one state of the views, whatever other processes write meanwhile
+        try:
+            return self._ranked(text, limit)
+        finally:
+            self.db.execute("RELEASE search")
+
+    def _ranked(self, text: str, limit: int) -> list[Hit]:
         graph, weights = self.graph, self.weights
-        found = self.by_words(text)
+        found = self.by_words(text, limit)
         passages, names = np.zeros(graph.passages), np.zeros(len(graph.names))
+        places = np.searchsorted(graph.rows, np.array([row for row, _ in found], np.int64))
+        scores = np.array([score for _, score in found], np.float64)
         if found:
-            best, least = found[0][1], found[-1][1]
-            for row, score in found:
-                passages[graph.place[row]] = weights.words * ((score - least) / (best - least) if best > least else 1.0)
-            for row, score in found[: weights.seed_passages]:
-                for name in graph.names_of(graph.place[row]):
-                    names[name] += weights.seed * score / best / graph.links[name] if best > 0 else 0.0
+            best, least = scores[0], scores[-1]
+            above = (scores - least) / (best - least) if best > least else np.ones(len(scores))
+            passages[places] = weights.words * np.maximum(above, 1e-9)  # who matches least is last, not left out
+            scores /= best if best > 0 else 1.0
+            for place, score in list(zip(places, scores, strict=True))[: weights.seed_passages]:
+                near = graph.names_of(int(place))
+                names[near] += weights.seed * score / graph.links[near]
         for name in self._asked(text, graph):
             names[name] += weights.asked / graph.links[name]
-        words = passages.copy()
-        total = graph.spread(passages, names, weights.pass_on) + weights.direct * words
-        return self._hits(graph, total, limit)
+        return self._hits(graph, graph.spread(passages, names), limit)
 
     @staticmethod
     def _asked(text: str, graph: Graph) -> list[int]:
@@ -198,7 +284,7 @@ class Searcher:
             at += 1
         return list(dict.fromkeys(found))
 
-    def _hits(self, graph: Graph, total: npt.NDArray[np.float64], limit: int) -> list[Hit]:
+    def _hits(self, graph: Graph, total: Floats, limit: int) -> list[Hit]:
         if limit < 1 or not graph.passages:
             return []
         chosen: dict[int, tuple[int, float]] = {}
@@ -210,15 +296,9 @@ class Searcher:
             if score <= 0 or len(chosen) >= limit:
                 break
             chosen.setdefault(int(graph.entries[place]), (int(graph.rows[place]), score))
-        return [self._hit(row, score) for row, score in chosen.values()]
-
-    def _hit(self, row: int, score: float) -> Hit:
-        document, title, text, start, end = self.db.execute(
-            "SELECT d.document, d.title, p.text, p.start, p.end FROM passages p JOIN documents d USING (entry)"
-            " WHERE p.rowid = ?",
-            (row,),
-        ).fetchone()
-        return Hit(document, title, score, text, start, end)
+        sql = f"{_HIT} WHERE p.rowid IN ({','.join('?' * len(chosen))})"
+        told = {row: rest for row, *rest in self.db.execute(sql, [row for row, _ in chosen.values()])}
+        return [Hit(told[row][0], told[row][1], score, *told[row][2:]) for row, score in chosen.values()]
 
 
 def search_all(db: sqlite3.Connection, texts: Sequence[str], limit: int) -> list[list[Hit]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ledger import FAILED, Entry, Run, Scalar, Source, Verdict
 from ..ledger.wire import dumps
+from .namespaces import CAMPAIGN, home_of, shown_names
 from .retraction import RETRACT, barred, in_force, runs_touched
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ STATUS_OF_DECISION = {
     "lost": "lost",
     "invalid": "invalid",
 }
-CAMPAIGN = "campaign:"
 
 
 class Fold:
@@ -39,6 +39,7 @@ class Fold:
     def __init__(self, db: sqlite3.Connection, aliases: Mapping[str, str]) -> None:
         self.db, self._aliases = db, aliases
         self._metric: dict[str, tuple[str, str, str] | None] = {}
+        self._shared: dict[str, bool] = {}  # plain names, and whether several labs use them
         self._last: dict[str, int] = {}
         self._redefined: set[str] = set()
         self._unsettled: set[str] = set()
@@ -54,8 +55,6 @@ class Fold:
         elif isinstance(entry.body, Verdict):
             self._verdict(entry, entry.body)
         elif isinstance(entry.body, Source) and entry.subject.startswith(CAMPAIGN):
-            self._redefined.add(entry.subject.removeprefix(CAMPAIGN))
-            self._metric.pop(entry.subject.removeprefix(CAMPAIGN), None)
             self._define(entry.subject.removeprefix(CAMPAIGN))
 
     def finish(self) -> None:
@@ -93,12 +92,33 @@ class Fold:
 
     # --- campaigns
 
-    def _define(self, campaign: str) -> None:
-        """A campaign defined more than once keeps the definition recorded first; equal instants go by id."""
-        row = self.db.execute(
-            "SELECT body FROM entries WHERE kind = 'source' AND subject = ? ORDER BY at, id LIMIT 1",
-            (CAMPAIGN + campaign,),
-        ).fetchone()
+    def _define(self, plain: str) -> None:
+        """Names every definition of this name again; where there are several, their runs change names with them."""
+        names = shown_names(self.db, plain)
+        self._shared[plain] = len(names) > 1
+        for seq, campaign in names.items():
+            self._redefined.add(campaign)
+            self._metric.pop(campaign, None)
+            self._last.pop(campaign, None)
+            self._describe(campaign, seq)
+        if len(names) > 1:
+            marks = ",".join("?" * len(names))
+            rows = self.db.execute(
+                "SELECT run, campaign, json_extract(body, '$.campaign') FROM runs JOIN entries ON seq = run"
+                f" WHERE campaign IN ({marks})", tuple(names.values()),
+            ).fetchall()  # fmt: skip
+            for run, before, said in rows:
+                if (home := home_of(self.db, run, said)) != before:
+                    self.db.execute("UPDATE runs SET campaign = ? WHERE run = ?", (home, run))
+
+    def _home(self, entry: Entry, said: str) -> str:
+        """The campaign of a run by its name here, which differs from the one it says only where labs shared a name."""
+        if said not in self._shared:
+            self._shared[said] = "@" in said or len(shown_names(self.db, said)) > 1
+        return home_of(self.db, entry.seq, said) if self._shared[said] else said
+
+    def _describe(self, campaign: str, definition: int) -> None:
+        row = self.db.execute("SELECT body FROM entries WHERE seq = ?", (definition,)).fetchone()
         meta: dict[str, Any] = json.loads(row[0]).get("meta", {})
         self.db.execute(
             "INSERT OR REPLACE INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -121,6 +141,7 @@ class Fold:
 
     def _run(self, entry: Entry, run: Run) -> None:
         db = self.db
+        run = replace(run, campaign=self._home(entry, run.campaign))
         for target in entry.targets("supersedes"):
             earlier = self._seq(target)
             if earlier is not None:
@@ -235,18 +256,18 @@ class Fold:
         ).fetchall()
         counting = in_force(self.db, [row[0] for row in rows])
         decision, reason = next((row[1:] for row in rows if row[0] in counting), ("", ""))
-        measured = self.db.execute(
-            "SELECT json_extract(body, '$.status'), json_extract(body, '$.campaign') FROM entries WHERE seq = ?", (run,)
+        [measured] = self.db.execute(
+            "SELECT json_extract(body, '$.status') FROM entries WHERE seq = ?", (run,)
         ).fetchone()
-        status = STATUS_OF_DECISION.get(decision, measured[0])
-        before = self.db.execute("SELECT status, role FROM runs WHERE run = ?", (run,)).fetchone()
+        status = STATUS_OF_DECISION.get(decision, measured)
+        before = self.db.execute("SELECT status, role, campaign FROM runs WHERE run = ?", (run,)).fetchone()
         self.db.execute(
             "UPDATE runs SET status = ?, verdict = ?, reason = ? WHERE run = ?", (status, decision, reason, run)
         )
         if before is not None:
             counts_now, counted = status not in FAILED, before[0] not in FAILED
-            self._touch(run, measured[1], before[1] if counts_now == counted else "")
-        self._unsettled.add(measured[1])
+            self._touch(run, before[2], before[1] if counts_now == counted else "")
+            self._unsettled.add(before[2])
 
     # --- champions
 

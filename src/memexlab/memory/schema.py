@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 4
+VERSION = 5
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,10 +22,11 @@ CREATE TABLE entries(
   by TEXT NOT NULL,             -- human:NAME model:NAME agent:NAME code:NAME
   at TEXT NOT NULL,             -- when it was recorded, UTC
   since TEXT, until TEXT,       -- when it held in the world
-  key TEXT UNIQUE,              -- what makes a retry safe
+  key TEXT,                     -- what makes a retry safe in its lab; two labs may have said one each
   body TEXT NOT NULL            -- JSON; read a field with json_extract(body, '$.name')
 );
 CREATE INDEX entries_kind ON entries(kind, subject);
+CREATE INDEX entries_key ON entries(key) WHERE key IS NOT NULL;
 
 -- what an entry points to
 CREATE TABLE refs(
@@ -93,7 +94,7 @@ CREATE TABLE settings(
   number REAL,                  -- as a number, where it is one
   PRIMARY KEY(run, knob)
 ) WITHOUT ROWID;
-CREATE INDEX settings_value ON settings(knob, value, run);
+CREATE INDEX settings_value ON settings(knob, value COLLATE NOCASE, run);
 CREATE INDEX settings_number ON settings(knob, number, run) WHERE number IS NOT NULL;
 
 -- typed edits of a run against its parent
@@ -202,11 +203,93 @@ CREATE VIRTUAL TABLE passage_words USING fts5(
   title, text, content='', tokenize='porter unicode61 remove_diacritics 2'
 );
 
+-- what sources were quoted for; a claim stands while its source is in documents and nothing supersedes or retracts it
+CREATE TABLE claims(
+  entry INTEGER PRIMARY KEY,    -- entries.seq of the claim
+  source INTEGER NOT NULL,      -- entries.seq of the source it is quoted from
+  subject TEXT NOT NULL,        -- what it is about, as the source calls it
+  relation TEXT NOT NULL,       -- summary, is, says, dated, alias, author, supersedes ... or the name of a value
+  object TEXT,                  -- the value, where there is one
+  stance TEXT NOT NULL,         -- holds rejects asks reports
+  scope TEXT NOT NULL,          -- JSON: under what it holds, or the section that says it
+  text TEXT NOT NULL,           -- the claim as one sentence
+  since TEXT, until TEXT        -- when it held in the world, as far as the source says
+);
+CREATE INDEX claims_subject ON claims(subject, relation);
+
+-- the exact words that a claim rests on
+CREATE TABLE quotes(
+  entry INTEGER NOT NULL,       -- the claim
+  start INTEGER NOT NULL,       -- in bytes of the text of the source
+  line INTEGER NOT NULL, last_line INTEGER NOT NULL, -- lines of the text, from 1
+  text TEXT NOT NULL,
+  end INTEGER NOT NULL          -- in bytes
+);
+CREATE INDEX quotes_entry ON quotes(entry);
+
+-- names that a source uses, with the first sentence that does
+CREATE TABLE mentions(
+  entry INTEGER NOT NULL,       -- the source
+  name TEXT NOT NULL,           -- as it is written there
+  count INTEGER NOT NULL,       -- how often
+  line INTEGER NOT NULL, last_line INTEGER NOT NULL, -- where the sentence stands
+  text TEXT NOT NULL            -- the sentence
+);
+CREATE INDEX mentions_entry ON mentions(entry);
+
+-- how what an entry says ended: a later entry superseded it (changed), or it was retracted (corrected)
+CREATE TABLE endings(
+  entry TEXT PRIMARY KEY,       -- entries.id of what ended; that a started run ended is not here
+  ended_by TEXT NOT NULL,       -- entries.id of what ended it
+  end TEXT NOT NULL,            -- changed or corrected
+  until TEXT                    -- since when it holds no more, where it changed
+) WITHOUT ROWID;
+
+-- names that verdicts joined; rules and the alias table join more, when they are asked
+CREATE TABLE same(
+  name TEXT PRIMARY KEY,
+  canonical TEXT NOT NULL       -- the shortest of those that are one
+) WITHOUT ROWID;
+
 -- what is wrong with the ledger; empty is good
 CREATE TABLE damage(
   place TEXT NOT NULL, rule TEXT NOT NULL, severity TEXT NOT NULL, message TEXT NOT NULL, hint TEXT NOT NULL
 );
 """
+
+#: What held when, known when: the view `facts`, and with champions and endings of another day, what was known then.
+FACTS = """
+SELECT e.subject,
+  CASE e.kind WHEN 'run' THEN 'status' WHEN 'verdict' THEN 'verdict' WHEN 'answer' THEN e.body ->> '$.question'
+    ELSE coalesce(nullif(e.body ->> '$.stance', 'holds') || ' ', '') || coalesce(e.body ->> '$.relation', 'says')
+    END AS predicate,
+  CASE e.kind WHEN 'run' THEN e.body ->> '$.status' WHEN 'verdict' THEN v.decision
+    ELSE coalesce(e.body ->> '$.object', e.body ->> '$.text') END AS object,
+  r.campaign, r.number AS since_run, NULL AS until_run, coalesce(e.since, e.at) AS since,
+  coalesce(e.until, n.until) AS until, e.at, e.id AS entry, n.ended_by, n.end
+FROM entries e LEFT JOIN verdicts v ON v.seq = e.seq LEFT JOIN runs r ON r.run = coalesce(v.run, e.seq)
+  LEFT JOIN endings n ON n.entry = e.id
+WHERE e.kind IN ('run', 'verdict', 'claim', 'answer') AND NOT (e.kind IN ('run', 'verdict') AND r.run IS NULL)
+  AND (e.body ->> '$.relation') IS NOT 'is_named'
+UNION ALL SELECT e.subject, p.value, e.body ->> ('$.' || p.value), NULL, NULL, NULL,
+  coalesce(nullif(e.body ->> '$.published', ''), e.at), n.until, e.at, e.id, n.ended_by, n.end
+FROM entries e JOIN json_each('["title", "author", "published"]') p LEFT JOIN endings n ON n.entry = e.id
+WHERE e.kind = 'source' AND coalesce(e.body ->> ('$.' || p.value), '') <> ''
+UNION ALL SELECT 'campaign:' || c.campaign, 'champion', 'run ' || c.since, c.campaign, c.since, c.until, r.at, n.at,
+  coalesce((SELECT min(e.at) FROM verdicts v JOIN entries e USING (seq) WHERE v.run = c.run
+    AND v.decision = 'confirmed'), r.at), r.id, n.id, iif(n.id IS NULL, NULL, 'changed')
+FROM champions c JOIN runs r USING (run) LEFT JOIN champions m ON m.campaign = c.campaign AND m.since = c.until
+  LEFT JOIN runs n ON n.run = m.run
+UNION ALL SELECT * FROM (SELECT subject, 'champion value', value, campaign, since, lead(since) OVER k, at,
+  lead(at) OVER k, at, id, lead(id) OVER k, iif(lead(id) OVER k IS NULL, NULL, 'changed')
+FROM (SELECT *, lag(value) OVER (PARTITION BY subject, campaign ORDER BY since) AS was FROM (
+  SELECT 'knob:' || s.knob AS subject, s.value, c.campaign, c.since, r.at, r.id
+  FROM champions c JOIN runs r USING (run) JOIN settings s USING (run)
+  UNION ALL SELECT 'knob:' || s.knob, s.new, c.campaign, c.since, r.at, r.id
+  FROM champions c JOIN runs r USING (run) JOIN changes s USING (run) WHERE s.origin = 'text' AND s.new IS NOT NULL))
+WHERE value IS NOT was WINDOW k AS (PARTITION BY subject, campaign ORDER BY since))
+"""
+TABLES += f"CREATE VIEW facts AS {FACTS};\n"
 
 #: Indexes for questions alone: a long fold may make them when it is done.
 NOT_READ_BY_FOLDS: tuple[str, ...] = (
@@ -248,6 +331,9 @@ POSITIONS: dict[str, tuple[str, ...]] = {
     "doubted": ("entry", "run", "retracted"),
     "documents": ("entry",),
     "passages": ("entry",),
+    "claims": ("entry", "source"),
+    "quotes": ("entry",),
+    "mentions": ("entry",),
 }
 #: Tables that `logical_hash` covers.
 HASHED: tuple[str, ...] = (
@@ -265,4 +351,9 @@ HASHED: tuple[str, ...] = (
     "doubted",
     "documents",
     "passages",
+    "claims",
+    "quotes",
+    "mentions",
+    "endings",
+    "same",
 )

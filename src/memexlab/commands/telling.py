@@ -1,0 +1,176 @@
+"""`memex history` and `memex same`: the story of a subject in order, and which names are one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from ..lab.wording import clean, plural
+from ..ledger import UsageError
+from ..memory import Memory
+from ..memory.endings import endings
+from ..memory.entities import join, part, proposals, typed
+from ..memory.facts import Fact, Times, facts_about, subjects
+from ..memory.names import known
+
+_ENTRIES = (
+    "SELECT e.at, e.seq, r.number, e.id, e.kind, e.by, coalesce((e.body ->> '$.decision') || coalesce(': ' ||"
+    " (e.body ->> '$.reason'), ''), (e.body ->> '$.status') || coalesce(', ' || r.value, '') || coalesce(': ' ||"
+    " (e.body ->> '$.description'), ''), e.body ->> '$.title', e.body ->> '$.text')"
+    " FROM entries e LEFT JOIN verdicts v"
+    " ON v.seq = e.seq LEFT JOIN runs r ON r.run = coalesce(v.run, e.seq) WHERE"
+    " e.kind IN ('source', 'run', 'claim', 'answer', 'verdict') AND "
+)
+_POINTING = _ENTRIES.replace("e.by,", "f.role,").replace("WHERE", "JOIN refs f ON f.seq = e.seq WHERE") + (
+    " f.role IN ('parent', 'from', 'quotes', 'contradicts') AND f.target IN (SELECT value FROM json_each(?))"
+    " AND e.subject <> ? AND (e.kind <> 'run' OR r.number IS NOT NULL)"
+)
+_MOVES = (
+    "SELECT r.at, r.run, r.number, r.id, coalesce(c.old || ' -> ' || c.new, trim(c.direction || ' ' || coalesce(c.new,"
+    " ''))) || iif(count(o.run) > 1, ', with ' || (count(o.run) - 1) || ' more', '') || ': ' || iif(verdict = '',"
+    " status, verdict) || coalesce(', ' || r.value, '') || coalesce(', champion from run ' || k.since || iif(k.until IS"
+    " NULL, ' on', ' to run ' || k.until), '') FROM changes c JOIN runs r USING (run) LEFT JOIN champions k ON k.run ="
+    " r.run JOIN changes o ON o.run = c.run WHERE c.knob = ?1 GROUP BY c.rowid UNION ALL SELECT r.at, max(r.run),"
+    " r.number, r.id, 'all runs say of ' || coalesce(e.old || ' -> ', '') || coalesce(e.new, '') || ': ' || e.status ||"
+    " printf(', gain %+.4g over %d', e.gain, e.n) || iif(e.n = 1, ' run', ' runs') FROM effects e JOIN"
+    " json_each(e.runs) j JOIN runs r ON r.campaign = e.campaign AND r.number = j.value WHERE e.knob = ?1"
+    " GROUP BY e.rowid"
+)
+_MOST_FACTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a story: when it landed, the number of the run it is about, what happened, and its entry."""
+
+    at: str
+    seq: int
+    run: int | None
+    entry: str
+    text: str
+
+    def as_fact(self, lasts: bool) -> Fact:
+        """A fact that began then; one that lasts not was over at once."""
+        over = (None if self.run is None else self.run + 1, f"{self.at}!")
+        until_run, until = (None, None) if lasts else over
+        return Fact("", "", None, None, self.run, until_run, self.at, until, self.at, self.entry, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The facts and the events of a subject under all its names; `earlier` events were cut to fit the screen."""
+
+    subject: str
+    names: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    events: tuple[Event, ...]
+    earlier: int
+
+    def data(self) -> dict[str, object]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        others = ", ".join(name for name in self.names if name != self.subject)
+        lines = [clean(f"{self.subject}{f' ({others})' if others else ''}", 200)]
+        if typed(self.names[0])[0] not in ("run", "campaign"):  # their events say the same
+            lines += [
+                f"  {fact.predicate}: {clean(fact.object or '')}{_when(fact)}" for fact in self.facts[-_MOST_FACTS:]
+            ]
+        if self.earlier:
+            lines.append(f"... {plural(self.earlier, 'earlier event')}: --limit {self.earlier + len(self.events)}")
+        for event in self.events:
+            number = f"run {event.run}" if event.run is not None else ""
+            lines.append(f"{event.at[:16].replace('T', ' ')}  {number:<9} {clean(event.text, 150)}")
+        return "\n".join(lines)
+
+
+def _when(fact: Fact) -> str:
+    since, until = (
+        f"run {run}" if run is not None else (instant or "")[:16].replace("T", " ")
+        for run, instant in ((fact.since_run, fact.since), (fact.until_run, fact.until))
+    )
+    wrong = ", corrected: it was never so" if fact.end == "corrected" else ""
+    return f", from {since}{f' to {until}' if until else '' if wrong else ' on'}{wrong}"
+
+
+def story(
+    memory: Memory, subject: str, campaign: str, as_of: str | None, known_at: str | None, during: str | None, limit: int
+) -> Story:
+    """What happened to a subject; raises UsageError where the memory does not speak of it."""
+    if limit < 1:
+        raise UsageError(f"--limit is {limit}", "a number above 0, such as --limit 40")
+    db, aliases = memory.db, known(memory.index.aliases)
+    number = subject.lower().removeprefix("run ").lstrip("#")
+    asked = f"run:{campaign}/{number}" if number.isdigit() else subject
+    speaks = db.execute("SELECT 1 FROM entries WHERE by = ? LIMIT 1", (asked,)).fetchone()
+    names = [asked] if speaks else subjects(db, asked, aliases)
+    if not names:
+        raise UsageError(f"this memory says nothing of {subject!r}", f"memex search {json.dumps(subject)}")
+    times = Times(db, campaign, aliases)
+    before = times.known(known_at) if known_at else None
+    facts = facts_about(db, asked, as_of, known_at, during, campaign, aliases)
+    found = {event for name in names for event in _events(db, name, before)}
+    found |= {
+        Event(fact.at, 0, fact.since_run, fact.entry, f"champion: {fact.object}{_when(fact)}")
+        for fact in facts if fact.predicate == "champion"
+    }  # fmt: skip
+    events = sorted(
+        (e for e in found if before is None or e.at < before), key=lambda e: (e.at, e.run or 0, e.seq, e.text)
+    )
+    if as_of:
+        events = [event for event in events if times.point(as_of).meets(event.as_fact(lasts=True))]
+    if during:
+        events = [event for event in events if times.span(during).meets(event.as_fact(lasts=False))]
+    return Story(asked, tuple(names), tuple(facts), tuple(events[-limit:]), max(0, len(events) - limit))
+
+
+def _events(db: sqlite3.Connection, name: str, before: str | None) -> Iterator[Event]:
+    kind, own = typed(name)
+    if kind == "knob":
+        yield from (Event(*row) for row in db.execute(_MOVES, (own,)))
+    elif kind == "person":
+        wrote = "SELECT e.at, e.seq, NULL, e.id, 'wrote ' || title FROM documents JOIN entries e ON e.seq = entry"
+        yield from (Event(*row) for row in db.execute(f"{wrote} WHERE author = ?", (own,)))
+    else:
+        rows = db.execute(f"{_ENTRIES} ?1 IN (e.subject, e.by)", (name,)).fetchall()
+        ended = endings(db, [row[3] for row in rows], before)
+        for at, seq, number, entry, what, by, text in rows:
+            how = ended[entry][1] if entry in ended else ""
+            end = f" [{how}]" if how and (what != "run" or how == "corrected") else ""  # a started run just ended
+            yield Event(at, seq, number, entry, f"{what} {text}{end} ({by})")
+        # Every run of a campaign rests on its definition, and who spoke is no evidence.
+        ids = json.dumps([row[3] for row in rows if row[5] != name and kind != "campaign"])
+        for at, seq, number, entry, what, role, text in db.execute(_POINTING, (ids, name)):
+            how = "derived from it" if role == "parent" else "rests on it"
+            yield Event(at, seq, number, entry, f"{how}: {what} {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names that verdicts joined, and pairs that are near and that somebody may join."""
+
+    joined: tuple[tuple[str, ...], ...]
+    proposed: tuple[tuple[str, str], ...]
+
+    def data(self) -> dict[str, object]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"one: {' = '.join(names)}" for names in self.joined] or ["No verdict joins any names."]
+        lines += [f"near: {a} | {b}" for a, b in self.proposed[:_MOST_FACTS]]
+        return "\n".join(lines + ['to join: memex same "A" "B" --why REASON'] * bool(self.proposed))
+
+
+def same_names(memory: Memory, a: str, b: str, why: str, undo: bool, by: str) -> Names:
+    """Joins two names or parts them, where two are given; then all that is joined, and what might be."""
+    if bool(a) != bool(b):
+        raise UsageError("two names are needed", 'memex same "model depth" "layers" --why REASON')
+    if a:
+        (part if undo else join)(memory, a, b, why, by)
+    db, aliases = memory.db, known(memory.index.aliases)
+    groups: dict[str, list[str]] = {}
+    for name, canonical in db.execute("SELECT name, canonical FROM same ORDER BY canonical, name"):
+        groups.setdefault(canonical, []).append(name)
+    return Names(tuple(map(tuple, groups.values())), () if a else tuple(proposals(db, aliases)))
