@@ -80,7 +80,7 @@ def night(kind: str, seed: int, arm: str, ideas: int) -> dict[str, Any]:
         root = Path(folder) / "lab"
         landscapes.make_lab(landscapes.KINDS[kind](seed), root, noise_seed=seed)
         memory = Memory(root / ".memex")
-        with running.prepared_night(root, memory, lambda event: None, slots=2) as loop:
+        with running.prepared_night(root, memory, lambda event: None, running.Options(streams=2)) as loop:
             if arm != "memory":
                 loop.planner.proposer = Forgetful() if arm == "forgetful" else HillClimb()
                 loop.planner.guarded = False

@@ -235,6 +235,10 @@ def test_init_here_touches_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("LR = 0.1\n")
     assert memex("init", tmp_path, "--here").returncode == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == [".memex", "memex.toml", "train.py"]
+    again = memex("init", tmp_path, "--here")
+    assert again.returncode == 0
+    assert "AGENTS.md" in again.stdout
+    assert (tmp_path / "AGENTS.md").read_text().startswith("# Working in this lab")
     assert memex("init", tmp_path, "--here").returncode == 2
     done = memex("run", "--runs", 1, lab=tmp_path)
     assert done.returncode == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.running import run_night
+from memexlab.commands.running import Options, run_night
 from memexlab.lab.planning import Event
 from memexlab.ledger import OutsideError, UsageError
 from memexlab.memory import Memory
@@ -21,12 +21,13 @@ from memexlab.memory import Memory
 from .toy import make_toy
 
 
-def night(root: Path, runs: int = 6, slots: int = 2, **more: object) -> list[Event]:
+def night(
+    root: Path, runs: int = 6, streams: int = 2, seconds: float | None = None, campaign: str | None = None
+) -> list[Event]:
     memory = Memory(root / ".memex")
     events: list[Event] = []
     try:
-        options = {"hours": None, "seconds": None, "campaign": None} | more
-        run_night(root, memory, events.append, runs, options["hours"], options["seconds"], slots, options["campaign"])  # type: ignore[arg-type]
+        run_night(root, memory, events.append, runs, None, Options(seconds, streams, campaign=campaign))
     finally:
         memory.close()
     return events
@@ -236,7 +237,7 @@ def test_a_race_measures_two_runs_again_and_changes_no_verdict(tmp_path: Path) -
     ]
 
 
-def test_steering_is_read_again_before_every_wave(tmp_path: Path) -> None:
+def test_steering_is_read_again_before_every_idea(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     from memexlab.commands import running
 
@@ -251,7 +252,7 @@ def test_steering_is_read_again_before_every_wave(tmp_path: Path) -> None:
 
     running.KnobProposer = Listening  # type: ignore[misc]
     try:
-        night(root, runs=3, slots=1)
+        night(root, runs=3, streams=1)
     finally:
         running.KnobProposer = Listening.__mro__[1]  # type: ignore[misc]
     assert seen[:3] == ["", "turn 1", "turn 2"]
@@ -270,3 +271,48 @@ def test_the_report_of_a_night_is_written_and_named(tmp_path: Path) -> None:
     assert outcome["report"]["headline"]
     for kind, start in (("html", b"<!doctype html>"), ("markdown", b"#"), ("png", b"\x89PNG")):
         assert Path(outcome["report"][kind]).read_bytes().lower().startswith(start.lower())
+
+
+def reply(width: int) -> str:
+    edit = {"path": "train.py", "search": "WIDTH = 32 ", "replace": f"WIDTH = {width} "}
+    idea = {"hypothesis": "more room", "description": f"WIDTH 32 -> {width}", "edits": [edit]}
+    return json.dumps({"reply": json.dumps({"proposals": [idea]})})
+
+
+def test_a_model_proposes_and_its_calls_are_in_the_record(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", toml='\n[model]\ndial = "scripted"\nfile = "replies.jsonl"\n')
+    (root / "replies.jsonl").write_text(reply(64) + "\n")
+    memory = Memory(root / ".memex")
+    run_night(root, memory, lambda event: None, 1, None, Options(streams=1, proposer="model"))
+    memory.close()
+    [(status, description, origin)] = sql(
+        root,
+        "SELECT r.status, r.description, json_extract(e.body, '$.meta.origin') FROM runs r"
+        " JOIN entries e ON e.seq = r.run WHERE r.role = 'candidate'",
+    )
+    assert (status, description) == ("keep", "WIDTH 32 -> 64")
+    assert str(origin).startswith("model")
+    assert sql(root, "SELECT count(*) FROM entries WHERE kind = 'call'") == [(1,)]
+
+
+def test_a_spent_budget_stops_the_night_cleanly_and_says_so(tmp_path: Path) -> None:
+    toml = '\n[model]\ndial = "scripted"\nfile = "replies.jsonl"\nbudget_tokens_night = 10\n'
+    root = make_toy(tmp_path / "lab", toml=toml)
+    (root / "replies.jsonl").write_text(reply(64) + "\n")
+    memory, events = Memory(root / ".memex"), list[Event]()
+    outcome = run_night(root, memory, events.append, 3, None, Options(streams=2, proposer="model"))
+    memory.close()
+    assert outcome.candidates == 0
+    assert any(event.kind == "stop" and "budget_tokens_night is 10" in event.text for event in events)
+
+
+def test_mixed_goes_on_with_what_is_left_where_the_model_is_done(tmp_path: Path) -> None:
+    toml = '\n[model]\ndial = "scripted"\nfile = "replies.jsonl"\nbudget_tokens_night = 10\n'
+    root = make_toy(tmp_path / "lab", toml=toml)
+    (root / "replies.jsonl").write_text(reply(64) + "\n")
+    memory = Memory(root / ".memex")
+    outcome = run_night(root, memory, lambda event: None, 3, None, Options(streams=2, proposer="mixed"))
+    memory.close()
+    assert outcome.candidates == 3
+    origins = sql(root, "SELECT DISTINCT json_extract(body, '$.meta.origin') FROM entries WHERE subject LIKE 'run:%'")
+    assert any(str(origin).startswith("knobs") for (origin,) in origins)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from memexlab.api import Lab
-from memexlab.commands.running import prepared_night
+from memexlab.commands.running import Options, prepared_night
 from memexlab.lab.night import Limits
 from memexlab.lab.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
@@ -49,7 +49,7 @@ class Scripted:
 def run_night(root: Path, proposer: Scripted, runs: int, guarded: bool = True) -> list[Event]:
     memory, events = Memory(root / ".memex"), list[Event]()
     try:
-        with prepared_night(root, memory, events.append, slots=1) as night:
+        with prepared_night(root, memory, events.append, Options(streams=1)) as night:
             night.planner.proposer, night.planner.guarded = proposer, guarded
             night.run(Limits(runs=runs))
     finally:

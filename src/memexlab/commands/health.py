@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..config import load
 from ..folder import FILE
 from ..lab.campaign import locked_files
-from ..lab.engine import ISOLATION
+from ..lab.sandbox import MEANING, best_level
 from ..ledger import Finding, MemexError
 from ..memory import Memory
 
@@ -106,22 +105,14 @@ def _check_sqlite(checks: list[str], findings: list[Finding]) -> None:
 def _check_sandbox(checks: list[str], findings: list[Finding]) -> None:
     if shutil.which("git") is None:
         findings.append(Finding("git-missing", "error", "git", "git is not installed", "apt install git"))
-    works = "not installed"
-    if path := shutil.which("bwrap"):
-        tried = subprocess.run([path, "--ro-bind", "/", "/", "--unshare-pid", "true"], capture_output=True)
-        works = "works here" if tried.returncode == 0 else "installed, but this machine refuses it"
-    checks.append(
-        f"isolation  {ISOLATION}: every process of a run ends with it, small environment; files and network are open"
-    )
-    checks.append(f"           bubblewrap {works}; runs do not use it yet")
-    findings.append(
-        Finding(
-            "isolation",
-            "info",
-            "runs",
-            "a run can read your files and use the network: run only code you would run yourself",
-        )
-    )
+    level = best_level()
+    checks.append(f"isolation  {level}: {MEANING[level]}")
+    if level != "bwrap":
+        installed = "installed, but this machine refuses it" if shutil.which("bwrap") else "not installed"
+        findings.append(
+            Finding("isolation", "warning", "runs", f"{MEANING[level]}; bubblewrap is {installed}",
+                    "apt install bubblewrap; until then run only code you would run yourself")
+        )  # fmt: skip
 
 
 def _check_target(root: Path, checks: list[str], findings: list[Finding]) -> None:
@@ -136,6 +127,7 @@ def _check_target(root: Path, checks: list[str], findings: list[Finding]) -> Non
                     Finding("target-edit", "error", FILE, f"[target] edit names {name}, which is no file", "mend it")
                 )
         locked = locked_files(root, contract.lock)
+        hidden = locked_files(root, contract.hide, "hide")
         if not locked:
             findings.append(
                 Finding(
@@ -157,7 +149,8 @@ def _check_target(root: Path, checks: list[str], findings: list[Finding]) -> Non
                 )
             )
         checks.append(
-            f"target     {', '.join(contract.edit)} may change, {len(locked)} locked, metric {contract.metric.name}"
+            f"target     {', '.join(contract.edit)} may change, {len(locked)} locked, {len(hidden)} hidden, "
+            f"metric {contract.metric.name}"
         )
     except MemexError as error:
         findings.append(Finding("target", "error", FILE, str(error).split("\n")[0], "mend memex.toml"))

@@ -5,28 +5,56 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..config import load
-from ..folder import FILE
+from ..config import Config, load
+from ..folder import FILE, aliases
 from ..lab.campaign import Contract, hardware, locked_hash
 from ..lab.checkouts import Checkouts
 from ..lab.engine import Slots
-from ..lab.night import Limits, Night
-from ..lab.planning import BY, Event
+from ..lab.night import Limits, Manner, Night
+from ..lab.planning import BY, Drive, Event
+from ..lab.proposers import Prompt, Proposal, Proposer
+from ..lab.proposers.agent import AgentProposer, Task
 from ..lab.proposers.knobs import KnobProposer
+from ..lab.streams import TOLD_FROM, Desk, Streams, interference
 from ..lab.tsv import results_tsv
+from ..lab.turns import AgentTurns, Bounds
 from ..lab.verdict import race
 from ..ledger import Draft, Entry, OutsideError, Ref, Source, UsageError, utc_now, write_durably
 from ..memory import Memory
+from ..memory.namespaces import plain_names, shown_names
+
+if TYPE_CHECKING:
+    from ..models import Driver
 
 _SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
+Proposing = Literal["knobs", "model", "agent", "mixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a loop is run, as the person asked for it; None is what `memex.toml` or the machine says."""
+
+    seconds: float | None = None
+    streams: int | None = None
+    devices: tuple[str, ...] = ()
+    campaign: str | None = None
+    proposer: Proposing | None = None
+    model: str | None = None
+    agent: str | None = None
+    agent_seconds: float | None = None
+    usd: float | None = None
+    approve: bool = False
+    unsafe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +76,14 @@ class NightOutcome:
 
     campaign: str
     candidates: int
+    interference: str = ""
     report: Reported | None = None
 
     def with_report(self, report: Reported) -> NightOutcome:
         return replace(self, report=report)
 
     def __str__(self) -> str:
-        return str(self.report) if self.report else ""
+        return "\n".join(filter(None, [self.interference, str(self.report) if self.report else ""]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +121,14 @@ def run_night(
     tell: Callable[[Event], None],
     runs: int | None,
     hours: float | None,
-    seconds: float | None,
-    slots: int | None,
-    campaign: str | None,
+    options: Options,
 ) -> NightOutcome:
     """Runs the loop of the lab at `root` until a limit; raises UsageError where the lab has no target."""
     _above_zero(runs=runs, hours=hours)
-    with prepared_night(root, memory, tell, seconds, slots, campaign) as night:
-        return NightOutcome(night.campaign, night.run(Limits(runs, hours)))
+    with prepared_night(root, memory, tell, options) as night:
+        candidates = night.run(Limits(runs, hours))
+        cost = interference(memory, night.campaign)
+    return NightOutcome(night.campaign, candidates, str(cost) if cost and cost.loss > TOLD_FROM else "")
 
 
 def race_runs(
@@ -109,12 +138,11 @@ def race_runs(
     run: int | None,
     against: int | None,
     pairs: int,
-    slots: int | None,
     campaign: str | None,
 ) -> Raced:
     """Measures two runs of a campaign again, side by side, and says what the fresh pairs alone show."""
     _above_zero(pairs=pairs)
-    with prepared_night(root, memory, tell, None, slots, campaign) as night:
+    with prepared_night(root, memory, tell, Options(campaign=campaign)) as night:
         first = night.board.numbered(run) if run is not None else night.board.champion()
         second = night.board.numbered(against) if against is not None else night.board.baseline()
         for given, found in ((run, first), (against, second)):
@@ -152,20 +180,24 @@ def prepared_night(
     root: Path,
     memory: Memory,
     tell: Callable[[Event], None],
-    seconds: float | None = None,
-    slots: int | None = None,
-    campaign: str | None = None,
+    options: Options = Options(),
+    edited: bool = False,
 ) -> Iterator[Night]:
-    """The loop of a lab, ready to run, with the lab locked against a second one."""
-    _above_zero(seconds=seconds, slots=slots)
-    contract = load(root).contract
+    """The loop of a lab, ready to run, with the lab locked against a second one; `edited` says that the editable files
+    may differ from the last commit."""
+    _above_zero(
+        seconds=options.seconds, streams=options.streams, agent_seconds=options.agent_seconds, usd=options.usd
+    )  # fmt: skip
+    config = load(root)
+    contract = config.contract
     if contract is None:
         raise UsageError(f"{root / FILE} names no [target], so there is nothing to run", "memex init --here")
+    seconds = options.seconds
     if seconds is not None:
         longer = max(contract.budget.kill_after_seconds, seconds * 2 + 30)
         contract = replace(contract, budget=replace(contract.budget, seconds=seconds, kill_after_seconds=longer))
     checkouts = Checkouts(root, memory.folder / "worktrees")
-    dirty = checkouts.changed_files([*contract.edit, *contract.lock])
+    dirty = checkouts.changed_files([*(() if edited else contract.edit), *contract.lock])
     if dirty:
         raise UsageError(
             f"these files differ from the last commit: {', '.join(dirty[:5])}",
@@ -173,22 +205,119 @@ def prepared_night(
         )
     with _alone(memory.folder):
         locked = locked_hash(root, contract.lock)
-        name, definition = _campaign(memory, contract, root, locked, campaign)
+        name, definition = _campaign(memory, checkouts, contract, root, locked, options.campaign)
         metric = contract.metric
         terms = f"{metric.name}, {metric.better} is better, {contract.budget.seconds:g} s a run"
         tell(Event("campaign", f"Campaign {name}: {terms}."))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        yield Night(
-            memory, checkouts, contract, name, definition.id, locked, KnobProposer(),
-            Slots(slots or min(2, cores)), tell,
-            program=lambda: _program(root), after_each=lambda: write_tsv(root, memory, name),
-        )  # fmt: skip
+        count = options.streams or len(options.devices) or min(2, cores)
+        streams = Streams(count, options.devices, Slots(count, options.unsafe))
+        desk = Desk()
+        with _proposing(root, memory, config, options, checkouts, name, desk, tell) as (proposer, manner):
+            yield Night(
+                memory, checkouts, contract, name, definition.id, locked, proposer, streams, tell,
+                program=lambda: _program(root), after_each=lambda: write_tsv(root, memory, name), manner=manner,
+                desk=desk,
+            )  # fmt: skip
+
+
+@contextmanager
+def _proposing(
+    root: Path,
+    memory: Memory,
+    config: Config,
+    options: Options,
+    checkouts: Checkouts,
+    campaign: str,
+    desk: Desk,
+    tell: Callable[[Event], None],
+) -> Iterator[tuple[Proposer, Manner]]:
+    """Who has the ideas, and who answers what they ask."""
+    kind = options.proposer or ("agent" if options.agent else "model" if options.model else "knobs")
+    manner = Manner(approve=options.approve, notify=config.notify)
+    turns: AgentTurns | None = None
+    if kind == "agent" and not options.agent:
+        raise UsageError("no agent is named", "memex run --agent claude (or codex, gemini, aider, opencode, a command)")
+    if options.agent and kind in ("agent", "mixed"):
+
+        def land(drafts: Any) -> object:
+            with desk:
+                return memory.land(drafts, BY)
+
+        bounds = Bounds(options.agent_seconds or Bounds().seconds, options.usd)
+        turns = AgentTurns(
+            checkouts, campaign, options.agent, bounds, memory.blobs, land, lambda text: tell(Event("notice", text))
+        )
+    if kind == "knobs":
+        yield KnobProposer(), manner
+        return
+    if kind == "agent" and turns is not None:
+        yield AgentProposer(), replace(manner, drive=_drive(desk, turns, None), patient=True, stop_proposer=turns.stop)
+        return
+    from ..lab.proposers.model import ModelProposer
+    from ..models import Driver, provider_from
+
+    settings = config.model
+    if options.model:
+        settings = replace(settings, name=options.model, dial="endpoint" if settings.dial == "none" else settings.dial)
+    if options.usd is not None:
+        settings = replace(settings, budget_usd_night=options.usd)
+    provider = provider_from(settings)
+    if provider is None and kind == "model":
+        raise UsageError("no model is set", 'dial = "endpoint", base_url and name, under [model] of memex.toml')
+    # A memory of its own: it lands its calls while others are at the desk, as another process would.
+    own = Memory(memory.folder, aliases(root))
+    try:
+        driver = None if provider is None else Driver(own, provider, settings)
+        proposer: Proposer = ModelProposer()
+        if kind == "mixed":
+            from ..lab.proposers.mixed import MixedProposer
+
+            models = [ModelProposer()] if provider is not None else []
+            proposer = MixedProposer([KnobProposer(), *models, *([AgentProposer()] if turns else [])])
+        stop = turns.stop if turns is not None else manner.stop_proposer
+        yield proposer, replace(manner, drive=_drive(desk, turns, driver), patient=True, stop_proposer=stop)
+    finally:
+        own.close()
+
+
+def _drive(desk: Desk, turns: AgentTurns | None, driver: Driver | None) -> Drive:
+    """Answers tasks with an agent and prompts with a model, while others use the desk; one prompt at a time."""
+    one = threading.Lock()
+
+    def answer(prompt: Prompt) -> str:
+        if isinstance(prompt, Task) and turns is not None:
+            return turns.take(prompt)
+        if driver is None:
+            raise UsageError("the proposer asks for a model, and none is set", "[model] in memex.toml")
+        with one:
+            return driver.ask(prompt, "propose")
+
+    def drive(generator: Generator[Prompt, str, list[Proposal]]) -> list[Proposal]:
+        with desk.away():
+            if driver is not None:
+                driver.begin_run()
+            try:
+                prompt = next(generator)
+                while True:
+                    try:
+                        reply = answer(prompt)
+                    except OutsideError as error:
+                        prompt = generator.throw(error)
+                    else:
+                        prompt = generator.send(reply)
+            except StopIteration as stop:
+                proposals: list[Proposal] = stop.value
+                return proposals
+
+    return drive
 
 
 def _above_zero(**given: float | None) -> None:
     for name, value in given.items():
         if value is not None and value <= 0:
-            raise UsageError(f"--{name} is {value}", f"a number above 0, such as --{name} 8")
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} is {value}", f"a number above 0, such as {flag} 8")
 
 
 def _program(root: Path) -> str:
@@ -222,7 +351,9 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _campaign(memory: Memory, contract: Contract, root: Path, locked: str, wanted: str | None) -> tuple[str, Entry]:
+def _campaign(
+    memory: Memory, checkouts: Checkouts, contract: Contract, root: Path, locked: str, wanted: str | None
+) -> tuple[str, Entry]:
     """The campaign that this contract belongs to: the newest with the same terms, else a new one."""
     terms: dict[str, Any] = {
         "metric": contract.metric.name, "unit": contract.metric.unit, "better": contract.metric.better,
@@ -231,29 +362,39 @@ def _campaign(memory: Memory, contract: Contract, root: Path, locked: str, wante
     }  # fmt: skip
     toml = memory.blobs.put((root / FILE).read_bytes())
 
-    def defined(name: str) -> Entry | None:
-        return memory.index.by_key([f"campaign:{name}"]).get(f"campaign:{name}")
-
-    def same(entry: Entry) -> bool:
-        return isinstance(entry.body, Source) and {k: entry.body.meta.get(k) for k in terms} == terms
-
     memory.index.catch_up()
+    db = memory.index.db
+
+    def is_ours(shown: str) -> bool:
+        """Whether its runs were measured in this repository: a campaign of an imported lab is not gone on with."""
+        row = db.execute(
+            "SELECT commit_id FROM runs WHERE campaign = ? AND commit_id <> '' LIMIT 1", (shown,)
+        ).fetchone()
+        return row is None or checkouts.has(row[0])
+
     name, turn = wanted or contract.name, 1
-    while (entry := defined(name)) is not None and not same(entry):
-        if wanted:
-            assert isinstance(entry.body, Source)
+    while True:
+        differs: list[str] = []
+        found = {seq: shown for plain in plain_names(name) for seq, shown in shown_names(db, plain).items()}
+        for seq, shown in sorted(found.items()):
+            entry = memory.index.entry(seq)
+            if entry is None or not isinstance(entry.body, Source) or (wanted and shown != wanted):
+                continue
             differs = [key for key in terms if entry.body.meta.get(key) != terms[key]]
-            raise UsageError(
-                f"campaign {name} was measured under other terms ({', '.join(differs)}): its runs cannot be compared",
-                f"memex run --campaign {name}-2",
-            )
+            if not differs and is_ours(shown):
+                return shown, entry
+        if not found:
+            break
+        if wanted:
+            why = f"under other terms ({', '.join(differs)})" if differs else "in another lab"
+            hint = f"memex run --campaign {contract.name}-2"
+            raise UsageError(f"campaign {name} was measured {why}: its runs cannot be compared", hint)
         turn += 1
         name = f"{contract.name}-{turn}"
-    if entry is None:
-        draft = Draft(
-            f"campaign:{name}", Source(f"campaign {name}", meta=terms), (Ref("file", toml),), key=f"campaign:{name}"
-        )
-        [entry] = memory.land([draft], BY)
+    draft = Draft(
+        f"campaign:{name}", Source(f"campaign {name}", meta=terms), (Ref("file", toml),), key=f"campaign:{name}"
+    )
+    [entry] = memory.land([draft], BY)
     return name, entry
 
 

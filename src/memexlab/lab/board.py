@@ -107,6 +107,16 @@ class Board:
         ).fetchone()
         return row[0] if row else None
 
+    def was_crowned_since(self, champion: Standing, candidate: Standing) -> bool:
+        """Whether a champion won its place after a candidate was started: the two were never proposed on each other."""
+        row = self.memory.db.execute(
+            "SELECT (SELECT min(v.seq) FROM verdicts v JOIN runs c ON c.run = v.run WHERE c.id = ?"
+            " AND v.decision = 'confirmed') > coalesce((SELECT e.seq FROM refs f JOIN entries e ON e.id = f.target"
+            " WHERE f.seq = r.run AND f.role = 'supersedes'), r.run) FROM runs r WHERE r.id = ?",
+            (champion.id, candidate.id),
+        ).fetchone()
+        return bool(row and row[0])
+
     def fresh_values(self, commit: str, before: int | None = None) -> list[float]:
         """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on."""
         rows = self.memory.db.execute(
@@ -168,7 +178,8 @@ class Board:
             )
         )
         rows = db.execute(
-            "SELECT r.run, r.number, r.commit_id, r.value, r.status, p.run, p.commit_id, p.value FROM runs r"
+            "SELECT r.run, r.number, r.commit_id, r.value, r.status, p.run, p.commit_id, p.value,"
+            " (SELECT json_extract(body, '$.meta.origin') FROM entries WHERE seq = r.run) FROM runs r"
             " LEFT JOIN runs p ON p.run = r.parent WHERE r.campaign = ? AND r.role = 'candidate' ORDER BY r.number",
             (self.campaign,),
         ).fetchall()
@@ -180,8 +191,9 @@ class Board:
                 parent_value=means.get(parent_commit or "", parent_value),
                 status=status,
                 number=number,
+                origin=origin or "",
             )
-            for run, number, commit, value, status, parent, parent_commit, parent_value in rows
+            for run, number, commit, value, status, parent, parent_commit, parent_value, origin in rows
         )
 
     def _settings(self, run: int) -> dict[str, Scalar]:

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -32,16 +32,24 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one run may use: `seconds` is told to the run, the other two are enforced by the harness."""
+    """What one run may use: `seconds` is told to the run, the others are enforced by the harness.
+
+    What lies between `seconds` and `kill_after_seconds` is for imports, set-up and saving; a run that trains there
+    cheats, so keep it small.
+    """
 
     seconds: float = 60.0
     kill_after_seconds: float = 300.0
     memory_mb: float = 0.0
+    disk_mb: float = 20_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What `memex.toml` promises about a target; paths are relative to the lab."""
+    """What `memex.toml` promises about a target; paths are relative to the lab.
+
+    `hide` names files that the evaluator gets and the run does not; `read` names folders outside the lab for both.
+    """
 
     name: str
     edit: tuple[str, ...]
@@ -54,28 +62,35 @@ class Contract:
     artifact: str = ""
     ranges: Mapping[str, KnobRange] = field(default_factory=dict)
     env: tuple[str, ...] = ()
+    hide: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
 
     @property
     def self_reported(self) -> bool:
         return not self.evaluate
 
 
-def locked_files(folder: Path, patterns: tuple[str, ...]) -> list[str]:
-    """The files that the patterns name, sorted; raises UsageError for a pattern that names none."""
+def locked_files(folder: Path, patterns: tuple[str, ...], key: str = "lock") -> list[str]:
+    """The files that the patterns of `key` name, sorted; raises UsageError for a pattern that names none."""
     found: set[str] = set()
     for pattern in patterns:
         names = list(glob.glob(pattern, root_dir=folder, recursive=True, include_hidden=True))
         names = [name for name in names if (folder / name).is_file()]
         if not names:
-            raise UsageError(f"lock names no file: {pattern!r} in {folder}", "mend [target] lock in memex.toml")
+            raise UsageError(f"{key} names no file: {pattern!r} in {folder}", f"mend [target] {key} in memex.toml")
         found.update(names)
     return sorted(found)
 
 
 def locked_hash(folder: Path, patterns: tuple[str, ...]) -> str:
     """One hash over names and bytes of all locked files; a symbolic link counts as its target's name."""
+    return hash_of(folder, locked_files(folder, patterns))
+
+
+def hash_of(folder: Path, names: Sequence[str]) -> str:
+    """One hash over names and bytes of these files; raises OSError where one is gone."""
     total = sha256()
-    for name in locked_files(folder, patterns):
+    for name in names:
         path = folder / name
         data = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
         total.update(f"{name}\0{sha256(data).hexdigest()}\n".encode())

@@ -22,6 +22,8 @@ _IDENTITY = {
 }  # fmt: skip
 # Default settings lose commits of the last seconds at power loss; see git-config, core.fsync.
 _DURABLE = ("-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=batch", "-c", "gc.auto=0")
+# A hook is a program: none may run on behalf of a run.
+_NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 
 
 class Checkouts:
@@ -30,13 +32,13 @@ class Checkouts:
     def __init__(self, lab: Path, worktrees: Path) -> None:
         self.lab = lab
         self.worktrees = worktrees
-        top = self._try("rev-parse", "--show-toplevel")
+        top = self._try("rev-parse", "--show-toplevel", "--absolute-git-dir")
         if top is None:
             raise UsageError(
                 f"{lab} is not in a git repository",
                 f"git -C {lab} init && git -C {lab} add -A && git -C {lab} commit -m start",
             )
-        self.top = Path(top.decode().strip())
+        self.top, self._git_dir = map(Path, top.decode().splitlines())
         self._adding = threading.Lock()
         self.prefix = Path(os.path.relpath(lab.resolve(), self.top.resolve()))
 
@@ -49,7 +51,12 @@ class Checkouts:
         try:
             # A session of its own: Ctrl-C in the terminal must not stop a git command half way.
             done = subprocess.run(
-                ["git", *_DURABLE, *args], cwd=cwd, input=stdin, env=clean, capture_output=True, start_new_session=True
+                ["git", *_DURABLE, *_NO_HOOKS, *args],
+                cwd=cwd,
+                input=stdin,
+                env=clean,
+                capture_output=True,
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise OutsideError("git is not installed", hint="install git, for example: apt install git") from error
@@ -93,8 +100,25 @@ class Checkouts:
     def read(self, commit: str, name: str) -> str:
         return self._git("show", f"{commit}:{(self.prefix / name).as_posix()}").decode("utf-8")
 
+    def staged(self, name: str) -> str:
+        """A file as it stands in the index: what a `git checkout BRANCH -- FILE` put there, else that of the last
+        commit."""
+        return self._git("show", f":{(self.prefix / name).as_posix()}").decode("utf-8", errors="replace")
+
     def diff(self, old: str, new: str) -> bytes:
         return self._git("diff", "--no-color", "--no-ext-diff", old, new)
+
+    def touched(self, name: str, commit: str) -> list[str]:
+        """What differs from a commit in a worktree, committed there or not; paths are relative to the repository."""
+        tree = self.worktrees / name
+        out = self._run(["diff", "--name-only", "--no-ext-diff", "-z", commit], tree)
+        out += self._run(["ls-files", "--others", "--exclude-standard", "-z"], tree)
+        return sorted({item.decode(errors="replace") for item in out.split(b"\0") if item})
+
+    def message(self, name: str, commit: str) -> str:
+        """The message of the last commit made in a worktree since `commit`, '' where there is none."""
+        out = self._run(["log", "-1", "--format=%B", f"{commit}..HEAD"], self.worktrees / name)
+        return out.decode(errors="replace").strip()
 
     # --- writing
 
@@ -127,7 +151,7 @@ class Checkouts:
         self._git("update-ref", f"refs/heads/memex/{campaign}", commit)
 
     def checkout(self, name: str, commit: str) -> Path:
-        """The lab's folder in a clean worktree at `commit`: nothing of an earlier run is left in it."""
+        """The lab's folder in a clean worktree at `commit`, with git in it: for those who may commit there."""
         tree = self.worktrees / name
         if (tree / ".git").exists():
             try:
@@ -143,12 +167,46 @@ class Checkouts:
             self._git("worktree", "add", "--force", "--detach", str(tree), commit)
         return tree / self.prefix
 
+    def files_alone(self, name: str, commit: str) -> Path:
+        """The lab's folder in a clean tree at `commit` for a run: nothing of an earlier run is left in it.
+
+        The tree holds no `.git`: a run could rewrite one, and git would follow it. The index lies beside the tree.
+        """
+        tree, index = self.worktrees / name, self.worktrees / f"{name}.index"
+        env = {"GIT_DIR": str(self._git_dir), "GIT_WORK_TREE": str(tree), "GIT_INDEX_FILE": str(index)}
+        if tree.is_symlink() or os.path.lexists(tree / ".git"):
+            _remove(tree)
+        try:
+            self._fill(tree, commit, env)
+        except OutsideError:  # half made when a harness was killed, or made hard to enter by a run: anew
+            _remove(tree)
+            for left in (index, Path(f"{index}.lock")):
+                left.unlink(missing_ok=True)
+            self._fill(tree, commit, env)
+        return tree / self.prefix
+
+    def _fill(self, tree: Path, commit: str, env: Mapping[str, str]) -> None:
+        tree.mkdir(parents=True, exist_ok=True)
+        self._run(["read-tree", "--reset", "-u", commit], tree, env=env)
+        self._run(["clean", "-ffdxq"], tree, env=env)
+
     def tidy(self) -> None:
-        """Removes the worktrees; their runs are in the ledger."""
-        if self.worktrees.exists():
-            for tree in sorted(self.worktrees.iterdir()):
-                self._try("worktree", "remove", "--force", str(tree))
-            self._try("worktree", "prune")
+        """Removes the trees; their runs are in the ledger."""
+        _remove(self.worktrees)
+        self._try("worktree", "prune")
+
+
+def _remove(folder: Path) -> None:
+    """Removes what a run left, also where it made folders hard to enter; follows no symbolic link."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        os.chmod(folder, 0o700)
+        for path, names, _ in os.walk(folder):
+            for name in names:
+                if not os.path.islink(os.path.join(path, name)):
+                    os.chmod(os.path.join(path, name), 0o700)
+        shutil.rmtree(folder)
 
 
 def merged_lines(base: str, ours: str, theirs: str) -> str | None:

@@ -92,7 +92,8 @@ class Desk:
         """Whether a run failed, or was judged: by the harness, or by whoever kept the log."""
         is_first = run is self.book.baseline and self.book.starts_with_baseline
         judged = bool(run.verdict) or run.status in ("keep", "discard", "inconclusive")
-        return run.failed or (run.role == "candidate" and not is_first and judged)
+        failed = run.failed and run.status != "blocked"  # what was refused was never run
+        return failed or (run.role == "candidate" and not is_first and judged)
 
     def gain(self, run: LoggedRun) -> tuple[float | None, LoggedRun | None, int]:
         """(gain over the champion of that time, that champion, the fresh pairs it rests on)."""

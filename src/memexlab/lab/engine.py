@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import select
 import shlex
+import shutil
 import signal
+import site
 import subprocess
 import sys
 import tempfile
@@ -15,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..ledger import OutsideError, UsageError
-from . import supervisor
+from . import sandbox, supervisor
 
-#: How far a run is confined, written into every run.
-ISOLATION = "supervised"
+#: The level of a run that says none of its own; see sandbox.py.
+ISOLATION = "process"
 _LOG_KEEP_BYTES = 400_000
 #: What a run gets to see of the environment, besides what the contract adds.
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
@@ -26,7 +29,10 @@ _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One command to run: where, with what in its environment, and within which bounds."""
+    """One command to run: where, with what in its environment, and within which bounds.
+
+    `root` is the folder that it may write, `cwd` where none is given; `read` is what else it may read.
+    """
 
     command: str
     cwd: Path
@@ -34,11 +40,17 @@ class Job:
     kill_after_seconds: float
     memory_mb: float = 0.0
     cpus: tuple[int, ...] = ()
+    disk_mb: float = 20_000.0
+    root: Path | None = None
+    read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a job: `ended` is '' where it ended by itself, else timeout, memory, stopped or lost."""
+    """What became of a job: `ended` is '' where it ended by itself, else why it did not.
+
+    That is timeout, memory, disk, processes, processors, stopped or lost.
+    """
 
     exit: int
     ended: str
@@ -47,6 +59,7 @@ class Ended:
     peak_mb: float = 0.0
     cpu_seconds: float = 0.0
     left_behind: int = 0
+    isolation: str = ISOLATION
 
     @property
     def ok(self) -> bool:
@@ -62,18 +75,27 @@ def run_environment(extra: dict[str, str], pass_on: tuple[str, ...] = ()) -> dic
     bin_folder = str(Path(sys.executable).parent)
     env["PATH"] = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
     env |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    env |= {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {"PYTHONNOUSERSITE": "1"}
     env |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "MEMEX": "1"}
     return env | extra
 
 
 @dataclass
 class Slots:
-    """Places for runs on this machine: `count` at a time, each on processors of its own where there are enough."""
+    """Places for runs on this machine: `count` at a time, each on processors of its own where there are enough.
+
+    `isolation` is the level of sandbox.py that runs here get: the best there is, unless one is named or `unsafe` is.
+    """
 
     count: int
+    unsafe: bool = False
+    isolation: str = ""
     _running: set[subprocess.Popen[bytes]] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.isolation = "unsafe" if self.unsafe else self.isolation or sandbox.best_level()
 
     def cpus(self, slot: int) -> tuple[int, ...]:
         if not hasattr(os, "sched_getaffinity"):
@@ -88,20 +110,23 @@ class Slots:
             command = shlex.split(job.command)
         except ValueError as error:
             raise UsageError(f"the command {job.command!r} cannot be read: {error}", "mend it in memex.toml") from error
+        if os.sep not in command[0] and shutil.which(command[0], path=job.env.get("PATH")) is None:
+            return Ended(127, "", 0.0, f"cannot start {command[0]}: there is no such program\n".encode())
         with tempfile.TemporaryDirectory(prefix="memex-run-") as scratch:
             log = Path(scratch) / "log"
             reader, writer = os.pipe()
             order = {
                 "command": command, "cwd": str(job.cwd), "env": job.env, "log": str(log), "report": writer,
                 "kill_after_seconds": job.kill_after_seconds, "memory_mb": job.memory_mb, "cpus": list(job.cpus),
-                "file_mb": 20_000, "parent": os.getpid(),
+                "disk_mb": job.disk_mb, "parent": os.getpid(),
+                "walls": sandbox.walls(self.isolation, job.root or job.cwd, job.cwd, job.read),
             }  # fmt: skip
             try:
                 with self._guard:
                     if self._stopping:
                         return Ended(-1, "stopped", 0.0, b"")
                     process = subprocess.Popen(
-                        [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(order)],
+                        [sys.executable, "-I", "-S", supervisor.__file__, marshal.dumps(order).hex()],
                         pass_fds=(writer,), stdin=subprocess.DEVNULL, start_new_session=True,
                     )  # fmt: skip
                     self._running.add(process)
@@ -117,14 +142,13 @@ class Slots:
                 os.close(reader)
                 with self._guard:
                     self._running.discard(process)
-            text = _clip(log.read_bytes()) if log.exists() else b""
+            text = _clipped(log) if log.exists() else b""
         if not report:
-            return Ended(process.returncode, "lost", 0.0, text)
+            return Ended(process.returncode, "lost", 0.0, text, isolation=self.isolation)
         fields = json.loads(report)
-        return Ended(
-            fields["exit"], fields["ended"], fields["seconds"], text, fields["peak_mb"], fields["cpu_seconds"],
-            fields["left_behind"],
-        )  # fmt: skip
+        if self.isolation == "bwrap" and 128 < fields["exit"] <= 192:
+            fields["exit"] = 128 - fields["exit"]  # bubblewrap tells of a signal as a shell does
+        return Ended(**fields, log=text, isolation=self.isolation)
 
     def stop(self) -> None:
         """Ends all running jobs and starts no more; safe to call from a signal handler's thread."""
@@ -145,10 +169,12 @@ def _read_report(reader: int) -> bytes:
     return data
 
 
-def _clip(log: bytes) -> bytes:
-    """The head and the tail of a log that is too long to keep."""
-    if len(log) <= _LOG_KEEP_BYTES:
-        return log
-    half = _LOG_KEEP_BYTES // 2
-    cut = len(log) - 2 * half
-    return log[:half] + f"\n[... {cut} bytes left out ...]\n".encode() + log[-half:]
+def _clipped(log: Path) -> bytes:
+    """The head and the tail of a log that is too long to keep, read without the middle."""
+    size, half = log.stat().st_size, _LOG_KEEP_BYTES // 2
+    with log.open("rb") as file:
+        if size <= _LOG_KEEP_BYTES:
+            return file.read(_LOG_KEEP_BYTES)
+        head = file.read(half)
+        file.seek(size - half)
+        return head + f"\n[... {size - 2 * half} bytes left out ...]\n".encode() + file.read(half)

@@ -1,32 +1,38 @@
-"""The loop: brief, propose, measure, judge, land, advance or not. What it did is in the ledger, so it can be killed.
+"""The loop: propose, measure, judge, land, advance or not, in as many streams as there are places.
 
-It knows no model, no user interface and no format of a report. All of its state is read from the views; a second
-`run` after kill -9 goes on where the ledger ends.
+It knows no model, no user interface and no format of a report. What it did is in the ledger, so it can be killed; all
+of its state is read from the views, and a second `run` after kill -9 goes on where the ledger ends.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, Scalar
+from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run
 from ..memory import Memory
+from ..models import BudgetSpent
 from .board import Board, Standing
-from .campaign import Contract, hardware
+from .campaign import Contract
 from .checkouts import Checkouts
-from .engine import ISOLATION, Slots
 from .judge import Judge
-from .measure import Measured, measure, score
-from .metrics import printed_metrics
 from .owner import is_alive, this_process
 from .packets import land_packets
-from .planning import BY, Event, Plan, Planner
-from .proposers import Proposer
+from .planning import BY, PROPOSAL_ROUNDS, Drive, Event, Plan, Planner, refuse_prompts
+from .proposers import Proposal, Proposer
+from .runner import Runner
+from .steering import Notifier, Notify, Patch, Steering
+from .streams import Desk, Streams
 
 BASELINE_REPEATS = 4
-ARTIFACT_KEEP_BYTES = 50_000_000
+_LOOK_SECONDS = 0.25
+#: A crash within this time that names one of these is a slip of the pen: whoever wrote it may mend it, once.
+_SLIP_SECONDS = 3.0
+_SLIP = re.compile(r"\b(NameError|SyntaxError|IndentationError|ImportError|ModuleNotFoundError|AttributeError)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,23 @@ class Limits:
 
     runs: int | None = None
     hours: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the loop goes about it: who answers the proposer, who is asked before a patch runs, who is called."""
+
+    drive: Drive = refuse_prompts
+    #: The proposer asks a model or an agent: it may have an idea later, and can mend what it wrote.
+    patient: bool = False
+    approve: bool = False
+    notify: Notify = field(default_factory=Notify)
+    #: Ends whatever a proposer has at work outside.
+    stop_proposer: Callable[[], None] = lambda: None
+
+
+class Stopped(Exception):
+    """The loop was told to stop: a stream lets go where it is, and the next call takes it up from the ledger."""
 
 
 class Night:
@@ -49,53 +72,227 @@ class Night:
         definition: str,
         locked: str,
         proposer: Proposer,
-        slots: Slots,
+        streams: Streams,
         tell: Callable[[Event], None],
         program: Callable[[], str] = lambda: "",
         after_each: Callable[[], None] = lambda: None,
+        manner: Manner = Manner(),
+        desk: Desk | None = None,
     ) -> None:
-        self.memory, self.checkouts, self.contract = memory, checkouts, contract
-        self.campaign, self.definition, self.locked = campaign, definition, locked
-        self.slots, self.tell, self.after_each = slots, tell, after_each
+        self.memory, self.checkouts, self.contract, self.campaign = memory, checkouts, contract, campaign
+        self.streams, self.tell, self.after_each, self.manner = streams, tell, after_each, manner
+        self.desk = desk or Desk()
+        self.steering = Steering(memory.folder)
+        self.notifier = Notifier(manner.notify, lambda text: tell(Event("notice", text)))
         self.board = Board(memory, campaign, contract.metric.better)
         self.judge = Judge(self.board, memory, BY)
         self.planner = Planner(
-            memory, checkouts, contract, campaign, definition, proposer, self.board, self.judge, tell, program
-        )
-        self._swap = 0
+            memory, checkouts, contract, campaign, definition, proposer, self.board, self.judge, tell, program,
+            manner.drive, manner.patient, self.desk,
+        )  # fmt: skip
+        self.runner = Runner(
+            memory, checkouts, contract, campaign, definition, locked, self.board, self.planner, streams, self.desk,
+            tell, self._between_runs, after_each,
+        )  # fmt: skip
+        self._limits, self._until = Limits(), float("inf")
+        self._begun = self._done = self._busy = 0
+        self._why = ""
+        self._paused = self._halted = self._has_nothing_left = False
 
     # --- the loop
 
     def run(self, limits: Limits) -> int:
         """Runs until a limit and returns how many candidates were measured in this call."""
-        deadline = time.monotonic() + limits.hours * 3600 if limits.hours is not None else None
-        done = 0
+        self._limits, self._begun, self._done, self._why = limits, 0, 0, ""
+        self._until = time.monotonic() + limits.hours * 3600 if limits.hours is not None else float("inf")
+        self.steering.begin()
         try:
-            self._recover()
-            self._measure_baseline()
-            for run in self.board.unjudged():
-                self._judge_one(run)
-            while (limits.runs is None or done < limits.runs) and (deadline is None or time.monotonic() < deadline):
-                want = self.slots.count if limits.runs is None else min(self.slots.count, limits.runs - done)
-                total = f" of {limits.runs}" if limits.runs is not None else ""
-                self.tell(Event("proposed", f"ideas tried: {done}{total}", done))
-                plans = self.planner.plans(want)
-                if not plans:
-                    self.tell(Event("stop", self.planner.nothing_left()))
-                    break
-                entries = self._measure_all(plans)
-                done += len(entries)
-                for entry in entries:
-                    standing = self.board.standing(entry.id)
-                    if standing is not None and standing.status == "ok":
-                        self._judge_one(standing)
-                land_packets(self.memory, self.campaign, BY)
-            self._score_final()
-        except KeyboardInterrupt:
-            self.slots.stop()
-            self.tell(Event("stop", "Stopped by hand; what was measured is kept."))
+            self._together([self._prepare])
+            self._together([self._stream] * self.streams.count)
+            self._together([self.runner.score_final])
+            self.after_each()
+        finally:
+            self.notifier.send("stop", campaign=self.campaign, why=self._why or "an error", candidates=self._done)
+            self.notifier.close()
+        return self._done
+
+    def try_one(self, make: Callable[[Standing], Proposal], origin: str) -> Standing:
+        """Measures and judges the one candidate that is made on the working head; returns its run, a `blocked` one
+        where the novelty guard refused it."""
+        found: list[Standing | None] = []
+
+        def once() -> None:
+            head = self.planner.head()
+            plan = self.planner.plan_for(make(head), head, self.board.last_number(), origin)
+            refused = self.board.numbered(self.board.last_number()) if plan is None else None
+            entry = self._candidate(plan) if plan is not None else None
+            found.append(self.board.standing(entry.id) if entry is not None else refused)
+
+        self.steering.begin()
+        self._together([self._prepare])
+        self._together([once])
         self.after_each()
-        return done
+        if not found or found[0] is None:
+            raise OutsideError(f"it was not measured: {self._why}", hint="memex try again")
+        return found[0]
+
+    def _together(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Runs tasks side by side, each at the desk in turn, and meanwhile listens to the person."""
+        if self._why:
+            return
+        with ThreadPoolExecutor(len(tasks)) as pool:
+            jobs = [pool.submit(self._at_desk, task) for task in tasks]
+            waiting = set(jobs)
+            while waiting:
+                try:
+                    done, waiting = wait(waiting, _LOOK_SECONDS, FIRST_COMPLETED)
+                    if any(job.exception() for job in done):
+                        self._halt("an error")
+                    elif self.steering.order == "stop-now":
+                        self._halt("Stopped now, as told; what was measured is kept.")
+                    self.steering.beat(
+                        owner=this_process(), campaign=self.campaign, candidates=self._done, paused=self._paused
+                    )
+                except KeyboardInterrupt:
+                    self._halt("Stopped by hand; what was measured is kept.")
+        for job in jobs:
+            job.result()
+
+    def _at_desk(self, task: Callable[[], None]) -> None:
+        with self.desk:
+            try:
+                task()
+            except Stopped:
+                pass
+            except BudgetSpent as spent:
+                self._stop(f"The budget is spent: {spent}")
+
+    def _stop(self, why: str) -> None:
+        """Begins nothing more; what runs now runs to its end."""
+        if not self._why:
+            self._why = why
+            if why != "an error":
+                self.tell(Event("stop", why))
+
+    def _halt(self, why: str) -> None:
+        self._halted = True
+        self._stop(why)
+        self.streams.slots.stop()
+        self.manner.stop_proposer()
+
+    def _between_runs(self) -> None:
+        """Where the loop may be stopped or held up; called at the desk."""
+        while self.steering.order == "pause" and not self._why:
+            if not self._paused:
+                self._paused = True
+                self.tell(Event("notice", "Paused; memex resume goes on."))
+            self._wait()
+        self._paused = False
+        if self.steering.order == "stop":
+            self._stop("Stopped as told, after the runs that were at work.")
+        if self._why:
+            raise Stopped
+
+    def _wait(self) -> None:
+        with self.desk.away():
+            time.sleep(_LOOK_SECONDS)
+
+    # --- one stream
+
+    def _stream(self) -> None:
+        beaten_to_it = 0
+        while beaten_to_it < PROPOSAL_ROUNDS and not self._has_nothing_left:
+            self._between_runs()
+            if time.monotonic() >= self._until or (self._limits.runs is not None and self._begun >= self._limits.runs):
+                return
+            total = f" of {self._limits.runs}" if self._limits.runs is not None else ""
+            self.tell(Event("proposed", f"ideas tried: {self._done}{total}", self._done))
+            self._begun += 1
+            self._busy += 1
+            try:
+                plan = self.planner.plan()
+                wanted = self._approved(plan)
+                measured = self._candidate(wanted) if wanted is not None else None
+            finally:
+                self._busy -= 1
+            self._begun -= measured is None
+            beaten_to_it = 0 if measured is not None else beaten_to_it + (wanted is not None)
+            if plan is None and not self._others_may_bring_news() and not self._has_nothing_left:
+                self._has_nothing_left = True
+                self.tell(Event("stop", self.planner.nothing_left()))
+
+    def _others_may_bring_news(self) -> bool:
+        """Waits while other streams are at work; False where nothing has landed that could change anyone's mind."""
+        landed = self._landed()
+        while self._busy and self._landed() == landed:
+            self._wait()
+            self._between_runs()
+        return self._landed() != landed
+
+    def _landed(self) -> int:
+        row = self.memory.db.execute("SELECT max(seq) FROM entries").fetchone()
+        return row[0] or 0
+
+    def _candidate(self, plan: Plan) -> Entry | None:
+        """Measures and judges a candidate; None where another stream had begun the same."""
+        entries = self.runner.measure([plan])
+        if not entries:
+            return None
+        self._done += 1
+        entry = self._judged(entries[0])
+        run = entry.body
+        assert isinstance(run, Run)
+        if self.manner.patient and run.status == "crash" and _SLIP.search(run.error) and self._was_quick(run):
+            self.tell(Event("notice", f"Run {run.number} is a slip of the pen: {run.error} It is mended once."))
+            mended = self._approved(self.planner.mended(plan, entry))
+            again = self.runner.measure([mended]) if mended is not None else []
+            entry = self._judged(again[0]) if again else entry
+        land_packets(self.memory, self.campaign, BY)
+        return entry
+
+    @staticmethod
+    def _was_quick(run: Run) -> bool:
+        return run.seconds is not None and run.seconds <= _SLIP_SECONDS
+
+    def _judged(self, entry: Entry) -> Entry:
+        run, standing = entry.body, self.board.standing(entry.id)
+        assert isinstance(run, Run)
+        self.notifier.measured(run.status, campaign=self.campaign, run=run.number, error=run.error)
+        if standing is not None and standing.status == "ok":
+            self._judge_one(standing)
+        return entry
+
+    def _approved(self, plan: Plan | None) -> Plan | None:
+        """Holds a patch until the person has said a word on it, where they want that; None where it was no."""
+        if plan is None or not self.manner.approve:
+            return plan
+        diff = self.checkouts.diff(f"{plan.commit}^", plan.commit).decode("utf-8", errors="replace")
+        patch = Patch(plan.key, plan.description, plan.hypothesis, diff)
+        mine = self.steering.ask(patch)
+        if mine:
+            self.tell(Event("notice", f"Waiting for your word: memex approve {patch.id}   ({plan.description})"))
+            self.notifier.send("approval", campaign=self.campaign, id=patch.id, description=plan.description)
+        while (word := self.steering.word(patch) if mine else None) is None:
+            if not mine and patch not in self.steering.queue():
+                return None
+            try:
+                self._between_runs()
+            except Stopped:
+                self.steering.withdraw(patch)
+                raise
+            self._wait()
+        if word.approved:
+            return replace(plan, approved_by=word.by)
+        self.planner.land_refused(plan, f"rejected by {word.by}{f': {word.why}' if word.why else ''}")
+        return None
+
+    # --- before the first idea
+
+    def _prepare(self) -> None:
+        self._recover()
+        self._measure_baseline()
+        for run in self.board.unjudged():
+            self._judge_one(run)
 
     def _recover(self) -> None:
         """A run that was started and whose harness is gone is recorded as lost, once."""
@@ -114,8 +311,6 @@ class Night:
             raise OutsideError(f"entry {entry_id} is not in the index", hint="memex rebuild")
         return entry
 
-    # --- baseline
-
     def _measure_baseline(self) -> None:
         base = self.checkouts.branch(self.campaign)
         if base is None:
@@ -131,9 +326,11 @@ class Night:
                     "baseline", f"Measuring the baseline {missing} times, to know the noise before believing any win."
                 )
             )
+            if not have:
+                self.runner.measure_alone(base)
             seeds = range(len(have) + 1, BASELINE_REPEATS + 1)
             plans = [Plan("baseline", base, seed, "baseline") for seed in seeds]
-            for entry in self._measure_all(plans):
+            for entry in self.runner.measure(plans):
                 run = entry.body
                 if isinstance(run, Run) and run.status in FAILED and run.status != "lost":
                     raise OutsideError(
@@ -141,110 +338,12 @@ class Night:
                         hint=f'memex sql "select number, status, error from runs"; run it by hand: {self.contract.run}',
                     )
 
-    # --- measuring
-
-    def _measure_all(self, plans: Sequence[Plan]) -> list[Entry]:
-        """Measures plans side by side, as many at a time as there are slots; returns their entries in plan order."""
-        result: list[Entry] = []
-        for start in range(0, len(plans), self.slots.count):
-            result += self._measure_wave(plans[start : start + self.slots.count])
-        return result
-
-    def _measure_wave(self, plans: Sequence[Plan]) -> list[Entry]:
-        self._swap += 1
-        started = self._land_started(plans)
-        ended: dict[int, Entry] = {}
-        with ThreadPoolExecutor(len(plans)) as pool:
-            jobs = {}
-            for i, plan in enumerate(plans):
-                # Cores differ: the two sides of a pair swap them from one pair to the next.
-                cpus_of = (i + self._swap) % self.slots.count
-                jobs[pool.submit(self._measure_one, plan, i, cpus_of)] = i
-            try:
-                for job in as_completed(jobs):
-                    i = jobs[job]
-                    ended[i] = self._land_ended(started[i], job.result())
-            except BaseException:
-                self.slots.stop()
-                for job, i in jobs.items():
-                    if i not in ended and not job.cancelled() and job.exception() is None:
-                        self._land_ended(started[i], job.result())
-                raise
-        self.after_each()
-        return [ended[i] for i in range(len(plans))]
-
-    def _measure_one(self, plan: Plan, slot: int, cpus_of: int) -> Measured:
-        measured = measure(
-            self.contract, self.locked, self.checkouts, self.slots, slot, plan.commit, plan.seed, cpus_of
-        )
-        return measured
-
-    def _land_started(self, plans: Sequence[Plan]) -> list[Entry]:
-        owner = this_process()
-        diffs = [self._diff_ref(plan) for plan in plans]
-
-        def drafts() -> list[Draft]:
-            number = self.board.last_number()
-            return [
-                Draft(
-                    f"run:{self.campaign}/{number + 1 + i}",
-                    Run(
-                        campaign=self.campaign, status="started", number=number + 1 + i, role=plan.role,
-                        description=plan.description, hypothesis=plan.hypothesis,
-                        settings=self.planner.settings_of(plan.commit),
-                        commit=plan.commit, seed=plan.seed, hardware=hardware(), isolation=ISOLATION,
-                        self_reported=self.contract.self_reported, owner=owner,
-                    ),
-                    (
-                        Ref("from", self.definition),
-                        *((Ref("parent", plan.parent),) if plan.parent else ()),
-                        *((Ref("tests", plan.tests),) if plan.tests else ()),
-                        *diffs[i],
-                    ),
-                )
-                for i, plan in enumerate(plans)
-            ]  # fmt: skip
-
-        entries = self.memory.land(drafts, BY)
-        for plan, entry in zip(plans, entries, strict=True):
-            run = entry.body
-            assert isinstance(run, Run)
-            self.checkouts.keep(self.campaign, run.number, plan.commit)
-            seconds = self.contract.budget.seconds
-            self.tell(Event("started", plan.description, run.number, status=plan.role, seconds=seconds))
-        return entries
-
-    def _diff_ref(self, plan: Plan) -> tuple[Ref, ...]:
-        parent = self.board.standing(plan.parent) if plan.parent else None
-        if parent is None or parent.commit == plan.commit:
-            return ()
-        return (Ref("diff", self.memory.blobs.put(self.checkouts.diff(parent.commit, plan.commit))),)
-
-    def _land_ended(self, started: Entry, measured: Measured) -> Entry:
-        run = started.body
-        assert isinstance(run, Run)
-        refs = [*started.refs, Ref("supersedes", started.id), Ref("log", self.memory.blobs.put(measured.log))]
-        meta: dict[str, Scalar] = dict(measured.meta)
-        if measured.artifact is not None and measured.status == "ok":
-            size = measured.artifact.stat().st_size
-            if size <= ARTIFACT_KEEP_BYTES:
-                refs.append(Ref("artifact", self.memory.blobs.put(measured.artifact.read_bytes())))
-            else:
-                meta["artifact_bytes_not_kept"] = size
-        body = replace(
-            run, status=measured.status, metrics=measured.metrics, seconds=round(measured.seconds, 3),
-            error=measured.error, owner="", meta=meta,
-        )  # fmt: skip
-        [entry] = self.memory.land([Draft(started.subject, body, tuple(refs))], BY)
-        value = measured.metrics.get(self.contract.metric.name)
-        self.tell(Event("measured", measured.error or run.description, run.number, value, measured.status))
-        return entry
-
     # --- judging
 
     def _judge_one(self, candidate: Standing) -> None:
         """Screens one measured candidate and races it against the champion as long as the race asks for pairs."""
         while True:
+            self._let_go_if_stopped()
             champion = self.board.champion()
             if champion is None:
                 raise OutsideError("there is no champion to compare with", hint="memex run")
@@ -253,68 +352,42 @@ class Night:
                 break
             seed = 10_000 + candidate.number * 10 + look
             text = f"fresh pair {look} for run {candidate.number}"
-            self._measure_all(
+            self.runner.measure(
                 [
                     Plan("pair", candidate.commit, seed, f"{text}: candidate", candidate.id, tests=candidate.id),
                     Plan("pair", champion.commit, seed, f"{text}: champion", champion.id, tests=candidate.id),
-                ]
+                ],
+                still_wanted=partial(self._is_champion, champion),
             )
         verdict = self.judge.land(candidate, champion)
         if verdict.decision in ("confirmed", "provisional"):
             self.checkouts.advance(self.campaign, candidate.commit)
-        value = candidate.value
-        self.tell(Event("verdict", verdict.reason, candidate.number, value, verdict.decision))
+        self.tell(Event("verdict", verdict.reason, candidate.number, candidate.value, verdict.decision))
+        if verdict.decision == "confirmed":
+            told = {"run": candidate.number, "description": candidate.description, "reason": verdict.reason}
+            self.notifier.send("champion", campaign=self.campaign, value=candidate.value, **told)
         self.after_each()
+
+    def _is_champion(self, run: Standing) -> bool:
+        return self.board.champion() == run
+
+    def _let_go_if_stopped(self) -> None:
+        """A pair that was ended by force is no evidence: what was measured waits for the next call."""
+        if self._halted:
+            raise Stopped
 
     def retest(self, first: Standing, second: Standing, pairs: int) -> list[tuple[float | None, float | None]]:
         """Measures both again, side by side on fresh seeds; the values count for their commits from now on."""
-        result = []
-        for k in range(1, pairs + 1):
-            seed = 20_000 + self.board.last_number()
-            text = f"fresh pair {k} of {pairs}: run {first.number} against run {second.number}"
-            sides = [Plan("pair", one.commit, seed, f"{text}, run {one.number}", one.id) for one in (first, second)]
-            measured = [self.board.standing(entry.id) for entry in self._measure_all(sides)]
-            result.append((measured[0].value if measured[0] else None, measured[1].value if measured[1] else None))
+        result: list[tuple[float | None, float | None]] = []
+
+        def all_pairs() -> None:
+            for k in range(1, pairs + 1):
+                seed = 20_000 + self.board.last_number()
+                text = f"fresh pair {k} of {pairs}: run {first.number} against run {second.number}"
+                sides = [Plan("pair", one.commit, seed, f"{text}, run {one.number}", one.id) for one in (first, second)]
+                found = [self.board.standing(entry.id) for entry in self.runner.measure(sides)]
+                result.append((found[0].value if found[0] else None, found[1].value if found[1] else None))
+
+        self.steering.begin()
+        self._together([all_pairs])
         return result
-
-    # --- the third split
-
-    def _score_final(self) -> None:
-        """Scores baseline and champion on the split that nobody has looked at, once for each champion."""
-        if not self.contract.evaluate_final:
-            return
-        for standing in (self.board.baseline(), self.board.champion()):
-            if standing is None or self.board.final_of(standing.commit) is not None:
-                continue
-            values: list[float] = []
-            logs: list[bytes] = []
-            for blob in self.board.artifacts(standing.commit):
-                ended = score(
-                    self.contract, self.contract.evaluate_final, self.checkouts, self.slots, 0, standing.commit,
-                    self.memory.blobs.get(blob),
-                )  # fmt: skip
-                logs.append(ended.log)
-                value = printed_metrics(ended.log.decode("utf-8", errors="replace")).get(self.contract.metric.name)
-                if ended.ok and value is not None:
-                    values.append(value)
-            self._land_final(standing, values, b"\n".join(logs))
-
-    def _land_final(self, standing: Standing, values: Sequence[float], log: bytes) -> None:
-        name = self.contract.metric.name
-        mean = sum(values) / len(values) if values else None
-
-        def drafts() -> list[Draft]:
-            number = self.board.last_number() + 1
-            run = Run(
-                campaign=self.campaign, status="ok" if values else "crash", number=number, role="final",
-                description=f"third split: run {standing.number}, mean of {len(values)} fresh runs",
-                metrics={name: mean} if mean is not None else {}, settings=self.planner.settings_of(standing.commit),
-                commit=standing.commit, hardware=hardware(), isolation=ISOLATION,
-                error="" if values else "the final evaluator printed no number", meta={"values": list(values)},
-            )  # fmt: skip
-            refs = (Ref("from", self.definition), Ref("parent", standing.id), Ref("log", self.memory.blobs.put(log)))
-            return [Draft(f"run:{self.campaign}/{number}", run, refs, key=f"final:{self.campaign}:{standing.commit}")]
-
-        [entry] = self.memory.land(drafts, BY)
-        number = entry.body.number if isinstance(entry.body, Run) else 0
-        self.tell(Event("final", f"third split, run {standing.number}", number, mean, "ok" if values else "crash"))

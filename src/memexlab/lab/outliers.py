@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from bisect import insort
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -16,11 +17,12 @@ from .logbook import read_logbook
 from .verdict import suspicious
 from .wording import Amounts, duration, sigmas
 
-Rule = Literal["sigma", "step", "zero", "seconds"]
+Rule = Literal["sigma", "step", "zero", "seconds", "seed"]
 #: A step is too large at so many times the largest before, and this robust z of log gains or more than all together.
 _STEP_Z, _STEP_TIMES, _LEAST_STEPS = 3.5, 2.0, 5
-#: A run is suddenly short when it takes less than this share of the median of what came before.
-_SHORT, _LEAST_TIMED = 0.5, 4
+#: A run is suddenly short below this share of the median of what came before, and suddenly long above this one and a
+#: second more: it may have trained outside its budget.
+_SHORT, _LONG, _LEAST_TIMED = 0.5, 1.25, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ def too_good(db: sqlite3.Connection, campaign: str) -> list[Alarm]:
     amounts = Amounts.of(unit, noise.sigma if noise else book.seed_shift.shift if book.seed_shift else None)
     thrones = {reign.since: known.runs[reign.run] for reign in known.reigns}
     champion, steps, timed = None, list[float](), list[float]()
+    made: dict[str, tuple[set[int], set[str]]] = defaultdict(lambda: (set(), set()))
+    asked = "SELECT r.commit_id, r.seed, f.target FROM runs r JOIN refs f ON f.seq = r.run AND f.role = 'artifact'"
+    for commit, seed, artifact in db.execute(f"{asked} WHERE r.campaign = ? AND r.seed IS NOT NULL", (campaign,)):
+        made[commit][0].add(seed)
+        made[commit][1].add(artifact)
+    varies = any(len(results) > 1 for _, results in made.values())
     found: list[Alarm] = []
     for run in known.runs.values():
         took = book.by_run[run.run].seconds
@@ -59,9 +67,14 @@ def too_good(db: sqlite3.Connection, campaign: str) -> list[Alarm]:
                 before = f"run {champion.number} measured {amounts.value(champion.level)}"
                 found.append(Alarm(run.number, "zero", f"Run {run.number} measured exactly 0 {unit}; {before}."))
             usual = timed[len(timed) // 2] if len(timed) >= _LEAST_TIMED else 0.0
-            if took is not None and took < _SHORT * usual and gain > (noise.sigma if noise is not None else 0.0):
+            odd = took is not None and usual and not _SHORT * usual <= took <= _LONG * usual + 1
+            if took is not None and odd and gain > (noise.sigma if noise is not None else 0.0):
                 how = f"took {duration(took)}, where {duration(usual)} was usual"
                 found.append(Alarm(run.number, "seconds", f"{told} and {how}."))
+            seeds, results = made[run.commit]
+            if gain > 0 and varies and len(seeds) > 1 and len(results) == 1:
+                how = f"left the same result to the byte under {len(seeds)} seeds, where other runs do not"
+                found.append(Alarm(run.number, "seed", f"Run {run.number} {how}: it ignores its seed."))
             if gain > 0 and run.number in thrones:
                 insort(steps, gain)
         if run.value is not None and took is not None and run.role != "final":

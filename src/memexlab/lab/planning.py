@@ -6,11 +6,12 @@ measures nothing and judges nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..ledger import Draft, OutsideError, Ref, Run, RunRole, Scalar, UsageError
+from ..ledger import Draft, Entry, OutsideError, Ref, Run, RunRole, Scalar, UsageError
 from ..memory import Memory
 from ..memory.changes import changes_between
 from ..memory.history import history_from
@@ -22,14 +23,19 @@ from .campaign import Contract, hardware
 from .checkouts import Checkouts, merged_lines
 from .judge import Judge
 from .packets import ranked
-from .proposers import Brief, Proposal, Proposer
+from .proposers import Brief, Prompt, Proposal, Proposer
+from .streams import Desk, change_key
 
 BY = "code:memexlab/0.1"
-#: How often a proposer whose ideas the guard refused is asked again for one wave.
+#: How often a proposer whose idea the guard refused, or who had none, is asked again before it counts as having none.
 PROPOSAL_ROUNDS = 4
 BRIEFING_TOKENS = 1500
 
-EventKind = Literal["campaign", "baseline", "proposed", "started", "measured", "verdict", "lost", "final", "stop"]
+EventKind = Literal[
+    "campaign", "baseline", "proposed", "started", "measured", "verdict", "lost", "final", "stop", "notice"
+]
+#: Answers what a proposer asks while it makes its proposals.
+Drive = Callable[[Generator[Prompt, str, list[Proposal]]], list[Proposal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One execution to measure."""
+    """One execution to measure.
+
+    `key` names the change of a candidate, and `since` is the last run that was known when it was thought of: whoever
+    began the same change after that has the claim on it.
+    """
 
     role: RunRole
     commit: str
@@ -55,10 +65,27 @@ class Plan:
     parent: str = ""
     hypothesis: str = ""
     tests: str = ""
+    origin: str = ""
+    key: str = ""
+    since: int = 0
+    approved_by: str = ""
+
+
+def refuse_prompts(generator: Generator[Prompt, str, list[Proposal]]) -> list[Proposal]:
+    """Drives a proposer that needs no model; raises UsageError where it asks for one."""
+    try:
+        next(generator)
+    except StopIteration as stop:
+        proposals: list[Proposal] = stop.value
+        return proposals
+    raise UsageError("the proposer asks for a model, and none is set", "memex run --proposer knobs")
 
 
 class Planner:
-    """The ideas of one campaign; `guarded` says whether the novelty guard is asked and second tries are made."""
+    """The ideas of one campaign; `guarded` says whether the novelty guard is asked and second tries are made.
+
+    `drive` answers what the proposer asks; `patient` says that no answer now does not mean that there will be none.
+    """
 
     def __init__(
         self,
@@ -72,42 +99,81 @@ class Planner:
         judge: Judge,
         tell: Callable[[Event], None],
         program: Callable[[], str],
+        drive: Drive = refuse_prompts,
+        patient: bool = False,
+        desk: Desk | None = None,
     ) -> None:
         self.memory, self.checkouts, self.contract = memory, checkouts, contract
         self.campaign, self.definition, self.proposer = campaign, definition, proposer
         self.board, self.judge, self.tell, self.program = board, judge, tell, program
+        self.drive, self.patient, self.desk = drive, patient, desk or Desk()
         self.guarded = True
+        self._noted = 0
         self._settings: dict[str, dict[str, Scalar]] = {}
 
-    def plans(self, want: int) -> list[Plan]:
-        """Ideas for the next wave, each a commit on the working head; a merge of two wins goes first."""
-        merges = (self._merge_plan(pair) for pair in self.judge.take_merges())
-        plans = [plan for plan in merges if plan is not None][:want]
+    def plan(self) -> Plan | None:
+        """The next idea, a commit on the working head; a merge of two wins goes first."""
+        for pair in self.judge.take_merges():
+            merged = self._merge_plan(pair)
+            if merged is not None:
+                return merged
+        for _ in range(PROPOSAL_ROUNDS):
+            head = self.head()
+            brief = self._brief(head)
+            since = self.board.last_number()
+            proposals = self._ask(brief)
+            for proposal in proposals:
+                plan = self.plan_for(proposal, head, since)
+                if plan is not None:
+                    return plan
+            if not proposals and not self.patient:
+                break
+        return self._second_try(self.head())
+
+    def plan_for(self, proposal: Proposal, head: Standing, since: int, origin: str = "") -> Plan | None:
+        """A proposal as a commit on a head; None, and a `blocked` run that says why, where the guard refuses it."""
+        commit = self.checkouts.commit(head.commit, proposal.files, _message(proposal))
+        plan = Plan(
+            "candidate", commit, self._seed(), proposal.description, head.id, proposal.hypothesis,
+            origin=origin or proposal.origin or self.proposer.name, since=since,
+        )  # fmt: skip
+        plan = self._named(plan, head)
+        reason = self._refusal(plan, head)
+        if reason:
+            self.land_refused(plan, reason)
+        return None if reason else plan
+
+    def mended(self, plan: Plan, crashed: Entry) -> Plan | None:
+        """A second go at a candidate that crashed at once, by whoever proposed it; the guard is not asked again."""
+        head = self.board.standing(plan.parent)
+        run = crashed.body
+        if head is None or not isinstance(run, Run):
+            return None
+        broken = {name: self.checkouts.read(plan.commit, name) for name in self.contract.edit}
+        said = (
+            f"The candidate in these files, {plan.description}, crashed at once: {run.error}\n"
+            "Mend that error and change nothing else.\n\n"
+        )
+        brief = self._brief(head)
+        for proposal in self._ask(replace(brief, files=broken, program=said + brief.program)):
+            commit = self.checkouts.commit(head.commit, {**broken, **proposal.files}, _message(proposal))
+            mended = replace(plan, commit=commit, description=f"{plan.description}, mended", tests=crashed.id)
+            return self._named(mended, head)
+        return None
+
+    def head(self) -> Standing:
         head = self.board.head()
         if head is None:
             raise OutsideError("no baseline was measured, so there is nothing to improve", hint="memex run")
-        for _ in range(PROPOSAL_ROUNDS):
-            if len(plans) >= want:
-                break
-            known = [self.settings_of(plan.commit) for plan in plans]
-            refused = False
-            for proposal in self._ask(self._brief(head, want)):
-                commit = self.checkouts.commit(head.commit, proposal.files, _message(proposal))
-                if len(plans) >= want or self.settings_of(commit) in known:
-                    continue
-                seed = 100 + self.board.last_number() + len(plans) + 1
-                plan = Plan("candidate", commit, seed, proposal.description, head.id, proposal.hypothesis)
-                reason = self._refusal(plan, head)
-                if reason:
-                    self._land_refused(plan, reason)
-                    refused = True
-                else:
-                    plans.append(plan)
-            if not refused:
-                break
-        return plans or self._second_tries(head, want)
+        return head
 
-    def _brief(self, head: Standing, want: int) -> Brief:
+    def _seed(self) -> int:
+        return 100 + self.board.last_number() + 1
+
+    def _named(self, plan: Plan, head: Standing) -> Plan:
+        return replace(plan, key=change_key(self.checkouts.diff(head.commit, plan.commit)))
+
+    def _brief(self, head: Standing) -> Brief:
         return Brief(
             campaign=self.campaign,
             files={name: self.checkouts.read(head.commit, name) for name in self.contract.edit},
@@ -115,22 +181,22 @@ class Planner:
             sigma=self.board.noise().sigma,
             tried=self.board.tried(),
             ranges=self.contract.ranges,
-            want=want,
+            want=1,
             seed=self.board.last_number() + 1,
             program=self.program(),
-            briefing=lambda: briefing(self.memory.db, self.campaign, BRIEFING_TOKENS).text,
+            briefing=self._briefing,
         )
 
+    def _briefing(self) -> str:
+        with self.desk:
+            return briefing(self.memory.db, self.campaign, BRIEFING_TOKENS).text
+
     def _ask(self, brief: Brief) -> list[Proposal]:
-        generator = self.proposer.propose(brief)
-        try:
-            next(generator)
-        except StopIteration as stop:
-            proposals: list[Proposal] = stop.value
-        else:
-            raise UsageError(
-                f"the proposer {self.proposer.name} asks for a model, and none is set", "memex run --proposer knobs"
-            )
+        proposals = self.drive(self.proposer.propose(brief))
+        notes: list[str] = getattr(self.proposer, "notes", [])
+        for note in notes[self._noted :]:
+            self.tell(Event("notice", f"{self.proposer.name}: {note}"))
+        self._noted = len(notes)
         for proposal in proposals:
             foreign = set(proposal.files) - set(self.contract.edit)
             if foreign:
@@ -152,13 +218,15 @@ class Planner:
         """Why the novelty guard blocks a plan, or ''."""
         if not self.guarded:
             return ""
-        before = self.settings_of(head.commit)
-        changes = changes_between(before, self.settings_of(plan.commit))
+        before, after = self.settings_of(head.commit), self.settings_of(plan.commit)
+        if before and not after:
+            return ""  # it does not parse, so nobody can say what it changes: its run will
+        changes = changes_between(before, after)
         history = history_from(self.memory.db, self.campaign)
         guard = check(changes, plan.description, history, before, "exploit")
         return guard.reason if guard.decision == "block" else ""
 
-    def _land_refused(self, plan: Plan, reason: str) -> None:
+    def land_refused(self, plan: Plan, reason: str) -> None:
         """What was refused is a run that never started: the next proposal, and the reader, know of it."""
 
         def drafts() -> list[Draft]:
@@ -166,7 +234,7 @@ class Planner:
             run = Run(
                 campaign=self.campaign, status="blocked", number=number, description=plan.description,
                 hypothesis=plan.hypothesis, settings=self.settings_of(plan.commit), commit=plan.commit,
-                hardware=hardware(), error=reason,
+                hardware=hardware(), error=reason, meta={"origin": plan.origin} if plan.origin else {},
             )  # fmt: skip
             return [
                 Draft(f"run:{self.campaign}/{number}", run, (Ref("from", self.definition), Ref("parent", plan.parent)))
@@ -179,20 +247,19 @@ class Planner:
 
     # --- earlier runs on today's head
 
-    def _second_tries(self, head: Standing, want: int) -> list[Plan]:
-        """Near misses, and losses whose settings have changed since, as the packets rank them."""
-        plans: list[Plan] = []
+    def _second_try(self, head: Standing) -> Plan | None:
+        """A near miss, or a loss whose settings have changed since, as the packets rank them."""
         for packet in ranked(self.memory.db, self.campaign) if self.guarded else ():
             run = self.board.numbered(packet.number)
-            if run is None or packet.action not in ("retest", "retry") or len(plans) >= want:
+            if run is None or packet.action not in ("retest", "retry"):
                 continue
             plan = self._on_top_of(head, run)
             if plan is not None and not self.board.was_tried(self.settings_of(plan.commit), plan.commit):
-                plans.append(plan)
-        return plans
+                return plan
+        return None
 
     def _merge_plan(self, pair: tuple[Standing, Standing]) -> Plan | None:
-        """The second win of a wave was made on the old champion: carry it over to the new one and measure that."""
+        """The second of two wins was made on the old champion: carry it over to the new one and measure that."""
         winner, second = pair
         plan = self._on_top_of(winner, second)
         if plan is None:
@@ -206,7 +273,7 @@ class Planner:
         parent = self.board.standing(run.parent) if run.parent else None
         if parent is None:
             return None
-        files = {name: self._merged(name, parent.commit, head.commit, run.commit) for name in self.contract.edit}
+        files = {name: self.merged(name, parent.commit, head.commit, run.commit) for name in self.contract.edit}
         if None in files.values():
             return None
         changed = {
@@ -217,9 +284,10 @@ class Planner:
         text = f"{run.description}, on top of run {head.number}"
         commit = self.checkouts.commit(head.commit, changed, text)
         why = f"Run {run.number} was measured under settings that have changed since."
-        return Plan("candidate", commit, 100 + self.board.last_number() + 1, text, head.id, why, tests=run.id)
+        plan = Plan("candidate", commit, self._seed(), text, head.id, why, run.id, since=self.board.last_number())
+        return self._named(plan, head)
 
-    def _merged(self, name: str, base: str, ours: str, theirs: str) -> str | None:
+    def merged(self, name: str, base: str, ours: str, theirs: str) -> str | None:
         """One file with both changes, or None where they touch the same: constants by name, the rest by line."""
         texts = [self.checkouts.read(commit, name) for commit in (base, ours, theirs)]
         if name.endswith(".py"):
@@ -238,8 +306,9 @@ class Planner:
             found: dict[str, Scalar] = {}
             for name in self.contract.edit:
                 if name.endswith(".py"):
-                    for knob, value in settings(self.checkouts.read(commit, name)).items():
-                        found[f"{name}:{knob}" if several else knob] = value
+                    with suppress(UsageError):  # a candidate that does not parse is for its run to report
+                        for knob, value in settings(self.checkouts.read(commit, name)).items():
+                            found[f"{name}:{knob}" if several else knob] = value
             self._settings[commit] = found
         return self._settings[commit]
 

@@ -1,0 +1,102 @@
+"""`memex try`: one candidate from the working tree, measured and judged like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..lab.board import Standing
+from ..lab.packets import packets_for
+from ..lab.planning import Event, Planner
+from ..lab.proposers import Proposal
+from ..lab.proposers.agent import knobs_turned
+from ..lab.wording import clean
+from ..ledger import UsageError
+from ..memory import Memory
+from .running import Options, prepared_night
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one candidate: its run, the verdict on it, and the decision packet that follows."""
+
+    campaign: str
+    run: int
+    status: str
+    value: float | None
+    verdict: str
+    reason: str
+    packet: str
+    hint: str
+
+    def __str__(self) -> str:
+        value = f" {self.value:.6g}" if self.value is not None else ""
+        return "\n\n".join(
+            filter(None, [f"run {self.run}: {self.status}{value}. {self.reason}", self.packet, self.hint])
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """1 where the novelty guard refused to run it."""
+        return int(self.status == "blocked")
+
+
+def try_candidate(
+    root: Path,
+    memory: Memory,
+    tell: Callable[[Event], None],
+    hypothesis: str,
+    description: str,
+    by: str,
+    options: Options,
+) -> Tried:
+    """Raises UsageError where the working tree holds nothing to try, or nothing that fits onto the working head."""
+    with prepared_night(root, memory, tell, options, edited=True) as night:
+        planner = night.planner
+        run = night.try_one(lambda head: _from_working_tree(root, planner, head, hypothesis, description), by)
+        files = " ".join(night.contract.edit)
+        [(reason, error)] = memory.db.execute(
+            "SELECT r.reason, json_extract(e.body, '$.error') FROM runs r JOIN entries e ON e.seq = r.run"
+            " WHERE r.id = ?",
+            (run.id,),
+        )
+        packets = packets_for(memory.db, night.campaign, [run.number])
+    kept = run.status == "keep"
+    where = "the working head holds it now" if kept else "only your working tree holds it"
+    hint = f"{where}; to start the next idea from the working head: git checkout memex/{night.campaign} -- {files}"
+    packet = packets[0].markdown().strip() if packets and run.status != "blocked" else ""
+    return Tried(
+        night.campaign, run.number, run.status, run.value, run.verdict, clean(reason or error or "", 400), packet, hint
+    )
+
+
+def _from_working_tree(root: Path, planner: Planner, head: Standing, hypothesis: str, description: str) -> Proposal:
+    checkouts, names = planner.checkouts, planner.contract.edit
+    mine: dict[str, str] = {}
+    for name in names:
+        try:
+            mine[name] = (root / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{name} cannot be read: {error}", f"git checkout -- {name}") from error
+    base = checkouts.head()
+    edited = checkouts.commit(base, mine, "working tree")
+    back = f"git checkout memex/{planner.campaign} -- {' '.join(names)}"
+    before = {name: checkouts.read(head.commit, name) for name in names}
+    files: dict[str, str] = {}
+    for name in names:
+        is_from_head = checkouts.staged(name) == before[name]
+        text = mine[name] if is_from_head else planner.merged(name, base, head.commit, edited)
+        if text is None:
+            raise UsageError(
+                f"{name} changes what the working head (run {head.number}) has changed since your commit",
+                f"{back}   (then make the change again)",
+            )
+        files[name] = text
+    changed = {name: text for name, text in files.items() if text != before[name]}
+    if not changed:
+        raise UsageError(
+            f"the working tree holds nothing that the working head (run {head.number}) does not",
+            f"edit {' or '.join(names)}, then memex try again",
+        )
+    return Proposal(description or knobs_turned(before, changed) or hypothesis[:120], hypothesis, changed)
