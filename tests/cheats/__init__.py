@@ -222,9 +222,9 @@ CHEATS = (
         "hog = []\nwhile True: hog.append(b'x' * 10_000_000)", "crash", "MB, more than it may", slow=True,
     ),
     Cheat(
-        "one file over the limit", "honest(); attempt(os.truncate, 'big', 1)\nwith open('big', 'wb') as f:\n"
+        "one file over the limit", "honest()\nwith open('big', 'wb') as f:\n"
         "    for _ in range(60): f.write(bytes(1_000_000))",
-        "crash", "File too large", disk_mb=50,
+        "crash", "", disk_mb=50,
     ),
     Cheat(
         "fill the disk with many files",

@@ -107,15 +107,15 @@ class Board:
         ).fetchone()
         return row[0] if row else None
 
-    def was_crowned_since(self, champion: Standing, candidate: Standing) -> bool:
-        """Whether a champion won its place after a candidate was started: the two were never proposed on each other."""
+    def rests_on(self, candidate: Standing, champion: Standing) -> bool:
+        """Whether a candidate was made from a champion, or from what was made from it."""
         row = self.memory.db.execute(
-            "SELECT (SELECT min(v.seq) FROM verdicts v JOIN runs c ON c.run = v.run WHERE c.id = ?"
-            " AND v.decision = 'confirmed') > coalesce((SELECT e.seq FROM refs f JOIN entries e ON e.id = f.target"
-            " WHERE f.seq = r.run AND f.role = 'supersedes'), r.run) FROM runs r WHERE r.id = ?",
-            (champion.id, candidate.id),
+            "WITH RECURSIVE line(run) AS (SELECT run FROM runs WHERE id = ? UNION"
+            " SELECT r.parent FROM line JOIN runs r USING (run) WHERE r.parent IS NOT NULL)"
+            " SELECT 1 FROM line JOIN runs USING (run) WHERE commit_id = ? LIMIT 1",
+            (candidate.id, champion.commit),
         ).fetchone()
-        return bool(row and row[0])
+        return row is not None
 
     def fresh_values(self, commit: str, before: int | None = None) -> list[float]:
         """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on."""

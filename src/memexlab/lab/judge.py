@@ -78,8 +78,8 @@ class Judge:
     # --- rules
 
     def _was_overtaken(self, candidate: Standing, champion: Standing) -> bool:
-        """Another candidate became champion since this one was started."""
-        return champion.id != candidate.id and self.board.was_crowned_since(champion, candidate)
+        """Another candidate became champion since this one was proposed: its change is not in this one."""
+        return champion.id != candidate.id and not self.board.rests_on(candidate, champion)
 
     def _screen(self, candidate: Standing, champion: Standing) -> tuple[Screen, Standing]:
         """The screen against what the candidate was made from, as it stood before the candidate's own pairs."""
