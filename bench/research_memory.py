@@ -1,9 +1,10 @@
-"""Questions with exact answers about real logs: `python bench/research_memory.py [--wrong WHICH]`.
+"""Questions with exact answers about real logs: `python bench/research_memory.py [--logs FOLDER] [--wrong SET]`.
 
 The expected answers are computed here from the raw files with csv, json and re alone; nothing of memexlab is used for
-them. Half of the questions, chosen by a hash of their text, were not looked at while the grammar was written. Beside it
-two baselines: the line of the log that shares most words with the question, and the best FTS5 match of a description. A
-baseline is right where its line is (one of) the runs that the answer is about, or holds the expected value: easier.
+them. Beside it two baselines that show five lines of the log: those that share most words with the question, and the
+best by FTS5 over the descriptions. A baseline is right where one of the five is a run that the answer is about, or
+holds the expected value: much easier than to say it, and it cannot say that it does not know. Writes
+bench/results/research_memory.md, and one line a question to bench/out/research_memory.jsonl.
 """
 
 from __future__ import annotations
@@ -27,17 +28,57 @@ FILES = {"mar8": DATA / "logs/mar8.results.tsv", "sweep": DATA / "logs/sweep.jso
 METRIC = {"serving": "decode_tok_s"}
 SIGNS = {"=": float.__eq__, "<": float.__lt__, "<=": float.__le__, ">": float.__gt__, ">=": float.__ge__}
 Log = list[dict[str, Any]]
+OUT = Path(__file__).parent
+#: Lines that a baseline may show.
+SHOWN = 5
+#: Right, wrong and silent when a set was first asked; what is not known any more is a dash.
+FIRST = {
+    "held out, 35": ("34", "1", "0"),
+    "second, 30": ("15", "-", "-"),
+    "third, 30": ("11", "2", "17"),
+    "fourth, 20": ("15", "0", "5"),
+}
+
+
+REPORT = """# Questions about research logs
+
+`python bench/research_memory.py --logs FOLDER`; rtx.tsv in that folder is the results file of TrainRTX5070. Every
+answer with a wrong value counts as stated as true, whatever it says of its own confidence. {left} questions were left
+out for want of their log.
+
+{table}
+
+These figures are of today, after the grammar was mended with every set but the fourth. What each set gave when it was
+first asked, its answers already written down:
+
+| set | right | wrong | silent |
+|---|---:|---:|---:|
+{first}
+
+The fourth is the figure for questions that nobody mended for. Whoever wrote it knew the grammar: outsiders may do
+worse. The goal of 95 % right on such questions is missed; that of 1 % wrong is met, on 20 questions, which are few.
+
+Not run: MiniLM, as no package that carries its weights is installed.
+
+## Losses
+
+| set | how | log | question |
+|---|---|---|---|
+{lost}
+"""
 
 
 def read_log(name: str) -> Log:
     text = FILES[name].read_text("utf-8")
     if FILES[name].suffix == ".jsonl":
         trials = [json.loads(line) for line in text.splitlines()]
-        return [{"n": n, "value": t["results"]["val_bpb"], "status": "", "text": json.dumps(t["params"]),
-                 "params": t["params"], "line": json.dumps(t), "columns": t["results"]} for n, t in enumerate(trials, 1)]  # fmt: skip
+        return [{"n": n, "value": t["results"]["val_bpb"], "status": "", "text": json.dumps(t["params"]), "line":
+                 json.dumps(t), "params": t["params"], "columns": t["results"]}
+                for n, t in enumerate(trials, 1)]  # fmt: skip
     rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     return [{"n": n, "value": float(r[METRIC.get(name, "val_bpb")]), "status": r["status"], "text": r["description"],
-             "params": {}, "line": "\t".join(str(v) for v in r.values()), "columns": r} for n, r in enumerate(rows, 1)]  # fmt: skip
+             "line": "\t".join(str(v) for v in r.values()), "params": {}, "columns": r}
+            for n, r in enumerate(rows, 1)]  # fmt: skip
 
 
 def reigns(log: Log, higher: bool) -> list[int]:
@@ -63,6 +104,10 @@ def expected(log: Log, name: str, gold: dict[str, Any], as_of: int | None) -> An
     if op == "gain":  # against the champion of the moment before
         before = [n for n in reigns(log, higher) if n < gold["run"]][-1]
         return abs(log[before - 1]["value"] - log[gold["run"] - 1]["value"])
+    if op == "next_champion":
+        return next(n for n in reigns(log, higher) if n > gold["after"])
+    if op == "least_param":
+        return min(r["params"][gold["name"]] for r in log)
     if op == "measured":
         return {"run": gold["run"], "value": float(log[gold["run"] - 1]["columns"][gold["metric"]])}
     if op == "first_under":
@@ -130,39 +175,42 @@ def outcome(want: Any, got: Any, known: bool) -> str:
     return "right" if want is not None and same(want, got) else "wrong"
 
 
-def by_line(log: Log, question: str, want: Any, place: int | None) -> str:
-    """How a baseline did that shows line `place` of the log."""
-    if place is None:
-        return outcome(want, None, False)
-    r = log[place]
-    if want is None:
-        return "wrong"
-    if isinstance(want, dict):
-        return "right" if want["run"] == r["n"] else "wrong"
-    if isinstance(want, list):
-        return "right" if r["n"] in want or (want and all(str(w) in r["line"] for w in want)) else "wrong"
-    return "right" if str(want) in re.findall(r"[\w.]+", r["line"]) or want == r["n"] else "wrong"
+def by_lines(log: Log, want: Any, places: list[int]) -> str:
+    """How a baseline did that shows these lines of the log."""
+    if want is None or not places:
+        return outcome(want, None, bool(places))
+
+    def holds(r: dict[str, Any]) -> bool:
+        if isinstance(want, dict):
+            return bool(want["run"] == r["n"])
+        if isinstance(want, list):
+            return r["n"] in want or bool(want and all(str(w) in r["line"] for w in want))
+        return str(want) in re.findall(r"[\w.]+", r["line"]) or bool(want == r["n"])
+
+    return "right" if any(holds(log[place]) for place in places) else "wrong"
 
 
-def grep(log: Log, question: str) -> int | None:
+def grep(log: Log, question: str) -> list[int]:
     words = set(re.findall(r"\w+", question.lower()))
     score = [len(words & set(re.findall(r"\w+", r["line"].lower()))) for r in log]
-    return score.index(max(score)) if max(score) else None
+    return [n for n in sorted(range(len(log)), key=lambda n: -score[n])[:SHOWN] if score[n]]
 
 
-def fts(log: Log, question: str) -> int | None:
+def fts(log: Log, question: str) -> list[int]:
     db = sqlite3.connect(":memory:")
     db.execute("CREATE VIRTUAL TABLE t USING fts5(text)")
     db.executemany("INSERT INTO t(rowid, text) VALUES (?, ?)", [(n, r["text"]) for n, r in enumerate(log)])
     query = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", question))
-    row = db.execute("SELECT rowid FROM t WHERE t MATCH ? ORDER BY bm25(t) LIMIT 1", (query,)).fetchone()
-    return row[0] if row else None
+    rows = db.execute("SELECT rowid FROM t WHERE t MATCH ? ORDER BY bm25(t) LIMIT ?", (query, SHOWN))
+    return [row[0] for row in rows]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--wrong", default="", help="print what is not right, of one set or of all")
-    parser.add_argument("--logs", type=Path, help="folder with rtx.tsv, a log that the questions about it need")
+    parser.add_argument(
+        "--logs", type=Path, help="folder with rtx.tsv; without it the questions about rtx are left out"
+    )
     options = parser.parse_args()
     if options.logs:
         FILES["rtx"] = options.logs / "rtx.tsv"
@@ -175,31 +223,43 @@ def main() -> None:
     for name, file in FILES.items():
         import_log(memory, file.read_bytes(), file.name, "code:bench", name, None, None)
     counts: Counter[tuple[str, str, str]] = Counter()
+    lost, told, left = [], [], 0
     for line in (DATA / "questions.jsonl").read_text("utf-8").splitlines():
         q = json.loads(line)
         if q["log"] not in logs:
+            left += 1
             continue
         log, text = logs[q["log"]], q["question"]
         want = expected(log, q["log"], q["gold"], q.get("as_of"))
         got = ask(memory.db, q["log"], text, q.get("as_of"))
         half = q["set"] if "set" in q else "held out" if held_out(text) else "development"
-        found = outcome(want, got.value, got.kind not in ("unknown", "passages"))
-        found = "hedged" if found == "wrong" and got.confidence != "exact" else found
-        counts[half, "memex ask", found] += 1
         known = log[: q.get("as_of")]
-        counts[half, "grep", by_line(known, text, want, grep(known, text))] += 1
-        counts[half, "FTS5", by_line(known, text, want, fts(known, text))] += 1
-        if options.wrong in (half, "all") and found != "right":
-            print(f"{found}: [{q['log']}] {text}\n   expected {want}\n   {got.kind}: {got.value} {got.text[:150]}")
-    columns = ("questions", "answered by", "right", "wrong, stated as true", "wrong, read from words", "silent")
-    print(f"| {' | '.join(columns)} |")
-    print("|---|---|---:|---:|---:|---:|")
+        found = {
+            "memex ask": outcome(want, got.value, got.confidence not in ("none", "passages")),
+            "grep": by_lines(known, want, grep(known, text)),
+            "FTS5": by_lines(known, want, fts(known, text)),
+        }
+        for who, how in found.items():
+            counts[half, who, how] += 1
+        told.append({**q, "set": half, "expected": want, "value": got.value, "confidence": got.confidence, **found})
+        if found["memex ask"] != "right":
+            lost.append(f"| {half} | {found['memex ask']} | {q['log']} | {text} |")
+            if options.wrong in (half, "all"):
+                print(f"{lost[-1]}\n   expected {want}\n   {got.kind}: {got.value} {got.text[:150]}")
+    table = ["| questions | answered by | right | wrong, stated as true | silent |", "|---|---|---:|---:|---:|"]
     for half in dict.fromkeys(half for half, _, _ in counts):
         for who in ("memex ask", "grep", "FTS5"):
-            n = {key: counts[half, who, key] for key in ("right", "wrong", "hedged", "silent")}
+            n = {key: counts[half, who, key] for key in ("right", "wrong", "silent")}
             total = sum(n.values())
             cells = " | ".join(f"{value} ({value / total:.1%})" for value in n.values())
-            print(f"| {half}, {total} | {who} | {cells} |")
+            table.append(f"| {half}, {total} | {who} | {cells} |")
+    first = [f"| {half} | {' | '.join(cells)} |" for half, cells in FIRST.items()]
+    report = REPORT.format(left=left, table="\n".join(table), first="\n".join(first), lost="\n".join(lost))
+    (OUT / "results" / "research_memory.md").write_text(report, "utf-8")
+    (OUT / "out").mkdir(exist_ok=True)
+    lines = "".join(json.dumps(one) + "\n" for one in told)
+    (OUT / "out" / "research_memory.jsonl").write_text(lines, "utf-8")
+    print("\n".join(table))
 
 
 KINDS_TIMED = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from memexlab.commands.searching import ingest
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, Verdict
 from memexlab.memory import Memory
@@ -119,12 +120,94 @@ def test_as_of_knows_no_later_run_and_no_later_verdict(switches: Planted) -> Non
 @pytest.mark.parametrize(
     "question",
     ["was label smoothing tried", "best accuracy", "who is the president of France", "best val_bpb with depth = purple",
-     "best val_bpb on Tuesdays", "was dropout tried", "what was the dropout in run 4", "why is muon good"],
+     "best val_bpb on Tuesdays", "was dropout tried", "what was the dropout in run 4", "what happened in run 400",
+     "which softcap worked best on a TPU"],
 )  # fmt: skip
 def test_what_is_not_here_is_not_answered(mar8: Memory, question: str) -> None:
     answer = ask(mar8.db, "mar8", question)
     assert (answer.kind, answer.value, answer.confidence) == ("unknown", None, "none")
     assert answer.text.startswith("not in this memory")
+
+
+def test_what_is_not_understood_is_answered_by_quotes_of_descriptions(mar8: Memory) -> None:
+    answer = ask(mar8.db, "mar8", "why is cosine worse than a linear warmdown")
+    assert (answer.kind, answer.value, answer.confidence) == ("passages", None, "passages")
+    assert 'run 79: "cosine warmdown schedule (linear better)"' in answer.text
+    assert mar8.db.execute("SELECT number FROM runs WHERE id = ?", (answer.refs[0],)).fetchone() == (79,)
+    assert query(mar8.index.path, answer.sql).rows[0][0] == 79
+
+
+def test_what_is_not_understood_is_answered_by_quotes_of_documents(switches: Planted, tmp_path: Path) -> None:
+    first = switches.memory.db.execute("SELECT max(at) FROM entries").fetchone()[0]
+    file = tmp_path / "documents.jsonl"
+    told = {"id": "orchard", "title": "Orchards", "text": "Ladders in an orchard are made of ash, for it bends."}
+    file.write_text(json.dumps(told) + "\n", "utf-8")
+    ingest(switches.memory, "human:test", file)
+    answer = switches.ask("why are orchard ladders made of ash?")
+    assert (answer.kind, answer.value, answer.confidence) == ("passages", None, "passages")
+    assert 'orchard: "Ladders in an orchard are made of ash, for it bends."' in answer.text
+    [entry] = switches.memory.db.execute("SELECT e.id FROM documents d JOIN entries e ON e.seq = d.entry").fetchone()
+    assert answer.refs == (entry,)
+    assert switches.ask("why are orchard ladders made of ash?", first).kind == "unknown"
+
+
+def test_words_that_narrow_are_not_looked_for_in_descriptions(mar8: Memory) -> None:
+    for question in (
+        "best val_bpb without the softcap",
+        "which runs were not softcap runs",
+        "second best val_bpb",
+        "how many knobs were tried",
+    ):
+        assert ask(mar8.db, "mar8", question).value is None
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("which run first got val_bpb under 0.975", {"run": 11, "value": 0.974729}),
+        ("average val_bpb of runs 1 to 3", None),
+        ("average val_bpb before run 4", (0.9979 + 0.986041 + 0.981773) / 3),
+        ("by how much did run 9 beat the champion", 0.978784 - 0.975524),
+        ("how many runs got val_bpb below 0.9705", 11),
+        ("what embedding LR did we end up with", 0.9),
+        ("best val_bpb before gradient clipping was introduced", {"run": 22, "value": 0.972849}),
+        ("what was memory_gb in run 43", {"run": 43, "value": 72.6}),
+        ("what is the difference in val_bpb between run 3 and run 9", None),
+    ],
+)
+def test_numbers_are_those_of_the_log(mar8: Memory, question: str, value: Any) -> None:
+    answer = ask(mar8.db, "mar8", question)
+    assert answer.value == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+EVERY_KIND = (
+    "best loss", "worst loss", "which run first got loss under 4.5", "average loss", "by how much did run 3 win",
+    "which depth changes helped", "which depth changes hurt", "was depth 6 tried",
+    "what do runs 1 and 3 have in common",
+    "how do runs 2 and 3 differ", "which depth worked best", "what changed since run 1", "how many runs were kept",
+    "what is unresolved", "who is champion", "what was the depth in run 3", "what happened in run 3",
+    "best loss since we switched to muon", "how many runs were discarded with fewer than 10 layers",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("by_date", [False, True])
+@pytest.mark.parametrize("question", EVERY_KIND)
+def test_as_of_answers_as_a_memory_would_that_ends_there(tmp_path: Path, question: str, by_date: bool) -> None:
+    long, short = Planted(tmp_path / "long"), Planted(tmp_path / "short")
+    settings = [("adamw", 12), ("adamw", 10), ("muon", 8), ("muon", 6), ("sgd", 6), ("muon", 4), ("muon", 5)]
+    for number, (optimizer, depth) in enumerate(settings, 1):
+        for made in (long, short) if number <= 4 else (long,):
+            made.run(6.0 - number, "keep" if number != 4 else "discard", optimizer=optimizer, depth=depth)
+    for number, decision in ((2, "discard"), (3, "retract"), (4, "confirmed")):
+        verdict = Verdict(decision, "judged later", {})
+        long.memory.land([Draft(f"run:c/{number}", verdict, (Ref("tests", long.runs[number - 1].id),))], "code:test")
+    then = long.ask(question, long.runs[4].at if by_date else 4)
+    if then.kind == "unknown":  # run 3 reigned then, and was retracted later
+        assert question in ("who is champion", "by how much did run 3 win")
+        assert "memex registry" in then.text
+        return
+    assert (then.kind, then.value) == (short.ask(question).kind, short.ask(question).value)
+    assert then.as_of == 4
 
 
 def test_an_unknown_name_is_told_the_nearest(mar8: Memory) -> None:

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+
+from .names import SHIPPED
 
 
 class NotHere(Exception):
     """What a question speaks of is not in this memory; the message names what is nearest to it."""
+
+
+class Impossible(NotHere):
+    """A question that was understood, about a run or a setting that never was: no passage can answer it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ _EVENT = (
     r" ?(?:with|using|that used|that had|under|where|to|of|we (?:used|tried|changed|touched))? ?(?:the )?(?P<a>.+)"
     r"|we (?:first |ever )?(?:touched|tried|used|changed|introduced) (?:the )?(?P<b>.+)"
     r"|(?:we |the |it )?(?:switch(?:ed)?|moved?|changed|went)(?: over)?(?P<back> back)? to (?:the )?(?P<c>.+)"
+    r"|(?P<d>.+)"
 )
 _END = (
     r"(?= (?:and before|and after|with|where|whose|when|while|under|that|which|were|was|did|had|have)\b|[,?;.]? *$|, )"
@@ -67,7 +74,7 @@ _SIDE = re.compile(
 )
 _COUNTED = re.compile(
     r"\b(?:in|of|over|within|among|during)? ?(?:the )?(?P<end>last|first|latest|past) (?P<n>\d{1,9})"
-    r" (?:runs|experiments|trials)\b"
+    r"(?: (?:runs|experiments|trials)\b|(?= *$))"
 )
 _NAMED_RUN = r"(?:the )?(?:(?:runs?|experiments?|trials?|iterations?) ?(?:number |no\.? |#)?|#)(\d{1,9})\b"
 _AT = re.compile(
@@ -116,7 +123,7 @@ class Anchors:
 
     def _number(self, number: int) -> int:
         if not 1 <= number <= self.last:
-            raise NotHere(f"there is no run {number} (runs 1 to {self.last} are known)")
+            raise Impossible(f"there is no run {number} (runs 1 to {self.last} are known)")
         return number
 
     def _point(self, text: str, after: int = 0) -> int | str:
@@ -130,7 +137,10 @@ class Anchors:
             reigns = f"champions WHERE campaign = {quoted(self.campaign)} AND since <= {self.last}"
             return self._first(f"SELECT max(since) FROM {reigns}", text)
         if (found := re.fullmatch(_EVENT, text)) is not None:
-            terms = self.read(found["a"] or found["b"] or found["c"])
+            terms = self.read(found["a"] or found["b"] or found["c"] or found["d"])
+            if terms.words and not terms.conditions and not terms.knobs and (found["d"] or found["which"] == "first"):
+                said = f"r.campaign = {quoted(self.campaign)} AND r.number <= {self.last} AND {in_words(terms.words)}"
+                return self._first(f"SELECT min(r.number) FROM runs r WHERE {said}", text)
             if not terms.words and len(terms.conditions) + len(terms.knobs) == 1:
                 return self._event(terms, found, text, after)
         raise NotHere(f"no such moment: {text[:80]}")
@@ -146,43 +156,43 @@ class Anchors:
             )  # fmt: skip
         condition = terms.conditions[0]
         held, other = self._held(condition, "="), self._held(condition, "<>")
+        first = self._earliest(condition, held, after) if best == "min" and condition.sign == "=" else after + 1
+        since = runs.replace(f"BETWEEN {after + 1} ", f"BETWEEN {first} ")
         if found["c"]:  # a switch: the run before had another value; back: the value had held before that
             was = f"SELECT 1 FROM runs p WHERE p.campaign = r.campaign AND p.number = r.number - 1 AND {other}"
             ever = runs.replace(f"BETWEEN {after + 1} ", "BETWEEN 1 ")
             back = f" AND r.number > (SELECT r.number FROM {ever} AND {held} ORDER BY r.number LIMIT 1)"
             before = f" AND EXISTS ({was.replace('r.run', 'p.run')}){back if found['back'] else ''}"
-            return self._first(f"SELECT r.number FROM {runs} AND {held}{before} ORDER BY r.number LIMIT 1", text)
-        if best == "min" and condition.sign == "=" and (near := self._earliest(condition, after)) is not None:
-            bound, number = near  # whoever holds it landed with `bound` or later: few have a smaller number then
-            early = runs.replace(f"AND {self.last}", f"AND {number}")
-            return self._first(f"SELECT min(r.number) FROM {early} AND r.run >= {bound} AND {held}", text)
+            return self._first(f"SELECT r.number FROM {since} AND {held}{before} ORDER BY r.number LIMIT 1", text)
         order = "DESC" if best == "max" else "ASC"
-        return self._first(f"SELECT r.number FROM {runs} AND {held} ORDER BY r.number {order} LIMIT 1", text)
+        return self._first(f"SELECT r.number FROM {since} AND {held} ORDER BY r.number {order} LIMIT 1", text)
 
     def _held(self, condition: Condition, sign: str) -> str:
         opposite = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "<>": "=", "=": "<>"}
         sign = condition.sign if sign == "=" else opposite[condition.sign]
-        knob, test = quoted(condition.knob), compared("s", sign, condition.value)
-        changed = compared("c", sign, condition.value)
-        if self._recorded(condition.knob):
-            return f"EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
-        return (
-            f"(EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
-            f" OR EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob = {knob} AND {changed}))"
-        )
+        table = "settings" if self._recorded(condition.knob) else "changes"
+        test = f"{table[0]}.knob = {quoted(condition.knob)} AND {compared(table[0], sign, condition.value)}"
+        return f"EXISTS (SELECT 1 FROM {table} {table[0]} WHERE {table[0]}.run = r.run AND {test})"
 
     def _recorded(self, knob: str) -> bool:
         sql = "SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ? LIMIT 1"
         return self.db.execute(sql, (knob, self.campaign)).fetchone() is not None
 
-    def _earliest(self, condition: Condition, after: int) -> tuple[int, int] | None:
-        """Position and number of the run that landed first with this setting; None where none is recorded."""
+    def _earliest(self, condition: Condition, held: str, after: int) -> int:
+        """The first run with a recorded setting, from where an event is looked for: nothing before it can be one.
+
+        Whoever holds it landed with the run that landed first, or later; few of those have a smaller number.
+        """
+        campaign = f"r.campaign = {quoted(self.campaign)} AND r.number BETWEEN {after + 1}"
         row = self.db.execute(
             f"SELECT s.run, r.number FROM settings s CROSS JOIN runs r USING (run) WHERE s.knob ="
-            f" {quoted(condition.knob)} AND {compared('s', '=', condition.value)} AND r.campaign ="
-            f" {quoted(self.campaign)} AND r.number BETWEEN {after + 1} AND {self.last} ORDER BY s.run LIMIT 1"
+            f" {quoted(condition.knob)} AND {compared('s', '=', condition.value)} AND {campaign} AND {self.last}"
+            " ORDER BY s.run LIMIT 1"
         ).fetchone()
-        return (row[0], row[1]) if row else None
+        if row is None or not self._recorded(condition.knob):
+            return after + 1
+        early = f"SELECT min(r.number) FROM runs r WHERE {campaign} AND {row[1]} AND r.run >= {row[0]} AND {held}"
+        return int(self.db.execute(early).fetchone()[0])
 
     def _first(self, sql: str, text: str) -> int:
         [number] = self.db.execute(sql).fetchone() or (None,)
@@ -221,3 +231,14 @@ def quoted(text: str) -> str:
 
 def without(text: str, found: re.Match[str]) -> str:
     return f"{text[: found.start()]} {text[found.end() :]}"
+
+
+def in_words(words: Iterable[str]) -> str:
+    """SQL: the description has each of these words, or a short form of it."""
+    tests = []
+    for word in list(words)[:12]:
+        forms = {word} | {p[0] for p, name in SHIPPED.phrases.items() if name == word and len(p) == 1 and len(p[0]) > 3}
+        forms |= {word[:-3]} if word.endswith("ing") and len(word) > 6 else set()
+        shown = (re.sub(r"[%_|]", lambda sign: f"|{sign[0]}", form) for form in sorted(forms))
+        tests.append("(" + " OR ".join(f"r.description LIKE {quoted(f'%{form}%')} ESCAPE '|'" for form in shown) + ")")
+    return " AND ".join(tests) or "1"

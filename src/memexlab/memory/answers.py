@@ -9,13 +9,16 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..ledger import FAILED, UsageError
-from .anchors import ANYTIME, Condition, NotHere, compared, quoted
+from .anchors import ANYTIME, Condition, Impossible, NotHere, compared, in_words, quoted
+from .effects import CampaignEffects
 from .names import SHIPPED, Aliases
-from .questions import MOST_CHARS, SMALL, Question, in_words, read_question
+from .questions import MOST_CHARS, NO_CONTENT, SMALL, Question, read_question
 from .registry import registry
 from .retrieval import STOPPED, Searcher
 from .runs import STATUS_OF_DECISION
@@ -24,10 +27,6 @@ _FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
 _SHOWN = 12
 _MOST_REFS = 200
 _PASSAGE_RUNS = 10_000
-_NO_CONTENT = {
-    "best", "worst", "run", "runs", "tried", "try", "ever", "used", "use", "happened", "happen", "changed", "change",
-    "experiment", "experiments", "good",
-}  # fmt: skip
 _OWN = "r.role IN ('candidate', 'baseline')"
 Row = tuple[Any, ...]
 
@@ -73,18 +72,23 @@ def ask(
     try:
         asked = read_question(db, campaign, question, scene.last, aliases)
         return _KINDS[asked.kind](scene, question, asked)
+    except Impossible as why:
+        return _unknown(scene, question, why)
     except NotHere as why:
         return _passages(scene, question, why)
+
+
+def _unknown(scene: Scene, question: str, why: NotHere) -> Answer:
+    return Answer(question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
 
 
 def _passages(scene: Scene, question: str, why: NotHere) -> Answer:
     """The descriptions and documents that hold most words of a question that was not understood, quoted as such."""
     plain = re.findall(r"[^\W_]{3,}", question[:MOST_CHARS].lower())
-    words = [w for w in dict.fromkeys(plain) if w not in SMALL | STOPPED | _NO_CONTENT and w not in scene.metric][:8]
-    unknown = Answer(question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
+    words = [w for w in dict.fromkeys(plain) if w not in SMALL | STOPPED | NO_CONTENT and w not in scene.metric][:8]
     if not words:
-        return unknown
-    hits = " + ".join(f"(instr(lower(r.description), {quoted(word)}) > 0)" for word in words)
+        return _unknown(scene, question, why)
+    hits = " + ".join(f"(r.description LIKE {quoted(f'%{word}%')})" for word in words)
     newest = f"r.campaign = {quoted(scene.campaign)} AND r.number BETWEEN {scene.last - _PASSAGE_RUNS} AND {scene.last}"
     sql = (
         f"SELECT r.number, r.id, r.description, {hits} AS hits FROM runs r WHERE {newest} AND hits >="
@@ -102,7 +106,7 @@ def _passages(scene: Scene, question: str, why: NotHere) -> Answer:
                 quotes.append(f'{hit.source}: "{" ".join(hit.passage.split())[:160]}"')
                 refs.append(ref)
     if not quotes:
-        return unknown
+        return _unknown(scene, question, why)
     head = f"no answer ({why}); what reads most like the question, by its words alone:"
     return Answer(question, "passages", None, "\n".join([head, *quotes]), sql, tuple(refs), scene.last, "passages")
 
@@ -112,21 +116,15 @@ def _scene(db: sqlite3.Connection, campaign: str, as_of: str | int | None) -> Sc
     if terms is None:
         raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
     [last] = db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (campaign,)).fetchone()
-    last, cut = last or 0, None
-    if as_of is not None:
-        text = str(as_of).strip()
-        if text.isdecimal() and len(text) < 10:
-            last = min(last, int(text))
-            [cut] = db.execute(
-                "SELECT e.at FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ? AND r.number > ?"
-                " ORDER BY r.number LIMIT 1", (campaign, last),
-            ).fetchone() or (None,)  # fmt: skip
-        else:
-            cut = text
-            [found] = db.execute(
-                "SELECT max(number) FROM runs WHERE campaign = ? AND at < ?", (campaign, cut)
-            ).fetchone()
-            last = found or 0
+    last, cut, text = last or 0, None, str(as_of or "").strip()
+    if text.isdecimal() and len(text) < 10:
+        last = min(last, int(text))
+        later = "SELECT at FROM runs WHERE campaign = ? AND number > ? ORDER BY number LIMIT 1"
+        [cut] = db.execute(later, (campaign, last)).fetchone() or (None,)
+    elif as_of is not None:
+        cut = text
+        [found] = db.execute("SELECT max(number) FROM runs WHERE campaign = ? AND at < ?", (campaign, cut)).fetchone()
+        last = found or 0
     return Scene(db, campaign, terms[0], terms[1] != "higher", last, cut)
 
 
@@ -144,17 +142,25 @@ def _status(scene: Scene) -> str:
     )
 
 
-def _held(scene: Scene, condition: Condition) -> str:
-    """The run was measured under this setting, as recorded or as typed changes of champions up to it say; SQL."""
-    knob = quoted(condition.knob)
+def _held(scene: Scene, condition: Condition, walk: bool) -> str:
+    """The run was measured under this setting, as recorded or as typed changes of champions up to it say; SQL.
+
+    `walk` is for runs that are looked at one by one until one fits; else all runs with the setting are found first.
+    """
+    knob, sign, value = quoted(condition.knob), condition.sign, condition.value
+    if condition.knob.startswith("metric "):
+        name = condition.knob.removeprefix("metric ")
+        if name == scene.metric:
+            return f"r.value {sign} {value!r} AND {_status(scene)} NOT IN ({_FAILED})"
+        return f"r.run IN (SELECT m.run FROM metrics m WHERE m.name = {quoted(name)} AND m.value {sign} {value!r})"
     if _has_settings(scene, condition.knob):
-        test = compared("s", condition.sign, condition.value)
-        return f"EXISTS (SELECT 1 FROM settings s WHERE s.run = r.run AND s.knob = {knob} AND {test})"
+        rows = f"FROM settings s WHERE s.knob = {knob} AND {compared('s', sign, value)}"
+        return f"EXISTS (SELECT 1 {rows} AND s.run = r.run)" if walk else f"r.run IN (SELECT s.run {rows})"
     then = _replayed(scene, condition.knob)
-    if isinstance(condition.value, float):
-        return f"abs(CAST({then} AS REAL) - {condition.value!r}) <= 1e-9" if condition.sign == "=" else (
-            f"CAST({then} AS REAL) {condition.sign} {condition.value!r}")  # fmt: skip
-    return f"{then} {condition.sign} {quoted(condition.value)} COLLATE NOCASE"
+    if isinstance(value, str):
+        return f"{then} {sign} {quoted(value)} COLLATE NOCASE"
+    near = f"abs(CAST({then} AS REAL) - {value!r}) <= 1e-9" if sign == "=" else f"CAST({then} AS REAL) {sign} {value!r}"
+    return f"({near}{_written(condition)})"
 
 
 def _replayed(scene: Scene, knob: str) -> str:
@@ -173,14 +179,17 @@ def _replayed(scene: Scene, knob: str) -> str:
 def _where(scene: Scene, q: Question, *, changed: bool = True, combined: bool = False) -> str:
     """What the question says of a run `r`; SQL."""
     first, last = q.window.first or 1, scene.last if q.window.last is None else min(scene.last, q.window.last)
-    # Without anchors a best is found by a walk in the order of values: the plus keeps the planner off the numbers.
-    free = "+" if q.window == ANYTIME and q.kind in ("best", "worst") else ""
+    # Without anchors a best is found by a walk in the order of values, runs with a setting by that setting: the plus
+    # keeps the planner off the numbers.
+    walk = q.kind in ("best", "worst", "first", "setting", "helped", "changed")
+    free = "+" if q.window == ANYTIME and (walk or q.knobs or q.conditions) else ""
     parts = [f"r.campaign = {quoted(scene.campaign)}", f"{free}r.number BETWEEN {first} AND {last}", _OWN]
     parts += [f"r.at < {quoted(q.window.before)}"] if q.window.before else []
     parts += [f"r.at >= {quoted(q.window.since)}"] if q.window.since else []
-    parts += [_held(scene, condition) for condition in q.conditions]
+    parts += [_held(scene, condition, walk) for condition in q.conditions]
     for family in q.knobs if changed else ():
-        moved = f"EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob IN ({_list(family)}))"
+        rows = f"FROM changes c WHERE c.knob IN ({_list(family)})"
+        moved = f"EXISTS (SELECT 1 {rows} AND c.run = r.run)" if walk else f"r.run IN (SELECT c.run {rows})"
         stem = family[0].partition("_")[0]
         if combined and q.kind == "tried" and any(map(str.isdigit, stem)):
             # Combinations are written short: "best (x0+lr+rope)".
@@ -220,8 +229,9 @@ def _made(scene: Scene, text: str, q: Question, value: Any, told: str, sql: str,
     """What rests on changes that were read from descriptions may lack runs, and says so."""
     newest = "(SELECT run FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 1)"
     recorded = scene.db.execute(f"SELECT EXISTS(SELECT 1 FROM settings WHERE run = {newest})", (scene.campaign,))
-    read = q.kind in ("tried", "helped", "hurt", "count") and (q.knobs or q.conditions) and not recorded.fetchone()[0]
-    sure = "words" if q.words or read else "exact"
+    settings = [c for c in q.conditions if not c.knob.startswith("metric ")]
+    read = q.kind not in ("setting", "value") and (q.knobs or settings) and not recorded.fetchone()[0]
+    sure = "words" if q.words or read or any("LIKE" in why for why in q.window.why) else "exact"
     return Answer(text, q.kind, value, told, sql, tuple(dict.fromkeys(refs))[:_MOST_REFS], scene.last, sure)
 
 
@@ -232,129 +242,118 @@ def _line(row: Row) -> str:
 
 def _extreme(scene: Scene, text: str, q: Question) -> Answer:
     metric, lower = q.metric or scene.metric, scene.lower if q.lowest is None else q.lowest
-    if metric != scene.metric and q.lowest is None:
+    if metric != scene.metric and q.lowest is None and q.kind not in ("mean", "first"):
         raise NotHere(f"whether a lower {metric} is better; ask for the lowest or the highest")
     ascending = lower != (q.kind == "worst" and q.lowest is None)
     value, joined = "r.value", ""
     if metric != scene.metric:
         value, joined = "m.value", f" JOIN metrics m ON m.run = r.run AND m.name = {quoted(metric)}"
-    sql, rows = _rows(
-        scene, q,
-        f"SELECT r.number, r.id, {_status(scene)} AS status, {value} AS value, r.description FROM runs r{joined} WHERE"
-        f" {_where(scene, q)} AND {value} IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED})"
-        f" ORDER BY {value} {'ASC' if ascending else 'DESC'}, r.number LIMIT 1",
-    )  # fmt: skip
+    fits = f"{_where(scene, q)} AND {value} IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED})"
+    if q.kind == "mean":
+        own = f"SELECT r.number, r.id, avg({value}) OVER () FROM runs r{joined} WHERE {fits}"
+        sql, rows = _rows(scene, q, f"{own} ORDER BY r.number")
+        if not rows:
+            raise NotHere("no run was measured that fits")
+        told = f"{metric} {rows[0][2]:.6g} in the mean of {len(rows)} runs"
+        return _made(scene, text, q, rows[0][2], told, sql, [row[1] for row in rows])
+    order = "r.number" if q.kind == "first" else f"{value} {'ASC' if ascending else 'DESC'}, r.number"
+    # Found first by what the index holds, then shown: the runs before an anchor are read without their rows.
+    found = f"SELECT r.run FROM runs r{joined} WHERE {fits} ORDER BY {order} LIMIT 1"
+    shown = f"SELECT r.number, r.id, {_status(scene)} AS status, {value} AS value, r.description FROM runs r{joined}"
+    sql, rows = _rows(scene, q, f"{shown} WHERE r.run = ({found})")
     if not rows:
         raise NotHere("no run was measured that fits")
     [row] = rows
-    return _made(
-        scene, text, q, {"run": row[0], "value": row[3]}, f"{metric} {row[3]:.6g}, {_line(row)}", sql, [row[1]]
-    )
+    told = f"{metric} {row[3]:.6g}, {_line(row)}"
+    return _made(scene, text, q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
 
 
 def _runs(scene: Scene, text: str, q: Question) -> Answer:
-    """tried, helped, hurt and changed: runs that fit, in order."""
+    """tried, helped, hurt, changed and count: runs that fit, in order."""
     kept = {"helped": "= 'keep'", "changed": "= 'keep'", "hurt": "= 'discard'"}.get(q.kind)
-    judged = f" AND {_status(scene)} {kept} AND EXISTS (SELECT 1 FROM changes d WHERE d.run = r.run)" if kept else ""
-    conditions = q.conditions
-    if (
-        q.kind == "tried"
-    ):  # "was K = V tried" asks for runs that went there; where settings are recorded, for all with it
-        conditions = tuple(c for c in conditions if _has_settings(scene, c.knob))
-        for c in q.conditions:
-            if c not in conditions:
-                test = compared("c", c.sign, c.value)
-                moved = f"c.knob = {quoted(c.knob)} AND {test}"
-                judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){_written(c)})"
-    asked = Question(q.kind, q.window, conditions, q.knobs, q.words, q.status)
-    sql, rows = _rows(
-        scene, q,
-        f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description FROM runs r"
-        f" WHERE {_where(scene, asked, combined=len(q.knobs) + len(q.conditions) > 1)}{judged} ORDER BY r.number",
-    )  # fmt: skip
+    judged = f" AND {_status(scene)} {kept}" if kept else ""
+    judged += " AND EXISTS (SELECT 1 FROM changes d WHERE d.run = r.run)" if kept and not q.knobs else ""
+    asked = q
+    if q.kind == "tried":  # asks for runs that went there; where settings are recorded, for all with it
+        went = [c for c in q.conditions if not c.knob.startswith("metric ") and not _has_settings(scene, c.knob)]
+        asked = replace(q, conditions=tuple(c for c in q.conditions if c not in went))
+        for c in went:
+            moved = f"c.knob = {quoted(c.knob)} AND {compared('c', c.sign, c.value)}"
+            judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){_written(c)})"
+    fits = _where(scene, asked, combined=len(q.knobs) + len(q.conditions) > 1) + judged
+    own = f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description FROM runs r"
+    sql, rows = _rows(scene, q, f"{own} WHERE {fits} ORDER BY +r.number")
     if not rows and q.kind == "tried" and not (q.status and (q.knobs or q.conditions)):
         raise NotHere("no run that fits")
     told = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
-    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, 'tried it')}"
-    lines = [_line(row) for row in rows[:_SHOWN]] + (
-        [f"... and {len(rows) - _SHOWN} more"] if len(rows) > _SHOWN else []
-    )
-    return _made(scene, text, q, [row[0] for row in rows], "\n".join([head, *lines]), sql, [row[1] for row in rows])
+    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, 'fit' if q.kind == 'count' else 'tried it')}"
+    lines = [head, *map(_line, rows[:_SHOWN]), *([f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN))]
+    value = len(rows) if q.kind == "count" else [row[0] for row in rows]
+    return _made(scene, text, q, value, "\n".join(lines), sql, [row[1] for row in rows])
 
 
 def _has_settings(scene: Scene, knob: str) -> bool:
-    return bool(scene.db.execute(
-        "SELECT EXISTS(SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ?)",
-        (knob, scene.campaign),
-    ).fetchone()[0])  # fmt: skip
-
-
-def _count(scene: Scene, text: str, q: Question) -> Answer:
-    sql, rows = _rows(scene, q, f"SELECT r.number, r.id FROM runs r WHERE {_where(scene, q)} ORDER BY r.number")
-    numbers = ", ".join(str(row[0]) for row in rows[:_SHOWN]) + (", ..." if len(rows) > _SHOWN else "")
-    told = f"{len(rows)} run{'s' * (len(rows) != 1)}{f': {numbers}' if rows else ''}"
-    return _made(scene, text, q, len(rows), told, sql, [row[1] for row in rows])
+    sql = "SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ? LIMIT 1"
+    return scene.db.execute(sql, (knob, scene.campaign)).fetchone() is not None
 
 
 def _champion(scene: Scene, text: str, q: Question) -> Answer:
+    """champion and gain: who reigned, or by how much a run beat the champion before it."""
     at = min(n for n in (scene.last, q.at, q.window.last) if n is not None)
-    sql, rows = _rows(
-        scene, q,
-        f"SELECT r.number, r.id, {_status(scene)} AS status, k.value, r.description FROM champions k JOIN runs r"
-        f" USING (run) WHERE k.campaign = {quoted(scene.campaign)} AND k.since <= {at} ORDER BY k.since DESC LIMIT 1",
-    )  # fmt: skip
-    if not rows:
-        raise NotHere("no champion then")
+    exact = f"= {q.at}" if q.kind == "gain" else f"<= {at}"
+    own = f"SELECT r.number, r.id, {_status(scene)} AS status, k.value, r.description, k.gain FROM champions k"
+    reign = f"k.campaign = {quoted(scene.campaign)} AND k.since {exact} ORDER BY k.since DESC LIMIT 1"
+    sql, rows = _rows(scene, q, f"{own} JOIN runs r USING (run) WHERE {reign}")
     if scene.cut is not None:
-        then = registry(scene.db, scene.campaign, at).champion
-        if then is None or then.number != rows[0][0]:
+        then = registry(scene.db, scene.campaign, at).reigns
+        if [r.since for r in then if r.since == q.at or q.kind != "gain"][-1:] != [row[0] for row in rows]:
             raise NotHere(f"a later verdict changed who reigned; memex registry --as-of {at} shows what was known then")
-    return _made(scene, text, q, rows[0][0], _line(rows[0]), sql, [rows[0][1]])
+    if not rows or (q.kind == "gain" and rows[0][5] is None):
+        raise NotHere("no champion then" if q.kind == "champion" else f"run {q.at} beat no champion")
+    value, told = (rows[0][5], f"by {rows[0][5]:.6g}, ") if q.kind == "gain" else (rows[0][0], "")
+    return _made(scene, text, q, value, told + _line(rows[0]), sql, [rows[0][1]])
+
+
+def _one_knob(q: Question) -> str:
+    """The knob of that very name, where it is also what other names end in; NotHere where there are several."""
+    names = q.knobs[0] if len(q.knobs) == 1 else tuple(name for family in q.knobs for name in family)
+    if len(q.knobs) != 1 or not all(name.endswith(f"_{names[0]}") for name in names[1:]):
+        raise NotHere(f"one knob is needed, not {', '.join(names)[:200]}")
+    return names[0]
 
 
 def _setting(scene: Scene, text: str, q: Question) -> Answer:
     """The best setting of a knob: that of the best run where settings are recorded, else the last that was kept."""
-    [family] = q.knobs[:1]
-    if len(q.knobs) != 1 or len(family) != 1:
-        raise NotHere(f"one knob is needed, not {', '.join(name for names in q.knobs for name in names)[:200]}")
-    if _has_settings(scene, family[0]):
-        then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(family[0])})"
+    knob = _one_knob(q)
+    if _has_settings(scene, knob):
+        then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(knob)})"
         order = f"r.value {'ASC' if scene.lower else 'DESC'}, r.number"
         fits = f"r.value IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED}) AND {then} IS NOT NULL"
     else:
-        then, order = _replayed(scene, family[0]), "r.number DESC"
+        then, order = _replayed(scene, knob), "r.number DESC"
         fits = "EXISTS (SELECT 1 FROM champions k WHERE k.run = r.run)"
     asked = _where(scene, q, changed=False)
     own = f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description"
     sql, rows = _rows(
-        scene, q,
-        f"{own}, {then} AS setting FROM runs r WHERE {asked} AND {fits} ORDER BY {order} LIMIT 1",
-    )  # fmt: skip
+        scene, q, f"{own}, {then} AS setting FROM runs r WHERE {asked} AND {fits} ORDER BY {order} LIMIT 1"
+    )
     if rows and rows[0][5] is None:  # never changed by a champion: what every try started from
-        sql, rows = _rows(
-            scene, q,
-            f"{own}, c.old FROM runs r JOIN changes c USING (run) WHERE {asked} AND c.knob = {quoted(family[0])}"
-            " AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1",
-        )  # fmt: skip
+        old = f"{own}, c.old FROM runs r JOIN changes c USING (run) WHERE {asked} AND c.knob = {quoted(knob)}"
+        sql, rows = _rows(scene, q, f"{old} AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1")
     if not rows:
-        raise NotHere(f"no value of {family[0]}")
-    return _made(scene, text, q, _typed(rows[0][5]), f"{family[0]} = {rows[0][5]}, {_line(rows[0])}", sql, [rows[0][1]])
+        raise NotHere(f"no value of {knob}")
+    return _made(scene, text, q, _typed(rows[0][5]), f"{knob} = {rows[0][5]}, {_line(rows[0])}", sql, [rows[0][1]])
 
 
 def _value(scene: Scene, text: str, q: Question) -> Answer:
-    [family] = q.knobs
-    if len(family) != 1:
-        raise NotHere(f"one knob is needed, not {', '.join(family)[:200]}")
-    then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(family[0])})"
-    then = then if _has_settings(scene, family[0]) else _replayed(scene, family[0])
-    sql, rows = _rows(
-        scene, q,
-        f"SELECT r.number, r.id, r.status, r.value, r.description, {then} AS setting FROM runs r WHERE r.campaign ="
-        f" {quoted(scene.campaign)} AND r.number = {q.at} ORDER BY r.id LIMIT 1",
-    )  # fmt: skip
-    if not rows or rows[0][5] is None:
-        raise NotHere(f"the value of {family[0]} at run {q.at}")
-    return _made(scene, text, q, _typed(rows[0][5]), f"{family[0]} = {rows[0][5]} at run {q.at}", sql, [rows[0][1]])
+    knob = _one_knob(q)
+    then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(knob)})"
+    then = then if _has_settings(scene, knob) else _replayed(scene, knob)
+    run = f"r.campaign = {quoted(scene.campaign)} AND r.number = {q.at}"
+    sql, rows = _rows(scene, q, f"SELECT r.number, r.id, {then} FROM runs r WHERE {run} ORDER BY r.id LIMIT 1")
+    if not rows or rows[0][2] is None:
+        raise NotHere(f"the value of {knob} at run {q.at}")
+    return _made(scene, text, q, _typed(rows[0][2]), f"{knob} = {rows[0][2]} at run {q.at}", sql, [rows[0][1]])
 
 
 def _typed(value: str) -> Any:
@@ -365,70 +364,80 @@ def _typed(value: str) -> Any:
 
 
 def _run(scene: Scene, text: str, q: Question) -> Answer:
-    sql, rows = _rows(
-        scene, q,
-        f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description, r.reason FROM runs r WHERE"
-        f" r.campaign = {quoted(scene.campaign)} AND r.number = {q.at}",
-    )  # fmt: skip
+    value = "r.value"
+    if q.metric not in ("", scene.metric):
+        value = f"(SELECT m.value FROM metrics m WHERE m.run = r.run AND m.name = {quoted(q.metric)})"
+    own = f"SELECT r.number, r.id, {_status(scene)} AS status, {value}, r.description, r.reason FROM runs r"
+    sql, rows = _rows(scene, q, f"{own} WHERE r.campaign = {quoted(scene.campaign)} AND r.number = {q.at}")
     if not rows or (q.metric and rows[0][3] is None):
         raise NotHere(f"no measurement of run {q.at}")
-    value = {"run": q.at, "value": rows[0][3]} if q.metric else rows[0][2]
-    return _made(scene, text, q, value, _line(rows[0]), sql, [rows[0][1]])
+    known = {"run": q.at, "value": rows[0][3]} if q.metric else rows[0][2]
+    return _made(scene, text, q, known, _line(rows[0]), sql, [rows[0][1]])
 
 
 def _compare(scene: Scene, text: str, q: Question) -> Answer:
     """common and differ: settings of two runs; of logs without settings, the knobs that both of them changed."""
-    one, two = q.runs
     own = f"SELECT run FROM runs WHERE campaign = {quoted(scene.campaign)} AND number"
     sides = [f"({own} = {number} ORDER BY id LIMIT 1)" for number in q.runs]
-    equal = "a.value IS b.value" if q.kind == "common" else "a.value IS NOT b.value"
-    select = "SELECT a.knob, a.value, b.value FROM settings a"
-    both = f"b ON b.run = {sides[1]} AND b.knob = a.knob"
-    sql = f"{select} JOIN settings {both} WHERE a.run = {sides[0]} AND {equal}"
-    if q.kind == "differ":
-        sql = f"{select} LEFT JOIN settings {both} WHERE a.run = {sides[0]} AND {equal}" + (
-            f" UNION SELECT b.knob, NULL, b.value FROM settings b WHERE b.run = {sides[1]} AND NOT EXISTS"
-            f" (SELECT 1 FROM settings a WHERE a.run = {sides[0]} AND a.knob = b.knob)"
+    recorded = f"SELECT EXISTS(SELECT 1 FROM settings WHERE run IN ({', '.join(sides)}))"
+    exact = scene.db.execute(recorded).fetchone()[0]
+    told_by = "SELECT knob, value FROM settings" if exact else "SELECT DISTINCT knob, new FROM changes"
+    one, two = (f"{name}(knob, value) AS ({told_by} WHERE run = {run})" for name, run in zip("ab", sides, strict=True))
+    sql = f"WITH {one}, {two}"
+    if q.kind == "common":
+        sql += f" SELECT a.knob, a.value, b.value FROM a JOIN b USING (knob){' WHERE a.value IS b.value' * exact}"
+    else:
+        sql += (
+            " SELECT a.knob, a.value, b.value FROM a LEFT JOIN b USING (knob) WHERE a.value IS NOT b.value"
+            " UNION SELECT knob, NULL, value FROM b WHERE knob NOT IN (SELECT knob FROM a)"
         )
-    if not scene.db.execute(f"SELECT EXISTS(SELECT 1 FROM settings WHERE run IN ({', '.join(sides)}))").fetchone()[0]:
-        at = "EXISTS (SELECT 1 FROM changes b WHERE b.run = {} AND b.knob = a.knob{})"
-        same = at.format(sides[1], "") if q.kind == "common" else f"NOT {at.format(sides[1], ' AND b.new IS a.new')}"
-        sql = f"SELECT DISTINCT a.knob, a.old, a.new FROM changes a WHERE a.run = {sides[0]} AND {same}"
-        if q.kind == "differ":
-            other = at.format(sides[0], " AND b.new IS a.new")
-            sql += (
-                f" UNION SELECT DISTINCT a.knob, a.old, a.new FROM changes a WHERE a.run = {sides[1]} AND NOT {other}"
-            )
     sql, rows = _rows(scene, q, f"{sql} ORDER BY 1")
     refs = [row[0] for row in scene.db.execute(f"SELECT id FROM runs WHERE run IN ({', '.join(sides)})")]
-    told = (
-        ", ".join(f"{row[0]} ({row[1]}{'' if row[1] == row[2] else f' and {row[2]}'})" for row in rows)
-        or "nothing recorded"
-    )
+    cells = [f"{row[0]} ({row[1]}{'' if row[1] == row[2] else f' and {row[2]}'})" for row in rows]
+    told = f"runs {q.runs[0]} and {q.runs[1]}: {', '.join(cells) or 'nothing recorded'}"
     names = list(dict.fromkeys(row[0] for row in rows))
-    return _made(scene, text, q, names, f"runs {one} and {two}: {told}", sql, refs)
+    return _made(scene, text, q, names, told, sql, refs)
 
 
 def _unresolved(scene: Scene, text: str, q: Question) -> Answer:
-    if scene.cut is not None:
-        raise NotHere("effects are known as of now only; ask without --as-of")
     knobs = f" AND f.knob IN ({_list([n for names in q.knobs for n in names])})" if q.knobs else ""
-    sql, rows = _rows(
-        scene, q,
+    sql = (
         "SELECT f.knob, f.old, f.new, f.gain, f.runs_to_settle, f.runs FROM effects f WHERE f.campaign ="
-        f" {quoted(scene.campaign)} AND f.status = 'unresolved'{knobs} ORDER BY abs(f.gain) DESC, f.knob, f.old, f.new",
-    )  # fmt: skip
-    numbers = [n for row in rows for n in json.loads(row[5])][:_MOST_REFS]
-    refs = scene.db.execute(
-        f"SELECT id FROM runs WHERE campaign = ? AND number IN ({', '.join(map(str, numbers))})", (scene.campaign,)
+        f" {quoted(scene.campaign)} AND f.status = 'unresolved'{knobs} ORDER BY abs(f.gain) DESC, f.knob, f.old, f.new"
     )
+    if scene.cut is not None:
+        sql = f"-- over the effects that runs 1 to {scene.last} give, folded again without what came later\n{sql}"
+    with closing(_folded_then(scene)) if scene.cut is not None else nullcontext(scene.db) as db:
+        rows = db.execute(sql).fetchall()
+    numbers = ", ".join([str(n) for row in rows for n in json.loads(row[5])][:_MOST_REFS])
+    refs = scene.db.execute(f"SELECT id FROM runs WHERE campaign = ? AND number IN ({numbers})", (scene.campaign,))
     changes = [f"{row[0]}: {row[1]} to {row[2]}" for row in rows]
     told = "\n".join([f"{len(rows)} changes are unresolved", *changes[:_SHOWN]])
     return _made(scene, text, q, changes, told, sql, [row[0] for row in refs])
 
 
+def _folded_then(scene: Scene) -> sqlite3.Connection:
+    """`effects` of what was known then, folded in memory; behind its tables stand those of today."""
+    path = next(row[2] for row in scene.db.execute("PRAGMA database_list") if row[1] == "main")
+    db = sqlite3.connect("file::memory:", uri=True)
+    db.execute("ATTACH ? AS today", (f"{Path(path).as_uri()}?mode=ro",))
+    landed = f"seq IN (SELECT seq FROM today.entries WHERE at < {quoted(scene.cut or '')})"
+    own = f"campaign = {quoted(scene.campaign)} AND number <= {scene.last}"
+    kept = {"runs": own, "verdicts": landed, "refs": landed, "champions": "0", "measurements": "0", "effects": "0"}
+    for table, where in kept.items():
+        db.execute(f"CREATE TABLE {table} AS SELECT * FROM today.{table} WHERE {where}")
+    db.execute("CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair')")
+    db.execute(f"UPDATE runs AS r SET status = {_status(scene)}")
+    reigns = registry(scene.db, scene.campaign, scene.last).reigns
+    rows = [(scene.campaign, r.run, r.since, r.until, r.value, r.gain) for r in reigns]
+    db.executemany("INSERT INTO champions VALUES (?, ?, ?, ?, ?, ?)", rows)
+    CampaignEffects(db, scene.campaign).settle_all()
+    return db
+
+
 _KINDS: dict[str, Callable[[Scene, str, Question], Answer]] = {
-    "best": _extreme, "worst": _extreme, "helped": _runs, "hurt": _runs, "tried": _runs, "changed": _runs,
-    "count": _count, "champion": _champion, "setting": _setting, "value": _value, "run": _run, "common": _compare,
+    "best": _extreme, "worst": _extreme, "first": _extreme, "mean": _extreme, "gain": _champion,
+    "helped": _runs, "hurt": _runs, "tried": _runs, "changed": _runs,
+    "count": _runs, "champion": _champion, "setting": _setting, "value": _value, "run": _run, "common": _compare,
     "differ": _compare, "unresolved": _unresolved,
 }  # fmt: skip

@@ -9,67 +9,24 @@ from __future__ import annotations
 import difflib
 import re
 import sqlite3
+import tomllib
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
-from typing import Literal
 
-from .anchors import ANYTIME, Anchors, Condition, NotHere, Terms, Window, quoted, without
+from .anchors import ANYTIME, Anchors, Condition, Impossible, NotHere, Terms, Window, in_words, without
 from .names import SHIPPED, Aliases, choice_of, normal_knob, read_number
 
-Kind = Literal[
-    "best", "worst", "helped", "hurt", "tried", "common", "differ", "setting", "changed", "count", "unresolved",
-    "champion", "value", "run",
-]  # fmt: skip
 MOST_CHARS = 600
 _MOST_WORDS_OF_NAME = 6
 
-#: Words that carry no condition. Nothing that narrows a question may stand here.
-SMALL = frozenset((files(__package__) / "small_words.txt").read_text("utf-8").split())
-_STATUS = {
-    "keep": "kept|keeps?|accepted|adopted|successful",
-    "discard": "discarded|discards?|rejected|reverted|thrown away|dropped|not kept",
-    "crash": "crashed|crash|crashes|crashing",
-    "timeout": "timed out|timeout|timeouts",
-    "inconclusive": "inconclusive",
-    "failed": "failed|failures|failure|failing|fail",
-}
-_METRIC_WORDS = "metric|thing|score|value|result|outcome|number|performance"
-_BETTER = r"best|top|record"
-_WORST = r"worst|poorest"
-_LOW, _HIGH = r"lowest|minimum|minimal|smallest|min", r"highest|maximum|maximal|largest|greatest|max"
-_UNITS = r"tokens?/s|bpb|bits per byte"
-_HELPED = (
-    r"helped|helps?|helpful|improved|improves|improve|improvements?|produced?|worked|works|beneficial|paid off"
-    r"|gains?|better|wins?|won"
+_WORDS = tomllib.loads((files(__package__) / "question_words.toml").read_text("utf-8"))
+SMALL, NO_CONTENT, _NARROWING, _NOUNS = (
+    frozenset(_WORDS[group].split()) for group in ("small", "no_content", "narrowing", "nouns")
 )
-_HURT = r"hurt|hurts|harmed|harmful|harm|worsened|worse|degraded|regressed|regressions?|backfired|bad|losses"
-#: Kinds in the order in which they are looked for, and the words that ask for them; these words are then used up.
-_ASKED: tuple[tuple[Kind, str], ...] = (
-    ("unresolved", r"(?:still )?(?:unresolved|undecided|unsettled|open questions?|not settled|remains open)"),
-    ("common", r"(?:have )?in common|share[ds]?\b|the same (?:in|about)|same settings"),
-    ("differ", r"differs?|difference(?:s)?|different(?:ly)?|differing|distinguish(?:es)?"),
-    ("count", r"how many(?: times)?|how often|(?:the )?number of(?: times)?|count of|count"),
-    ("champion", r"(?:reigning )?champion|(?:held |holds |wore |wears )?(?:the )?crown|leader|incumbent|reigning"),
-    ("changed", r"what (?:has |have |was |were |is )?(?:been )?(?:all )?changed?|changes made|what moved"),
-)  # fmt: skip
-#: What narrows a family of knobs: "optimizer settings" are all of these.
-GROUPS: dict[str, re.Pattern[str]] = {
-    "optimizer": re.compile(
-        r"(?:^|_)(?:optimizer|lr|beta1|beta2|momentum|weight_decay|eps|grad_clip|warmup|warmdown)(?:_|$)|^(?:muon|adam)"
-    ),
-}
-_COMPARED: tuple[tuple[str, str], ...] = (
-    (r"fewer than|less than|under|below|smaller than|lower than|<", "<"),
-    (r"more than|greater than|larger than|above|over|higher than|exceeding|>", ">"),
-    (r"at least|no less than|>=|≥", ">="),
-    (r"at most|no more than|up to|<=|≤", "<="),
-    (r"not equal to|other than|!=|<>|not", "<>"),
-    (r"equal to|equals|==?|:|set to|at|of|is|was", "="),
-)
-_SIGN = "|".join(f"(?:{words})" for words, _ in _COMPARED)
+_ASKED, _SAID, _STATUS, _COMPARED, _GROUPS = (_WORDS[g] for g in ("asked", "said", "status", "compared", "groups"))
+_SIGN = "|".join(f"(?:{words})" for words in _COMPARED.values())
 _VALUE = r"[\w.+\-/^%×:]+"
 
 
@@ -77,7 +34,7 @@ _VALUE = r"[\w.+\-/^%×:]+"
 class Question:
     """A question that SQL can answer. `lowest` is None for the campaign's own better and worse."""
 
-    kind: Kind
+    kind: str
     window: Window = ANYTIME
     conditions: tuple[Condition, ...] = ()
     knobs: tuple[tuple[str, ...], ...] = ()
@@ -96,7 +53,6 @@ class Vocabulary:
     db: sqlite3.Connection
     campaign: str
     aliases: Aliases = SHIPPED
-    _spans: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def knobs(self) -> dict[str, tuple[str, ...]]:
@@ -130,12 +86,11 @@ class Vocabulary:
         normal = normal_knob(name, self.aliases)
         if not normal:
             return ()
-        if normal not in self._spans:
-            exact = self.knobs.get(normal, ())
-            wide = normal in self.aliases.knobs and normal not in ("depth", "batch_size", "width", "init")
-            ended = [n for other, names in self.knobs.items() if wide and other.endswith(f"_{normal}") for n in names]
-            self._spans[normal] = (*exact, *sorted(ended))
-        return self._spans[normal]
+        if normal not in self.knobs and normal[:-1] in self.knobs and normal.endswith("s"):
+            normal = normal[:-1]
+        wide = normal in self.aliases.knobs and normal not in ("depth", "batch_size", "width", "init")
+        ended = [n for other, names in self.knobs.items() if wide and other.endswith(f"_{normal}") for n in names]
+        return (*self.knobs.get(normal, ()), *sorted(ended))
 
     def near(self, name: str) -> str:
         """The known names that are spelled most like it, in words for a person."""
@@ -166,15 +121,17 @@ class Vocabulary:
 
     def _span(self, tokens: list[str], at: int) -> tuple[int, tuple[str, ...]] | None:
         for end in range(min(len(tokens), at + _MOST_WORDS_OF_NAME), at, -1):
-            if any(token in SMALL and token not in ("value", "values") for token in (tokens[at], tokens[end - 1])):
+            ends = {tokens[at], tokens[end - 1]} - {"value", "values"}
+            if not SMALL.isdisjoint(ends) or tokens[end - 1] in "<>==:≤≥!=":
                 continue
             name = " ".join(tokens[at:end])
             following = tokens[end] if end < len(tokens) else ""
-            if end == at + 1 and name in GROUPS and re.match("setting|knob|param|hyper|change|option", following):
-                return end + 1, tuple(n for other, ns in self.knobs.items() if GROUPS[name].search(other) for n in ns)
+            if end == at + 1 and name in _GROUPS and re.match("setting|knob|param|hyper|change|option", following):
+                wanted = [names for other, names in self.knobs.items() if re.search(_GROUPS[name], other)]
+                return end + 1, tuple(knob for names in wanted for knob in names)
             family = self.family(name)
             if family:
-                return end, family
+                return end + (following in _NOUNS), family
         return None
 
     def _named(self, tokens: list[str], at: int) -> tuple[int, Condition | None, tuple[str, ...]] | None:
@@ -196,6 +153,8 @@ class Vocabulary:
                 knob = self._one(family, " ".join(tokens[at:end]))
                 used = len(found[0].split())
                 return end + used, Condition(knob, _sign(found["sign"] or "="), value), ()
+            if found["sign"] in ("=", "==", "set to", "equal to", "equals"):
+                raise Impossible(f"no run had {family[0]} = {found['value'][:40]}")
         return end, None, family
 
     def _signed(self, tokens: list[str], at: int) -> tuple[int, Condition | None, tuple[str, ...]] | None:
@@ -220,108 +179,101 @@ class Vocabulary:
 
     def _value(self, family: tuple[str, ...], text: str) -> str | float | None:
         text = text.strip(".,?!:")
+        if text in SMALL:
+            return None
         number = read_number(text)
         if number is not None and not number.factor:
             return float(number.value)
         return text if any(self._takes(knob, text) for knob in family) else None
 
     def _takes(self, knob: str, value: str) -> bool:
-        return any(
-            self.db.execute(f"SELECT EXISTS(SELECT 1 FROM {told})", (knob, value)).fetchone()[0]
-            for told in (
-                "settings WHERE knob = ?1 AND value = ?2 COLLATE NOCASE",
-                "changes WHERE knob = ?1 AND (new = ?2 COLLATE NOCASE OR old = ?2 COLLATE NOCASE)",
-            )
-        )
+        recorded = self.db.execute("SELECT EXISTS(SELECT 1 FROM settings WHERE knob = ?)", (knob,)).fetchone()[0]
+        told = "settings WHERE knob = ?1 AND value = ?2 COLLATE NOCASE"
+        if not recorded:
+            told = "changes WHERE knob = ?1 AND (new = ?2 COLLATE NOCASE OR old = ?2 COLLATE NOCASE)"
+        return bool(self.db.execute(f"SELECT EXISTS(SELECT 1 FROM {told})", (knob, value)).fetchone()[0])
 
 
 def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, aliases: Aliases = SHIPPED) -> Question:
     """The typed question, or NotHere with what is not known; `last` is the newest run that counts."""
     names = Vocabulary(db, campaign, aliases)
-    asked = _plain(text)
-    asked = re.sub(r"\b(?:just|right|shortly) (?=before|after)|\bma[dk]e (?:a|any|no) difference\b", " ", asked)
-    asked = re.sub(r"\b(reached|got|had) (by) (?=run|trial|experiment)", r"best until ", asked)
-    asked = re.sub(r"\blook(?:ed)? (?:at|into)\b", "tried", asked)
-    metric, lowest, asked = _metric(asked, names)
-    kind = next(((kind, found) for kind, words in _ASKED if (found := re.search(rf"\b(?:{words})\b", asked))), None)
+    asked = plain = _plain(text)
+    for pattern, other in _WORDS["rewritten"].items():
+        asked = re.sub(pattern, other, asked)
+    metric, lowest, bound, asked = _metric(asked, names)
+    kind, cue = next(((k, found[0]) for k, words in _ASKED.items() if (found := _word(words, asked))), ("", ""))
+    if kind in ("common", "differ"):
+        return _two_runs(kind, asked.replace(cue, " ", 1), bool(metric or bound), names, last)
+    if kind == "gain":
+        asked = re.sub(_WORDS["before_it"], " ", asked)
+    if kind == "changed" and not _word("between|since|after|from", asked):
+        kind = ""
     anchors = Anchors(db, campaign, last, names.read)
-    if kind is not None and kind[0] in ("common", "differ"):
-        runs = tuple(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d{1,9}\b", asked)))
-        left = names.read(re.sub(r"(?<![\w.])#?\d{1,9}\b|\bcompare\b", " ", without(asked, kind[1])))
-        if len(runs) != 2 or left.words or left.knobs or left.conditions:
-            raise NotHere("two runs are needed")
-        if max(runs) > last or min(runs) < 1:
-            raise NotHere(f"there is no run {max(runs)} (runs 1 to {last} are known)")
-        return Question(kind[0], runs=runs)
-    if kind is not None and kind[0] == "changed" and re.search(r"\b(?:between|since|after|from)\b", asked) is None:
-        kind = None
     window, asked = anchors.windows(asked)
-    kind = kind if kind is not None and kind[1][0] in asked else None  # "since the champion changed" asks for none
-    asked = asked.replace(kind[1][0], " ", 1) if kind is not None else asked
+    kind = kind if cue in asked else ""  # "since the champion changed" asks for none
+    asked = asked.replace(cue, " ", 1) if kind else asked
     at, asked = anchors.at(asked)
-    status, asked = _status(asked) if kind is None or kind[0] == "count" else ("", asked)
-    better = re.search(rf"\b(?:{_BETTER}|{_WORST}|{_LOW}|{_HIGH})\b", asked)
-    helped, hurt = re.search(rf"\b(?:{_HELPED})\b", asked), re.search(rf"\b(?:{_HURT})\b", asked)
-    asked = re.sub(rf"\b(?:{_BETTER}|{_WORST}|{_HELPED}|{_HURT})\b", " ", asked)
-    asked = re.sub(
-        rf"\b(?:{_METRIC_WORDS})s?\b|\bwent wrong\b|\bcombined\b|\btogether\b|\bgave\b|\breached?\b", " ", asked
-    )
+    status, asked = _status(asked) if kind in ("", "count", "mean") else ("", asked)
+    said = {name for name, words in _SAID.items() if _word(words, asked)}
+    asked = re.sub(rf"\b(?:{'|'.join([*_SAID.values(), _WORDS['used_up']])})\b", " ", asked)
     asked = re.sub(r"\b(?:crash|timeout) ?", " ", asked) if status in ("crash", "timeout") else asked
     terms = names.read(asked)
-    known = Question("run", window, terms.conditions, terms.knobs, terms.words, status, (), at, metric, lowest)
-    return _settled(known, kind[0] if kind else None, better, helped, hurt, text, names)
+    conditions = (*bound, *terms.conditions)
+    known = Question("run", window, conditions, terms.knobs, terms.words, status, (), at, metric, lowest)
+    return _settled(known, kind, said, plain, names)
 
 
-def _settled(
-    q: Question,
-    kind: Kind | None,
-    better: re.Match[str] | None,
-    helped: object,
-    hurt: object,
-    text: str,
-    names: Vocabulary,
-) -> Question:
+def _word(pattern: str, text: str) -> re.Match[str] | None:
+    return re.search(rf"\b(?:{pattern})\b", text)
+
+
+def _two_runs(kind: str, asked: str, measured: bool, names: Vocabulary, last: int) -> Question:
+    runs = tuple(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d{1,9}\b", asked)))
+    left = names.read(re.sub(r"(?<![\w.])#?\d{1,9}\b|\bcompare\b", " ", asked))
+    if len(runs) != 2 or left.words or left.knobs or left.conditions or measured:
+        raise NotHere("two runs are needed, and what they share or where they differ is in their settings")
+    if max(runs) > last or min(runs) < 1:
+        raise Impossible(f"there is no run {max(runs)} (runs 1 to {last} are known)")
+    return Question(kind, runs=runs)
+
+
+def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabulary) -> Question:
     """The kind that the words ask for, once it is known what they speak of."""
-    made = {name: getattr(q, name) for name in Question.__slots__ if name != "kind"}
-    plain = _plain(text)
-    asks_what = re.search(r"\b(?:which|what)\b", plain)
-    if kind in ("unresolved", "champion", "changed", "count"):
-        if q.words:  # how often words of descriptions occur is not how often a thing was tried
-            raise _unknown(q.words, names)
-        if kind == "champion" and len(q.knobs) == 1 and not q.conditions:
-            return Question("value", **(made | {"at": _champion_at(names, q)}))
-        if kind in ("champion", "unresolved", "changed") and (q.conditions or (kind == "champion" and q.knobs)):
+    asks_what = _word("which|what", plain)
+    narrowed = bool(q.words or q.knobs or q.conditions or q.status)
+    # How often words of descriptions occur is not how often a thing was tried.
+    if q.words and (kind or not _NARROWING.isdisjoint(q.words)):
+        raise _unknown(q.words, names)
+    if kind == "champion" and len(q.knobs) == 1 and not q.conditions:
+        return replace(q, kind="value", at=_champion_at(names, q))
+    if kind:
+        narrow = q.conditions or (q.knobs and kind in ("champion", "gain"))
+        if (narrow and kind not in ("count", "mean")) or (kind == "gain" and not q.at):
             raise NotHere("that question takes no condition on settings")
-        if kind == "count" and helped:
-            made["status"] = "keep"
-        return Question(kind, **made)
-    if better is not None or q.lowest is not None:
-        if not q.words and q.knobs and not q.metric and not q.conditions and better and _about_setting(plain):
-            return Question("setting", **made)
-        if q.at is not None:
+        return replace(q, kind=kind, status="keep" if kind == "count" and "helped" in said else q.status)
+    if said & {"best", "worst", "first"} or q.lowest is not None:
+        if "best" in said and q.knobs and not (q.words or q.metric or q.conditions) and _about_setting(plain):
+            return replace(q, kind="setting")
+        if q.at is not None or ("first" in said and not narrowed):
             raise NotHere("best of one run")
-        worst = better is not None and re.fullmatch(_WORST, better[0]) is not None
-        if q.words:
-            _found_in_words(names, q.words)
-        return Question("worst" if worst else "best", **made)
-    if q.knobs and helped and asks_what and _about_setting(plain) and re.search(r"\bworked best\b", plain):
-        return Question("setting", **made)
-    if (helped or hurt) and asks_what and not q.words and not re.search(r"\bwhat happen", plain):
-        return Question("hurt" if hurt else "helped", **made)
-    if q.at is not None and not q.words and not q.conditions and not q.status:
-        if len(q.knobs) == 1:
-            return Question("value", **made)
-        if not q.knobs and (q.metric or re.search(r"happen|about|what|show|describe", plain)):
-            return Question("run", **made)
-    lists = re.search(
-        r"\b(?:look\w*|tried|try|tested|test|attempt\w*|happen\w*|went wrong|which (?:runs?|experiments?|trials?)|used?"
-        r"|combined|touch\w*|chang\w+|experiment\w*|failed|explored?)\b", plain
-    )  # fmt: skip
-    lists = lists or (q.status and (q.knobs or q.conditions))
-    if (lists or helped or hurt) and (q.words or q.knobs or q.conditions or q.status or q.window != ANYTIME):
-        if q.words:
-            _found_in_words(names, q.words)
-        return Question("tried", **made)
+        _found_in_words(names, q.words)
+        return replace(q, kind="worst" if "worst" in said else "first" if "first" in said else "best")
+    if q.knobs and asks_what and _about_setting(plain) and _word("worked best", plain):
+        return replace(q, kind="setting")
+    if q.at is not None:
+        if len(q.knobs) == 1 and not (q.words or q.conditions or q.status):
+            return replace(q, kind="value")
+        if narrowed or not (q.metric or said or _word(_WORDS["describes"], plain)):
+            raise NotHere(f"that of run {q.at}{names.near(' '.join(q.words))}")
+        return q
+    if said and asks_what and not q.words and not _word("what happen.*", plain):
+        return replace(q, kind="hurt" if "hurt" in said else "helped")
+    lists = _word(_WORDS["lists"], plain)
+    if (lists or said or q.status) and (
+        q.words or q.knobs or q.conditions or q.window != ANYTIME or (lists and q.status)
+    ):
+        _found_in_words(names, q.words)
+        return replace(q, kind="tried")
     if q.words:
         raise _unknown(q.words, names)
     raise NotHere("no kind of question that this memory answers")
@@ -338,11 +290,13 @@ def _champion_at(names: Vocabulary, q: Question) -> int:
 
 
 def _about_setting(text: str) -> bool:
-    return re.search(r"\b(?:run|runs|experiment|experiments|trial|trials|result|score|metric|among)\b", text) is None
+    """A setting is asked for, not a run: "the best depth", "the depth of the best run"."""
+    return not _word(_WORDS["of_runs"], text) or _word(_WORDS["of_the_best"], text) is not None
 
 
-def _metric(text: str, names: Vocabulary) -> tuple[str, bool | None, str]:
-    """The metric that is named, lowest or highest where that is said, and the rest."""
+def _metric(text: str, names: Vocabulary) -> tuple[str, bool | None, tuple[Condition, ...], str]:
+    """The metric that is named, lowest or highest where that is said, a bound such as "under 0.97", and the rest."""
+    bound: tuple[Condition, ...] = ()
     for name in sorted(names.metrics, key=len, reverse=True):
         last = rf"|(?<![\w.])\b{re.escape(short)}\b" if len(short := name.lower().rpartition("_")[2]) > 2 else ""
         found = re.search(
@@ -351,41 +305,40 @@ def _metric(text: str, names: Vocabulary) -> tuple[str, bool | None, str]:
         if last and found and sum(n.lower().endswith(f"_{short}") for n in names.metrics) > 1 and found[0] == short:
             found = None
         if found and name:
+            near = rf"(?:{_SIGN}) [-+]?\d*\.?\d+(?![\w.])"
+            was = r"(?: (?:was|is|of|went|fell|dropped|got|a))*"
+            limit = re.search(rf"{re.escape(found[0])}{was} ({near})|({near}) {re.escape(found[0])}", text)
+            if limit and (sign := _sign((limit[1] or limit[2]).rpartition(" ")[0])) != "=":
+                number = float((limit[1] or limit[2]).rpartition(" ")[2])
+                return "", None, (Condition(f"metric {name}", sign, number),), without(text, limit)
             text, metric = without(text, found), name
             break
     else:
         metric = ""
     if re.search(r"tok|throughput|per_s", metric):
         text = re.sub(r"\bfastest\b", "highest", text)
-    low, high = re.search(rf"\b(?:{_LOW})\b", text), re.search(rf"\b(?:{_HIGH})\b", text)
+    low, high = _word(_WORDS["low"], text), _word(_WORDS["high"], text)
     lowest = True if low and not high else False if high and not low else None
     found = low if lowest else high if lowest is False else None
-    return metric, lowest, without(text, found) if found else text
+    return metric, lowest, bound, without(text, found) if found else text
 
 
 def _status(text: str) -> tuple[str, str]:
-    for status in ("discard", "keep", "crash", "timeout", "inconclusive", "failed"):
-        found = re.search(rf"\b(?:with (?:a |the )?status (?:of )?)?(?:{_STATUS[status]})\b", text)
+    for status, words in _STATUS.items():
+        found = re.search(rf"\b(?:with (?:a |the )?status (?:of )?)?(?:{words})\b", text)
         if found:
             return status, without(text, found)
     return "", text
 
 
-def _found_in_words(names: Vocabulary, words: Iterable[str]) -> None:
-    if not names.db.execute(
-        f"SELECT EXISTS (SELECT 1 FROM runs r WHERE r.campaign = ? AND {in_words(words)})", (names.campaign,)
-    ).fetchone()[0]:
-        raise _unknown(tuple(words), names)
-
-
-def in_words(words: Iterable[str]) -> str:
-    """SQL: the description has each of these words, or a short form of it."""
-    tests = []
-    for word in list(words)[:12]:
-        forms = {word} | {p[0] for p, name in SHIPPED.phrases.items() if name == word and len(p) == 1 and len(p[0]) > 3}
-        forms |= {word[:-3]} if word.endswith("ing") and len(word) > 6 else set()
-        tests.append("(" + " OR ".join(f"instr(lower(r.description), {quoted(form)})" for form in sorted(forms)) + ")")
-    return " AND ".join(tests) or "1"
+def _found_in_words(names: Vocabulary, words: tuple[str, ...]) -> None:
+    if (
+        words
+        and not names.db.execute(
+            f"SELECT EXISTS (SELECT 1 FROM runs r WHERE r.campaign = ? AND {in_words(words)})", (names.campaign,)
+        ).fetchone()[0]
+    ):
+        raise _unknown(words, names)
 
 
 def _unknown(words: tuple[str, ...], names: Vocabulary) -> NotHere:
@@ -401,4 +354,4 @@ def _plain(text: str) -> str:
 
 
 def _sign(words: str) -> str:
-    return next(sign for pattern, sign in _COMPARED if re.fullmatch(pattern, words))
+    return next(str(sign) for sign, pattern in _COMPARED.items() if re.fullmatch(pattern, words))

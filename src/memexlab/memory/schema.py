@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 5
+VERSION = 6
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -79,6 +79,9 @@ CREATE INDEX runs_value ON runs(campaign, value) WHERE value IS NOT NULL;
 CREATE UNIQUE INDEX runs_number ON runs(campaign, number, run);
 CREATE INDEX runs_status ON runs(status);
 CREATE INDEX runs_at ON runs(at);
+-- the conditions are those of a question for the best run, word for word: what they imply is then not looked at again
+CREATE INDEX runs_best ON runs(campaign, number, value) WHERE role IN ('candidate', 'baseline')
+  AND value IS NOT NULL AND status NOT IN ('blocked', 'crash', 'invalid', 'lost', 'started', 'timeout');
 CREATE INDEX runs_retracted ON runs(campaign) WHERE verdict = 'retract';
 CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair');
 
@@ -108,7 +111,7 @@ CREATE TABLE changes(
   origin TEXT NOT NULL          -- settings, diff or text: what the change was read from
 );
 CREATE INDEX changes_run ON changes(run);
-CREATE INDEX changes_knob ON changes(knob, direction);
+CREATE INDEX changes_knob ON changes(knob, new COLLATE NOCASE, run);
 
 -- judgements on runs, every one of them; the last counts in `runs`
 CREATE TABLE verdicts(
@@ -293,7 +296,7 @@ TABLES += f"CREATE VIEW facts AS {FACTS};\n"
 
 #: Indexes for questions alone: a long fold may make them when it is done.
 NOT_READ_BY_FOLDS: tuple[str, ...] = (
-    "runs_value", "runs_status", "runs_at", "settings_value", "settings_number", "changes_knob",
+    "runs_value", "runs_best", "runs_status", "runs_at", "settings_value", "settings_number", "changes_knob",
 )  # fmt: skip
 
 #: What SQLite's planner is told: (table, index) to rows in all, then rows for each prefix of the index's columns, as in
@@ -304,14 +307,15 @@ HINTS: dict[tuple[str, str], str] = {
     ("runs", "sqlite_autoindex_runs_1"): "100000 1",
     ("runs", "runs_value"): "100000 10000 1",
     ("runs", "runs_number"): "100000 10000 1 1",
-    ("runs", "runs_status"): "100000 20000",
+    ("runs", "runs_best"): "100000 10000 1 1",
+    ("runs", "runs_status"): "100000 2000",
     ("runs", "runs_at"): "100000 1",
     ("metrics", "metrics"): "1000000 10 1",
     ("settings", "settings"): "1000000 10 1",
     ("settings", "settings_value"): "1000000 100000 25000 1",
     ("settings", "settings_number"): "1000000 100000 10000 1",
     ("changes", "changes_run"): "200000 2",
-    ("changes", "changes_knob"): "200000 5000 2000",
+    ("changes", "changes_knob"): "200000 5000 2000 1",
     ("runs", "runs_fresh"): "2000 200 3",
     ("measurements", "measurements_run"): "100000 1",
     ("measurements", "measurements_knob"): "100000 10000 500 20",
