@@ -8,6 +8,7 @@ from typing import Any
 from .experiments import Experiments
 from .findings import Findings
 from .opened import person
+from .partner import Partner
 from .questions import Questions
 from .sources import Sources
 from .upkeep import Upkeep
@@ -15,7 +16,7 @@ from .upkeep import Upkeep
 __all__ = ["COMMANDS", "Lab", "person"]
 
 
-class Lab(Experiments, Findings, Questions, Sources, Upkeep):
+class Lab(Experiments, Findings, Partner, Questions, Sources, Upkeep):
     """A lab on disk, opened once; close it when done."""
 
 
@@ -42,15 +43,24 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "retract": Lab.retract,
     "reinstate": Lab.reinstate,
     "ask": Lab.ask,
+    "council": Lab.council,
     "history": Lab.history,
     "same": Lab.same,
     "sql": Lab.sql,
     "ingest": Lab.ingest,
+    "sync": Lab.sync,
+    "lint": Lab.lint,
+    "review": Lab.review,
+    "land": Lab.land,
+    "export": Lab.export,
     "search": Lab.search,
     "path": Lab.path,
     "related": Lab.related,
     "conflicts": Lab.conflicts,
     "watch": Lab.watch,
+    "partner": Lab.partner,
+    "prompt": Lab.prompt,
+    "score": Lab.score,
     "rebuild": Lab.rebuild,
     "doctor": Lab.doctor,
 }

@@ -2,37 +2,84 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .opened import Opened, person
 
 if TYPE_CHECKING:
     from ..commands.asking import Answered
+    from ..commands.counselling import Counsel
+    from ..commands.quoting import Sourced
     from ..commands.results import Table, Text
     from ..commands.searching import Found
     from ..commands.telling import Names, Story
     from ..commands.trailing import Conflicts, Related, Trail
     from ..commands.watching import Watch
+    from ..partner.asking import Spoken
 
 
 class Questions(Opened):
     """Commands that read the memory."""
 
-    def ask(self, question: str, *, as_of: str | None = None, campaign: str | None = None) -> Answered:
-        """Answers a question about the runs, with the SQL that made the answer; says so where it does not know.
+    def ask(
+        self,
+        question: str,
+        *,
+        as_of: str | None = None,
+        as_: str | None = None,
+        campaign: str | None = None,
+        model: str | None = None,
+        save: bool = False,
+        to: Literal["marp", "figure", "table", "canvas"] | None = None,
+    ) -> Answered | Sourced | Spoken:
+        """Answers a question about the runs, with the SQL that made the answer, or from sources, with lines.
 
         For example: best val_bpb before run 50; was weight tying tried; how many runs crashed. More: docs/ask.md
 
         Arguments:
             question: in words
-            as_of: as if only the runs up to this number, or before this date, were known
+            as_of: as if only the runs up to this number, or before this date, were known; of sources what held then
+            as_: answer from the published words of a person, such as darwin: docs/partner-page.md
             campaign: the campaign (default: the newest)
+            model: alone, the model of memex.toml, or another one: it words the answer from what sources say
+            save: file the answer as a page of wiki/
+            to: write it as a Marp deck, a figure with its data, a table or a JSON Canvas, in reports/
         """
+        if as_ is not None:
+            from ..commands.portraying import spoken
+
+            return spoken(self.memory, self.root, as_, question, as_of, model)
         from ..commands.asking import answered
         from ..commands.deciding import campaign_of
+        from ..commands.quoting import from_sources
 
-        return answered(self.memory, campaign_of(self.memory, campaign), question, as_of)
+        sourced = model is not None or save or to is not None
+        any_run = self.memory.db.execute("SELECT 1 FROM campaigns").fetchone()
+        any_document = self.memory.db.execute("SELECT 1 FROM documents").fetchone()
+        if not sourced and (campaign or any_run or not any_document):
+            answer = answered(self.memory, campaign_of(self.memory, campaign), question, as_of)
+            if answer.answer.confidence not in ("none", "passages") or "\nrun " in answer.answer.text:
+                return answer
+            found = from_sources(self.memory, self.root, question, as_of, person())
+            return found if found.pieces else answer
+        return from_sources(self.memory, self.root, question, as_of, person(), model, save, to)
+
+    def council(self, question: str, *, seats: str, seed: int = 0) -> Counsel:
+        """Lets several seats answer a question apart and rank each other blind; the minority report is always kept.
+
+        A seat is a lens, lenses/NAME.md in the lab, or a model at the address of memex.toml. No seat ranks its own
+        answer, and each sees the others in an order of its own. Without a model: the evidence of each, side by side.
+
+        Arguments:
+            question: in words
+            seats: 2 to 12 names, such as sceptic,builder,qwen3:8b
+            seed: which orders the answers are shown in
+        """
+        from ..commands.counselling import council
+
+        return council(self.memory, self.root, question, seats, seed, lambda line: print(line, file=sys.stderr))
 
     def history(
         self,

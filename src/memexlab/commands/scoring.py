@@ -11,17 +11,18 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..config import load
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
 from ..lab.axes import colour_variables
 from ..lab.wording import clean, plural
 from ..ledger import Claim, Draft, Ref, UsageError
 from ..memory import Memory, query
-from ..models import Driver, provider_from
 from ..partner.scoring import BANDS, Row, Rubric, Score, by_formula, by_model, number, read_rubric, squarified
+from .landing import driver_for, needed
 
 _ROWS, _SECONDS = 20_000, 30.0
 _COLUMNS = ("row", "score", "spread", "by", "rationale", "quote")
@@ -40,7 +41,7 @@ class Scored:
 
     def cells(self) -> list[list[str]]:
         return [
-            [s.row, "" if s.score is None else f"{s.score:g}", f"{s.spread:g}" if len(s.readings) > 1 else "",
+            [s.row, "" if s.score is None else f"{s.score:.3g}", f"{s.spread:.3g}" if len(s.readings) > 1 else "",
              "you" if s.own else self.rubric.scorer, s.rationale, s.quote]
             for s in self.scores
         ]  # fmt: skip
@@ -60,7 +61,7 @@ class Scored:
         own = sum(score.own for score in had)
         return (
             f"{plural(len(self.scores), 'row')}, {len(had)} scored, {own} by a person; "
-            f"readings differ by {most:g} at most; {plural(refused, 'reading')} refused"
+            f"readings differ by {most:.3g} at most; {plural(refused, 'reading')} refused"
         )
 
 
@@ -76,18 +77,13 @@ def score(
     if told.scorer == "formula":
         scores = by_formula(told, rows)
     else:
-        config = load(root).model
-        provider = provider_from(config)
-        if provider is None:
-            raise UsageError(
-                "the rubric asks for a model, and none is set", "scorer: formula, or [model] in memex.toml"
-            )
+        driver = needed(driver_for(memory, root))
         first = next(iter(rows.values()), {})
         if not told.text or told.text not in first:
             raise UsageError("the rubric names no column to quote from", f"text: COLUMN, one of {', '.join(first)}")
         if not 1 <= repeats <= 25:
             raise UsageError(f"{repeats} repeats", "--repeats 1 to 25")
-        scores = Driver(memory, provider, config).drive(by_model(told, rows, repeats), "score")
+        scores = driver.drive(by_model(told, rows, repeats), "score")
     said = _own(memory, told)
     scores = [
         replace(s, score=said[s.row][0], rationale=f"{said[s.row][1]} ({told.scorer}: {_plain(s.score)})", own=True)
@@ -99,7 +95,7 @@ def score(
 
 
 def _plain(value: float | None) -> str:
-    return "none" if value is None else f"{value:g}"
+    return "none" if value is None else f"{value:.3g}"
 
 
 def _text_of(path: Path) -> str:
@@ -193,45 +189,12 @@ def _write(scored: Scored, out: Path) -> str:
 
 def treemap(scored: Scored) -> str:
     """One page from disk: a tile a row, its area by the rubric's `size`, its score as a number and a shade; a table."""
-    tiles = sorted((s for s in scored.scores if s.size > 0), key=lambda s: (-s.size, s.row))
+    tiles = sorted((one for one in scored.scores if one.size > 0), key=lambda one: (-one.size, one.row))
     width, height = 1080.0, 560.0
-    out = []
-    for one, (x, y, w, h) in zip(tiles, squarified([s.size for s in tiles], width, height), strict=True):
-        shade = 0 if one.score is None else 12 + round(one.score * 7)
-        told = f"{one.row}: {_plain(one.score)}" + (f", size {one.size:g}" if scored.rubric.size else "")
-        label = clean(one.row, max(3, int(w / 8)))
-        words = f'<text x="{x + 7:.1f}" y="{y + 19:.1f}">{escape(label)}</text>' if w > 46 and h > 24 else ""
-        big = (
-            f'<text class="s" x="{x + 7:.1f}" y="{y + 42:.1f}">{_plain(one.score)}</text>' if w > 34 and h > 48 else ""
-        )
-        out.append(
-            f'<g><title>{escape(told)}. {escape(clean(one.rationale, 300))}</title><rect x="{x:.1f}" y="{y:.1f}"'
-            f' width="{w:.1f}" height="{h:.1f}" style="--s:{shade}%"/>{words}{big}</g>'
-        )
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(clean(cell, 600))}</td>" for cell in row) + "</tr>" for row in scored.cells()
-    )
-    bands = "".join(f"<dt>{band}</dt><dd>{escape(scored.rubric.bands[band])}</dd>" for band in BANDS)
-    heads = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    return _PAGE.format(
-        light=colour_variables("light"), dark=colour_variables("dark"), name=escape(scored.rubric.name),
-        question=escape(scored.rubric.question), summary=scored.summary(), tiles="".join(out), bands=bands,
-        heads=heads, rows=rows, width=f"{width:g}", height=f"{height:g}",
+    places = squarified([one.size for one in tiles], width, height)
+    made = Environment(loader=FileSystemLoader(Path(__file__).parents[1] / "partner"), autoescape=True)
+    made.filters.update(clean=clean, score=_plain)
+    return made.get_template("treemap.html.j2").render(
+        scored=scored, tiles=list(zip(tiles, places, strict=True)), bands=BANDS, columns=_COLUMNS, width=width,
+        height=height, light=Markup(colour_variables("light")), dark=Markup(colour_variables("dark")),
     )  # fmt: skip
-
-
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{name}</title><style>:root{{color-scheme:light dark;{light}--page:#f5f1e8;--line:#e2dccd}}
-@media(prefers-color-scheme:dark){{:root{{{dark}--page:#121317;--line:#32333a}}}}
-body{{margin:0;background:var(--page);color:var(--c-text);font:16px/1.5 system-ui,sans-serif}}
-main{{max-width:1120px;margin:auto;padding:28px 20px}}h1{{font:600 32px/1.2 Palatino,Georgia,serif;margin:0}}
-p,dt{{color:var(--c-quiet)}}svg,table{{width:100%;background:var(--c-paper);border-radius:12px}}svg{{height:auto}}
-rect{{fill:color-mix(in srgb,var(--c-provisional) var(--s),var(--c-paper));stroke:var(--page);stroke-width:2}}
-text{{fill:var(--c-text);font:13px system-ui,sans-serif}}.s{{font:600 19px Palatino,Georgia,serif}}
-.scroll{{overflow-x:auto;margin-top:20px}}td,th{{text-align:left;vertical-align:top;padding:6px 12px;
-border-top:1px solid var(--line);font-size:14px}}dl{{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px}}
-dd{{margin:0}}</style><main><h1>{name}</h1><p>{question}</p><p>{summary}</p>
-<svg viewBox="0 0 {width} {height}" role="img" aria-label="A tile for each row; the table below says the same">{tiles}
-</svg><dl>{bands}</dl><div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>
-</main></html>
-"""

@@ -1,0 +1,129 @@
+"""`memex partner`, `memex prompt` and `memex ask --as`: a perspective as a page, a prompt, and one who answers."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..lab.wording import plural
+from ..ledger import UsageError
+from ..memory import Memory
+from ..partner.asking import Spoken, answer_as
+from ..partner.corpus import Text, find_person, open_corpus
+from ..partner.page import Shared, render_page, shared
+from ..partner.perspective import Perspective, perspective
+from ..partner.prompt import BUDGETS, BuiltPrompt, build_prompt, skill_files
+from .landing import driver_for, needed
+
+#: What a person calls everything in the lab that belongs to no corpus.
+NOTES = "notes"
+
+
+@dataclass(frozen=True, slots=True)
+class Portrayed:
+    """A page that was written."""
+
+    path: str
+    bytes: int
+    seconds: float
+    statements: dict[str, int]
+    greyed: dict[str, str]
+
+    def __str__(self) -> str:
+        had = ", ".join(f"{count} {name}" for name, count in self.statements.items() if count) or "no statements"
+        lines = [f"{self.path} ({self.bytes / 1e6:.1f} MB, {self.seconds:.1f} s): {had}"]
+        return "\n".join(lines + [f"{name}: {reason}" for name, reason in self.greyed.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A prompt, and the files of the skill where they were written."""
+
+    built: BuiltPrompt
+    files: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        cut = ", ".join(f"{count} {name.lower()}" for name, count in self.built.cut.items()) or "nothing"
+        told = f"{self.built.tokens} of {self.built.budget} tokens ({self.built.counted}); cut: {cut}"
+        return "\n".join([*self.files, told]) if self.files else self.built.text
+
+
+def page_of(memory: Memory, person: str, as_of: int | None = None, against: str = "") -> tuple[Perspective, str]:
+    """The perspective and its page. As of a year, words that are later are not in the file."""
+    found = perspective(memory, find_person(memory, person), as_of)
+    texts = open_corpus(memory, found.person, as_of).texts
+    if as_of is not None:
+        texts = [replace(text, text=_until(text)) for text in texts if text.segments]
+    beside = _against(memory, found, against, as_of) if against else None
+    return found, render_page(found, texts, [build_prompt(found, budget, as_of) for budget in BUDGETS], as_of, beside)
+
+
+def portray(memory: Memory, root: Path, person: str, out: Path | None, as_of: int | None, against: str) -> Portrayed:
+    """Writes the page of a person."""
+    begun = time.monotonic()
+    found, text = page_of(memory, person, as_of, against)
+    path = out or root / "reports" / f"{found.slug}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    sections = ("axioms", "positions", "once", "models", "tensions", "predictions", "lineage", "periods")
+    counts = {name: len(getattr(found, name)) for name in sections}
+    return Portrayed(str(path), len(text.encode()), time.monotonic() - begun, counts, dict(found.greyed))
+
+
+def prompted(
+    memory: Memory, person: str, tokens: int, out: Path | None, as_of: int | None, first_person: bool
+) -> Prompted:
+    """Builds a prompt; with `out`, writes a skill, where the licences of all that it quotes are known."""
+    found = perspective(memory, find_person(memory, person), as_of)
+    built = build_prompt(found, tokens, as_of, first_person)
+    if out is None:
+        return Prompted(built)
+    unknown = [text.title for text in open_corpus(memory, found.person, as_of).texts if not text.licence]
+    if unknown:
+        told = f"{plural(len(unknown), 'source has', 'sources have')} no licence: {', '.join(unknown[:5])}"
+        raise UsageError(
+            f"{told}; what is exported can be passed on", 'say "licence" in manifest.jsonl, and ingest again'
+        )
+    files = skill_files(found, out.resolve().name, as_of, tokens, first_person)
+    for name, text in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text(text, encoding="utf-8")
+    return Prompted(built, tuple(str(out / name) for name in sorted(files)))
+
+
+def spoken(memory: Memory, root: Path, person: str, question: str, as_of: str | None, model: str | None) -> Spoken:
+    """Asks a person's corpus; a model words the answer only where one is named."""
+    if as_of is not None and not re.fullmatch(r"\d{4}(-\d\d){0,2}", as_of):
+        raise UsageError(f"{as_of!r} is no year", f'memex ask --as "{person}" --as-of 1859 "..."')
+    driver = needed(driver_for(memory, root, model)) if model is not None else None
+    return answer_as(memory, person, question, driver, int(as_of[:4]) if as_of else None)
+
+
+def _until(text: Text) -> str:
+    """The text with every character outside its segments blank, so that no place moves."""
+    kept: list[Any] = ["\n" if c == "\n" else " " for c in text.text]
+    for one in text.segments:
+        kept[one.start : one.end] = text.text[one.start : one.end]
+    return "".join(kept)
+
+
+def _against(memory: Memory, found: Perspective, name: str, as_of: int | None) -> Shared:
+    if name != NOTES:
+        other = perspective(memory, find_person(memory, name), as_of)
+        return shared(found, other, other.person)
+    terms = [term.term for term in found.vocabulary]
+    both = tuple(term for term in terms if _in_notes(memory, term))
+    names = tuple(mention.name for mention in found.lineage if _in_notes(memory, mention.name))
+    return Shared("your notes", both, tuple(term for term in terms if term not in both)[:40], (), names)
+
+
+def _in_notes(memory: Memory, words: str) -> bool:
+    phrase = '"' + words.replace('"', " ") + '"'
+    sql = (
+        "SELECT 1 FROM passage_words w JOIN passages p ON p.rowid = w.rowid JOIN entries e ON e.seq = p.entry"
+        " WHERE passage_words MATCH ? AND e.body ->> '$.meta.person' IS NULL LIMIT 1"
+    )
+    return memory.db.execute(sql, (phrase,)).fetchone() is not None

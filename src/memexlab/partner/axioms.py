@@ -1,0 +1,153 @@
+"""What the person holds: sentences that say so, grouped with their restatements, and the gate between three tiers.
+
+An axiom has two independent groups, two kinds and thirty days; less is a position; a single group is said once. Every
+one is a sentence of the person, a candidate until somebody accepts it. It knows no models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from .corpus import Corpus, Said
+from .matching import Matcher, opposed
+from .statements import Statement
+
+DAYS_APART = 30
+_SAME, _NEARLY_ALL, _RELATED, _SHARED_WORDS = 0.36, 0.46, 0.28, 4
+#: General words without which a sentence that does not say `I believe` is none of the person's laws.
+_LAW_WEIGHT = 2.5
+_MOST = {"axiom": 40, "position": 60, "once": 60}
+_MOST_QUOTES, _MOST_COUNTER = 6, 4
+_SURE = re.compile(
+    r"\bI (?:\w+ly )?(?:now |still |also |do |must |can )?(?:think|believe|hold|consider|maintain|suspect|conclude|"
+    r"admit|"
+    r"infer|regard|look at|am (?:\w+ly )?(?:convinced|inclined|persuaded|certain|sure|of opinion))\b|\b[Ii]n my "
+    r"(?:opinion|"
+    r"judgment|experience|view)\b|\b[Ii]t seems to me\b|\bto my mind\b|\bI (?:have|feel|can feel) (?:no|little) "
+    r"doubt\b|"
+    r"\bI (?:cannot|can not) (?:doubt|believe|help|avoid)\b|\b[Tt]here can be (?:no|little|hardly any) doubt\b|"
+    r"\b[Ww]e (?:may|must|should|can) (?:safely |confidently |therefore )?(?:conclude|infer|believe|admit|assume|"
+    r"attribute)\b|"
+    r"\b[Tt]he key is\b|\bI am a (?:firm )?believer\b|\bmy (?:theory|view|belief|conviction|conclusion)\b"
+)
+_GENERAL = re.compile(
+    r"\b(?:always|never|every|all|no one|nothing|generally|invariably|universal(?:ly)?|law|laws|principle|rule|nature|"
+    r"man|mankind|species|being|beings|truth|science|facts?|theory|cause|life)\b"
+)
+_LEANING = re.compile(
+    r"^(?:This|These|That|Those|It|He|She|They|His|Her|Their|Such|But this|And|But|Thus|Hence|Here|So|Now|Nor|Or|In "
+    r"this|"
+    r"From this|From these|For this|On this|With this|If so|If this|If these|The (?:above|following|latter|former|"
+    r"same|case|"
+    r"two)|In (?:these|such|all these|both)|Nevertheless|Again|Yet|On th(?:is|ese)|Many of|Some of|One of|To do|The "
+    r"results|The solution|The explanation)\b"
+    r"|\b(?:that|sure|think|believe) I\b|\bI should\b|\bI have (?:expressly|already)\b"
+    r"|\b(?:[Tt]his|[Tt]hese|[Tt]hose|such) (?:process|rule|laws?|facts?|views?|theory|cases?|principles?|"
+    r"conclusions?|subject|"
+    r"belief|point|difficult(?:y|ies)|explanation|manner|nine|latter|author|book|matter|question|remark|argument)\b|"
+    r"\bof them\b|"
+    r"\bas follows\b|\b(?:think|believe|suspect|infer|doubt|conclude|sure|consider|regard|conviction) (?:that "
+    r")?(?:it|this|they|he|"
+    r"she|these|those|his|their|them|him|her|its)\b"
+)
+_LAWLIKE = re.compile(r"\b(?:must|can|cannot|will|is|are|tends?|acts?|depends?)\b")
+_TOLD = re.compile(r"\b(?:was|were|had|did|saw|went|came|said|told|felt|I|we|our|has been)\b")
+_PASSING = re.compile(
+    r"\b(?:[Yy]ou|[Yy]our|yours|letter|letters|obliged|enclosed?|note|MS|proofs?|p\.|vol|chapter|paper|reviews?|"
+    r"reviewers?|"
+    r"foregoing|aforesaid|above|following|just (?:given|seen|remarked)|hereafter|page|edition|pounds|yesterday|to-?day|"
+    r"to-?morrow|week|weeks|month|Mr|Mrs|Dr|Sir|Prof|Professor|Captain|miles|feet|inch|inches|publish(?:ed|ing)?|thank|"
+    r"glad|sorry|hope|wish|thanks|pleasant|pleased|delighted|interested|interesting|admirable|capital|mother|wife|"
+    r"father|uncle|sister|brother|house|horses?|dinner)\b|\d|[\"“?!]|\.\.\."
+)
+
+
+def believed(corpus: Corpus) -> list[Said]:
+    """Own sentences that say what the person holds and can be read alone, those that say most first."""
+    found = []
+    for said in corpus.counted:
+        if not 9 <= len(said.tokens) <= 48 or len(said.words) < 4 or not said.text[0].isupper():
+            continue
+        sure = _SURE.search(said.text) or (
+            weight(said) >= _LAW_WEIGHT and _LAWLIKE.search(said.text) and not _TOLD.search(said.text)
+        )
+        if sure and not _LEANING.search(said.text) and not _PASSING.search(said.text):
+            found.append(said)
+    return sorted(found, key=lambda said: (-weight(said), said.source, said.start))
+
+
+def _whole(said: Said) -> bool:
+    """A sentence, and no heading, question, line of an index or caption."""
+    text = said.text
+    return 8 <= len(said.tokens) <= 80 and text[-1] in ".;!)" and text[0].isupper() and not text[:12].isupper()
+
+
+def weight(said: Said) -> float:
+    """How much a sentence looks like a belief of general reach: general words, and no more names than needed."""
+    general = len(set(_GENERAL.findall(said.text.lower())))
+    names = len(re.findall(r"(?<=[a-z,] )[A-Z][a-z]+", said.text))
+    return general - names + (0.5 if 12 <= len(said.tokens) <= 34 else 0.0)
+
+
+def statements(corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said]) -> dict[str, tuple[Statement, ...]]:
+    """Axioms, positions and what was said once, best supported first; each sentence stands in one of them only."""
+    used: set[tuple[int, int]] = set()
+    tiers: dict[str, list[tuple[tuple[float, ...], Statement]]] = {"axiom": [], "position": [], "once": []}
+    for said in beliefs:
+        if (said.source, said.start) in used:
+            continue
+        near = [(cosine, one) for cosine, one in matcher.near(said, _RELATED) if _whole(one)]
+        same = [
+            one for cosine, one in near
+            if cosine >= (_SAME if len({*one.words} & {*said.words}) >= _SHARED_WORDS else _NEARLY_ALL)
+            and not opposed(said.text, one.text)
+        ]  # fmt: skip
+        against = [one for _, one in near if opposed(said.text, one.text)]
+        used.update((one.source, one.start) for one in (said, *same))
+        tier, made = _statement(corpus, [said, *same], against)
+        closeness = max((cosine for cosine, one in near if one in same), default=0.0)
+        tiers[tier].append(((made.groups, weight(said), closeness), made))
+    return {
+        tier: tuple(made for _, made in sorted(found, key=lambda item: item[0], reverse=True)[: _MOST[tier]])
+        for tier, found in tiers.items()
+    }
+
+
+def _statement(corpus: Corpus, support: Sequence[Said], against: Sequence[Said]) -> tuple[str, Statement]:
+    tier, gate, groups, kinds, days = gate_of(support, len(against))
+    return tier, Statement(
+        corpus.quote(support[0]).text, gate, groups, kinds, days[0] if days else "", days[-1] if days else "",
+        tuple(map(corpus.quote, _spread(support))), tuple(map(corpus.quote, against[:_MOST_COUNTER])),
+    )  # fmt: skip
+
+
+def gate_of(support: Sequence[Said], counter: int) -> tuple[str, str, int, tuple[str, ...], list[str]]:
+    """(axiom, position or once; the gate in a line; groups; kinds; dates in order) of own sentences that agree."""
+    groups = len({one.group for one in support})
+    kinds = tuple(sorted({one.segment.kind for one in support}))
+    days = sorted(one.segment.date for one in support if one.segment.date)
+    apart = _days(days[-1]) - _days(days[0]) if days else 0
+    tier = "once" if groups < 2 else "axiom" if len(kinds) >= 2 and apart >= DAYS_APART else "position"
+    span = "undated" if not days else days[0][:4] if days[0][:4] == days[-1][:4] else f"{days[0][:4]}..{days[-1][:4]}"
+    lacks = [] if tier != "position" else [*(["one kind only"] if len(kinds) < 2 else []),
+                                           *(["burst"] if apart < DAYS_APART else [])]  # fmt: skip
+    parts = [f"{groups} group{'s' * (groups != 1)}", f"{len(kinds)} kind{'s' * (len(kinds) != 1)}", span,
+             f"counter {counter}", *lacks]  # fmt: skip
+    return tier, " · ".join(parts), groups, kinds, days
+
+
+def _spread(support: Iterable[Said]) -> list[Said]:
+    """The statement itself, then one sentence of each other group, at most a few."""
+    found: dict[tuple[int, int], Said] = {}
+    for one in support:
+        found.setdefault(one.group, one)
+    first, *rest = found.values()
+    return [first, *sorted(rest, key=lambda one: one.segment.date)][:_MOST_QUOTES]
+
+
+def _days(text: str) -> int:
+    """Days of a date that may be a year or a month, its first day meant."""
+    year, month, day = (*map(int, text.split("-")), 1, 1)[:3]
+    return date(year, month, day).toordinal()
