@@ -45,7 +45,7 @@ def test_tools_have_the_words_of_the_command_line(lab: Path) -> None:
         return await client.list_tools()
 
     tools = {tool.name: tool for tool in conversation(lab, talk).tools}
-    assert set(tools) == set(TOOLS)
+    assert set(tools) == {*TOOLS, "page"}
     assert "whether to run it" in tools["check"].description
     arguments = tools["check"].input_schema["properties"]
     assert arguments["idea"]["description"].startswith("what is to be changed")

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from mcp.server import MCPServer
 
 #: Commands that are tools. What a person must decide (retract, approve) and what deletes views are not among them.
-TOOLS: tuple[str, ...] = ("brief", "check", "run", "log", "ask", "search", "sql", "next", "ingest")
+TOOLS: tuple[str, ...] = ("brief", "check", "run", "log", "ask", "history", "search", "sql", "next", "lint", "ingest")
 #: Those of them that land entries.
-WRITING = frozenset({"run", "log", "ingest"})
+WRITING = frozenset({"run", "log", "lint", "ingest"})
 TOKENS = 2_000
+_PAGE = "Reads a page of the wiki, every sentence with the words it rests on; `index` lists them all."
 
 
 class Result(TypedDict):
@@ -40,7 +41,7 @@ def server(root: Path) -> MCPServer[Any]:
     """An MCP server on the lab at `root`; raises OutsideError where the SDK is not installed."""
     try:
         from mcp.server import MCPServer
-        from mcp.server.mcpserver.exceptions import ResourceError
+        from mcp.server.mcpserver.exceptions import ResourceError, ToolError
         from mcp_types import ToolAnnotations
     except ImportError as error:
         raise OutsideError("the MCP SDK is not installed", hint="pip install 'memexlab[mcp]'") from error
@@ -74,13 +75,26 @@ def server(root: Path) -> MCPServer[Any]:
 
     @app.resource("memex://pages/{name}", mime_type="text/markdown", description="a page of the wiki, by its title")
     def page(name: str) -> str:
-        wiki = (root / "wiki").resolve()
-        path = (wiki / f"{name.removesuffix('.md')}.md").resolve()
-        if not path.is_relative_to(wiki) or not path.is_file():
+        found = _page(root, name)
+        if found is None:
             raise ResourceError(f"there is no page {name!r}: read memex://pages/index")
-        return path.read_text(encoding="utf-8")
+        return found
+
+    @app.tool(name="page", description=_PAGE, annotations=ToolAnnotations(read_only_hint=True))
+    def page_tool(name: str = "index", tokens: int = TOKENS) -> Result:
+        found = _page(root, name)
+        if found is None:
+            raise ToolError(f"there is no page {name!r}: read the page `index`")
+        return bounded(found, None, max(100, min(tokens, 50_000)))
 
     return app
+
+
+def _page(root: Path, name: str) -> str | None:
+    wiki = (root / "wiki").resolve()
+    path = (wiki / f"{name.replace(chr(0), '').removesuffix('.md')}.md").resolve()
+    inside = path.is_relative_to(wiki) and path.is_file()
+    return path.read_text(encoding="utf-8") if inside else None
 
 
 def _description(method: Callable[..., Any]) -> str:

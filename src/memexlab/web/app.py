@@ -10,16 +10,35 @@ import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ..ledger import MemexError
-from . import asking, calls, effects, report, run, runs, sources, tonight, wiki
+from . import (
+    asking,
+    calls,
+    editing,
+    effects,
+    graph,
+    judging,
+    lineage,
+    partner,
+    report,
+    run,
+    runs,
+    searching,
+    sources,
+    steering,
+    taking,
+    tonight,
+    wiki,
+)
 from .guard import COOKIE, Guard
 from .labs import Labs
 from .rendering import HERE, page
+from .tools import Tools
 
 #: Threads that answer at a time; each holds a connection to the views.
 THREADS = 8
@@ -29,28 +48,40 @@ _STATUS = {1: 409, 2: 400, 3: 503}
 def application(root: Path, token: str) -> Starlette:
     """The pages and the HTTP API of the lab at `root`; writes need `token`."""
 
+    tools = Tools(root)
+
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
+        async with tools.running():
+            yield
         app.state.labs.close()
 
     app = Starlette(
         routes=[
             *tonight.ROUTES,
+            *steering.ROUTES,
+            *lineage.ROUTES,
             *run.ROUTES,
             *runs.ROUTES,
             *effects.ROUTES,
             *report.ROUTES,
+            *taking.ROUTES,
             *sources.ROUTES,
+            *editing.ROUTES,
+            *judging.ROUTES,
             *wiki.ROUTES,
             *asking.ROUTES,
+            *partner.ROUTES,
+            *graph.ROUTES,
+            *searching.ROUTES,
             *calls.ROUTES,
             Route("/open", _open),
+            Route("/mcp", tools),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
         middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1000)],
-        exception_handlers={MemexError: _told, 404: _missing},
+        exception_handlers={MemexError: _told, ClientDisconnect: _gone, 404: _missing},
         lifespan=lifespan,
     )
     app.state.root, app.state.token, app.state.labs = root, token, Labs(root)
@@ -75,6 +106,11 @@ async def _told(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"error": str(error)}, status)
     return page(request, "error.html", "That did not work", status, text=str(error))
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """The client went away within its body, or was cut off because the body had no end."""
+    return JSONResponse({"error": "the body did not arrive whole"}, 413)
 
 
 async def _missing(request: Request, error: Exception) -> Response:

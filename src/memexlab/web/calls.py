@@ -30,8 +30,16 @@ NOT_SERVED = frozenset({"init", "watch"})
 #: Commands that only read. What is not named here needs the token.
 READING = frozenset(
     {"check", "next", "brief", "effects", "attribute", "registry", "ask", "sql", "search", "doctor"}
-    | {"history", "path", "related", "conflicts", "lint"}
+    | {"history", "path", "related", "conflicts"}
 )
+#: Commands that land entries, or write files.
+WRITING = frozenset(
+    {"run", "try", "pause", "resume", "stop", "approve", "reject", "race", "log", "report", "import", "retract"}
+    | {"reinstate", "same", "ingest", "land", "export", "rebuild", "sync", "council", "score", "partner", "prompt"}
+    | {"lint", "review"}
+)
+#: Arguments with which a command that reads lands entries or costs money: these too need POST and the token.
+LANDING = {"ask": frozenset({"save", "to", "model"})}
 _NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", Path: "string"}
 
 
@@ -111,6 +119,8 @@ async def _call(request: Request) -> Response:
             return JSONResponse({"error": "the body is no JSON object"}, 400)
     elif name not in READING:
         return JSONResponse({"error": f"{name} lands entries: use POST"}, 405, {"allow": "POST"})
+    elif landing := sorted(LANDING.get(name, frozenset()) & set(request.query_params)):
+        return JSONResponse({"error": f"{name} with {landing[0]} lands entries: use POST"}, 405, {"allow": "POST"})
     else:
         allowed = _parameters(COMMANDS[name])
         given = {}
@@ -155,6 +165,7 @@ def openapi() -> dict[str, Any]:
                 {"name": word, "in": "query", "required": word in needed, "schema": schema,
                  "description": texts.get(word, "")}
                 for word, schema in schemas.items()
+                if word not in LANDING.get(name, ())
             ]  # fmt: skip
             paths[f"/api/{name}"] = {"get": told | {"parameters": parameters}}
         else:

@@ -9,10 +9,9 @@ from starlette.routing import Route
 
 from ..commands.explaining import effects_of
 from ..lab.chart import Mark, interval_svg
-from ..lab.logbook import campaigns_newest_first
 from ..lab.wording import Amounts
 from ..memory.registry import by_cause
-from .labs import lab_of
+from .labs import campaigns, lab_of, labs_of
 from .parallel import parallel_svg
 from .rendering import page
 
@@ -27,11 +26,12 @@ _ROWS = 120
 def _effects(request: Request) -> Response:
     lab = lab_of(request)
     db = lab.memory.db
-    names = campaigns_newest_first(db, None)
+    names = campaigns(request)
     asked = request.query_params.get("campaign")
     campaign = asked if asked in names else (names[0] if names else "")
     knob = request.query_params.get("knob") or None
-    table = effects_of(lab.memory, campaign, knob) if campaign else None
+    labs = labs_of(request)
+    table = labs.kept(("effects", campaign, knob), lambda: effects_of(lab.memory, campaign, knob)) if campaign else None
     rows = [dict(row) for row in table.rows[:_ROWS]] if table else []
     reach = max((abs(row[side]) for row in rows for side in ("low", "high") if row[side] is not None), default=1.0)
     for row in rows:
@@ -52,7 +52,7 @@ def _effects(request: Request) -> Response:
         request, "effects.html", "Effects", rows=rows, campaign=campaign, campaigns=names, knob=knob, knobs=knobs,
         amounts=Amounts.of(table.unit, rows[0]["sigma"]) if table and rows else None,
         left_out=max(0, len(table.rows) - _ROWS) if table else 0, causes=causes[:20],
-        picture=Markup(parallel_svg(db, campaign)) if campaign else "",
+        picture=Markup(labs.kept(("parallel", campaign), lambda: parallel_svg(db, campaign))) if campaign else "",
     )  # fmt: skip
 
 

@@ -51,12 +51,16 @@ def number(value: object, digits: int = 6) -> str:
 def page(request: Request, name: str, title: str, status: int = 200, **context: Any) -> Response:
     """A page in its frame; with `?part=1` its inside alone, for a live replacement."""
     here = request.url.path
+
+    def parts(path: str) -> tuple[str, str]:
+        return f"{path}/", f"{path}-"
+
     text = (
         environment()
         .get_template(name)
         .render(
             title=title,
-            here=next((path for path, _, _ in reversed(PLACES) if here == path or here.startswith(path + "/")), "/"),
+            here=next((path for path, _, _ in reversed(PLACES) if here == path or here.startswith(parts(path))), "/"),
             lab=request.app.state.root.name,
             may_write=request.scope.get("memex_may_write", False),
             frame="part.html" if request.query_params.get("part") else "frame.html",

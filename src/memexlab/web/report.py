@@ -10,20 +10,23 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ..commands.running import since_instant
-from ..lab.report import build_report, report_main, report_style, to_html, to_markdown
-from .labs import lab_of
+from ..lab.report import Report, build_report, report_main, report_style, to_html, to_markdown
+from .labs import lab_of, labs_of
 from .rendering import page
 
 
 def _report(request: Request) -> Response:
     lab, now = lab_of(request), datetime.now(UTC)
     since = request.query_params.get("since") or None
-    report = build_report(
-        lab.memory.db,
-        campaign=request.query_params.get("campaign") or None,
-        since=since_instant(since, now) if since else None,
-        now=now,
-    )
+    campaign = request.query_params.get("campaign") or None
+    instant = since_instant(since, now) if since else None
+
+    def built() -> Report:
+        return build_report(lab.memory.db, campaign=campaign, since=instant, now=now)
+
+    # The instant of "yesterday" moves with the clock: such a report is worth keeping for its minute.
+    key, labs = (campaign, instant and instant[:16]), labs_of(request)
+    report = labs.kept(("report", *key), built)
     kind = request.path_params.get("kind", "")
     if kind == "html":
         headers = {"content-disposition": f'attachment; filename="report-{now:%Y-%m-%d}.html"'}
@@ -31,7 +34,14 @@ def _report(request: Request) -> Response:
     if kind == "md":
         return Response(to_markdown(report), media_type="text/markdown; charset=utf-8")
     days = sorted((path.stem for path in (lab.root / "reports").glob("20??-??-??.html")), reverse=True)
-    return page(request, "report.html", "Morning report", main=Markup(report_main(report)), days=days, since=since)
+    return page(
+        request,
+        "report.html",
+        "Morning report",
+        main=Markup(labs.kept(("main", *key), lambda: report_main(report))),
+        days=days,
+        since=since,
+    )
 
 
 def _day(request: Request) -> Response:

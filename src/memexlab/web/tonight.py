@@ -15,40 +15,51 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ..lab.chart import progress_svg
-from ..lab.logbook import campaigns_newest_first
-from ..lab.report import build_report
-from .labs import lab_of
+from ..lab.report import Report, build_report
+from .labs import campaigns, lab_of, labs_of
 from .rendering import page
+from .steering import loop_of, program_of, waiting
 
 _LOOK_SECONDS = 0.4
-_LATEST = 12
+_LATEST, _WINS = 12, 5
 
 
 def tonight(request: Request) -> Response:
-    lab = lab_of(request)
+    lab, labs = lab_of(request), labs_of(request)
     db = lab.memory.db
     wanted = request.query_params.get("campaign")
-    names = campaigns_newest_first(db, None)
+    names = campaigns(request)
     campaign = wanted if wanted in names else (names[0] if names else None)
-    report = build_report(db, campaign=campaign, since=None, now=datetime.now(UTC))
+
+    def drawn() -> tuple[Report, str, str]:
+        report = build_report(db, campaign=campaign, since=None, now=datetime.now(UTC))
+        chart = report.sections[0].chart if report.sections else None
+        if chart is None or not chart.points:
+            return report, "", ""
+        return report, progress_svg(chart, height=420), progress_svg(chart, width=420, height=420)
+
+    report, wide, narrow = labs.kept(("tonight", campaign), drawn)
     section = report.sections[0] if report.sections else None
-    chart = Markup(progress_svg(section.chart, height=420)) if section and section.chart.points else ""
-    narrow = Markup(progress_svg(section.chart, width=420, height=420)) if chart and section else ""
+    running = _running(db, campaign)
     return page(
-        request, "tonight.html", "Tonight", report=report, section=section, chart=chart, narrow=narrow,
-        campaigns=names, campaign=campaign, running=_running(db, campaign), latest=_latest(db, campaign),
+        request, "tonight.html", "Tonight", report=report, section=section, chart=Markup(wide), narrow=Markup(narrow),
+        campaigns=names, campaign=campaign, running=running, latest=_latest(db, campaign),
+        wins=[row for row in section.verdicts if row.decision == "confirmed"][:_WINS] if section else [],
+        loop=loop_of(lab, campaign, running), waiting=waiting(lab), program=program_of(lab.root),
+        behind=labs.is_behind(("tonight", campaign)),
     )  # fmt: skip
 
 
 def _running(db: sqlite3.Connection, campaign: str | None) -> list[dict[str, Any]]:
     """Runs that are started and not ended, with what they try and since when."""
-    rows = db.execute(
-        "SELECT r.number, r.role, r.description, r.at, c.budget_seconds FROM runs r JOIN campaigns c USING (campaign)"
-        " WHERE r.status = 'started' AND r.campaign = ? ORDER BY r.number",
+    cursor = db.execute(
+        "SELECT r.number, r.role, r.description, r.hypothesis, r.at, c.budget_seconds AS seconds, r.hardware,"
+        " coalesce(json_extract(e.body, '$.meta.streams'), 1) AS streams FROM runs r JOIN campaigns c USING (campaign)"
+        " JOIN entries e ON e.seq = r.run WHERE r.status = 'started' AND r.campaign = ? ORDER BY r.number",
         (campaign,),
     )
-    names = ("number", "role", "description", "at", "seconds")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _latest(db: sqlite3.Connection, campaign: str | None) -> list[dict[str, Any]]:
@@ -66,8 +77,11 @@ async def events(request: Request) -> Response:
     folder = request.app.state.root / ".memex" / "ledger"
 
     def end() -> str:
+        """The end of the ledger, and of what steers the loop: orders and patches that wait are no entries."""
         sizes = [(path.name, path.stat().st_size) for path in sorted(folder.glob("*.jsonl"))[-1:]]
-        return json.dumps(sizes)
+        orders = [(path.name, path.stat().st_mtime_ns) for path in (folder.parent / "control",) if path.exists()]
+        patches = sorted(path.name for path in (folder.parent / "approvals").glob("*.json"))
+        return json.dumps([sizes, orders, patches])
 
     async def stream() -> AsyncIterator[str]:
         seen, quiet = end(), 0.0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import re
+import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,12 +14,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from ..wiki.markdown import Rendered, render
 from .labs import lab_of
-from .markdown import Rendered, render
 from .rendering import page
 
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _PREVIEW_CHARS = 320
+#: Pages that list pages, and say nothing of their own.
+_LISTS = frozenset({"index", "log"})
 
 
 def _folder(request: Request) -> Path:
@@ -55,7 +59,7 @@ def _page(request: Request) -> Response:
     path = _file(request, f"{name}.md")
     if path is None:
         if name == "index":
-            return page(request, "wiki.html", "Wiki", at="", made=None, html="")
+            return page(request, "wiki.html", "Wiki", at="", made=None, html="", dates={})
         return page(request, "error.html", "No such page", 404, text=f"The wiki has no page {name!r}.")
     made = _rendered(request, path)
     if request.query_params.get("preview"):
@@ -63,8 +67,19 @@ def _page(request: Request) -> Response:
         text = " ".join(re.sub(r"<[^>]+>", " ", words).split())
         return JSONResponse({"title": made.front.get("title", name), "text": text[:_PREVIEW_CHARS]})
     return page(
-        request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(made.html)
+        request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(made.html),
+        dates=_dates(lab_of(request).memory.db, made.html) if name not in _LISTS else {},
     )  # fmt: skip
+
+
+def _dates(db: sqlite3.Connection, html: str) -> dict[str, str]:
+    """When each source that the page quotes was published, by entry; those without a date are left out."""
+    entries = sorted({int(entry) for entry in re.findall(r'href="/sources/(\d+)\?', html)})
+    rows = db.execute(
+        "SELECT entry, published FROM documents WHERE published != '' AND entry IN (SELECT value FROM json_each(?))",
+        (json.dumps(entries),),
+    )
+    return {str(entry): published for entry, published in rows}
 
 
 def _picture(request: Request) -> Response:

@@ -51,14 +51,30 @@ function follow(part) {
     const address = new URL(location.href);
     address.searchParams.set("part", "1");
     const answer = await fetch(address).catch(() => null);
-    if (answer && answer.ok && !part.contains(document.activeElement)) {
+    let wait = 1000;
+    if (answer && answer.ok) {
       const made = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = one("#" + part.id, made);
-      if (fresh) { part.replaceChildren(...fresh.childNodes); dress(part); }
+      if (fresh) { for (const piece of all("[data-piece]", fresh)) renewPiece(piece); if ("behind" in fresh.dataset) { again = true; wait = 5000; } }
     }
-    setTimeout(() => { busy = false; if (again) { again = false; renew(); } }, 1000);
+    setTimeout(() => { busy = false; if (again) { again = false; renew(); } }, wait);
   }
   source.addEventListener("landed", renew);
+}
+
+// A piece is replaced only where it changed, never under the cursor of somebody who types, and what was typed stays.
+const shown = new Map();
+function renewPiece(fresh) {
+  const old = document.getElementById(fresh.id);
+  const text = fresh.innerHTML;
+  if (!old || shown.get(fresh.id) === text || one("input:focus, textarea:focus", old)) return;
+  const typed = all("input[id], textarea[id]", old).map((field) => [field.id, field.value]);
+  const focus = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  shown.set(fresh.id, text);
+  old.replaceChildren(...fresh.childNodes);
+  dress(old);
+  for (const [id, value] of typed) { const field = document.getElementById(id); if (field) field.value = value; }
+  if (focus) one(`a[href="${CSS.escape(focus)}"]`, old)?.focus({preventScroll: true});
 }
 
 function dress(within) {
@@ -138,3 +154,247 @@ function look(event) {
 document.addEventListener("mouseover", look);
 document.addEventListener("focusin", look);
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") peek.hidden = true; });
+
+// Search as you type: a list under the field of the head, moved in with the arrow keys.
+const find = one("[data-find]"), found = one("#found");
+let asked = 0, marked = -1, typing = 0, lastKey = "";
+function mark(to) {
+  const rows = all("li[role=option]", found);
+  marked = rows.length ? (to + rows.length) % rows.length : -1;
+  rows.forEach((row, i) => row.setAttribute("aria-selected", String(i === marked)));
+  if (marked >= 0) { rows[marked].scrollIntoView({block: "nearest"}); find.setAttribute("aria-activedescendant", rows[marked].id); }
+  else find.removeAttribute("aria-activedescendant");
+}
+function close() { found.hidden = true; find.setAttribute("aria-expanded", "false"); mark(-1); }
+async function look_up() {
+  const number = ++asked, text = find.value.trim();
+  if (!text) { found.replaceChildren(); close(); return; }
+  const answer = await fetch("/search?json=1&q=" + encodeURIComponent(text)).catch(() => null);
+  if (!answer || !answer.ok || number !== asked) return;
+  const hits = await answer.json();
+  found.replaceChildren(...hits.map((hit, i) => {
+    const row = Object.assign(document.createElement("li"), {id: "found-" + i, role: "option"});
+    const link = Object.assign(document.createElement("a"), {href: hit.at, textContent: hit.title, tabIndex: -1});
+    const kind = Object.assign(document.createElement("small"), {textContent: hit.kind});
+    link.append(kind); row.append(link);
+    return row;
+  }));
+  if (!hits.length) found.append(Object.assign(document.createElement("li"), {role: "option", textContent: "Nothing has these words"}));
+  found.hidden = false;
+  find.setAttribute("aria-expanded", "true");
+  marked = -1;
+}
+find.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(look_up, 120); });
+find.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); mark(marked < 0 && event.key === "ArrowUp" ? -1 : marked + (event.key === "ArrowDown" ? 1 : -1)); }
+  if (event.key === "Enter" && marked >= 0) { const link = all("li[role=option]", found)[marked].querySelector("a"); if (link) { event.preventDefault(); link.click(); } }
+  if (event.key === "Escape") close();
+});
+find.form.addEventListener("focusout", () => setTimeout(() => { if (!find.form.contains(document.activeElement)) close(); }, 150));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "s" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.defaultPrevented && !event.target.closest("input, textarea, select, [contenteditable], dialog") && waiting !== "g" && lastKey !== "g") { event.preventDefault(); find.focus(); find.select(); }
+  lastKey = event.key;
+});
+
+// In the graph, the lines of the thing under the pointer or the keyboard stand out, and what they lead to.
+function trace(event) {
+  const node = event.target.closest?.(".graph [data-n]");
+  for (const lit of all(".graph .on, .graph .near")) lit.classList.remove("on", "near");
+  if (!node) return;
+  for (const line of all(`.graph path[data-a="${node.dataset.n}"], .graph path[data-b="${node.dataset.n}"]`)) {
+    line.classList.add("on");
+    for (const end of [line.dataset.a, line.dataset.b]) if (end !== node.dataset.n) one(`.graph [data-n="${end}"]`)?.classList.add("near");
+  }
+}
+if (one(".graph")) { document.addEventListener("mouseover", trace); document.addEventListener("focusin", trace); }
+
+// Runs: two to six ticked boxes may be compared.
+for (const form of all("form[data-compare]")) form.addEventListener("change", () => {
+  const ticked = all("input[type=checkbox]:checked", form).length, button = one("button", form);
+  button.disabled = ticked < 2 || ticked > 6;
+  button.textContent = ticked > 6 ? "Compare: at most six" : ticked > 1 ? `Compare these ${ticked}` : "Compare the ticked";
+});
+
+// program.md is saved only over the text that was read; what somebody else wrote meanwhile is shown, not lost.
+for (const form of all("form[data-program]")) {
+  const field = form.elements.text, was = form.elements.was, conflict = one("[data-conflict]", form);
+  let theirs = null;
+  const save = async (over) => {
+    const answer = await fetch("/program", {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({text: field.value, was: over})}).catch(() => null);
+    const data = answer ? await answer.json() : {error: "The server does not answer: is memex serve still running?"};
+    conflict.hidden = answer?.status !== 409;
+    if (answer?.status === 409) { theirs = data; one("pre", conflict).textContent = data.text; return; }
+    if (answer?.ok) { was.value = data.hash; field.defaultValue = field.value; }
+    tell(data.text || data.error);
+  };
+  form.addEventListener("submit", (event) => { event.preventDefault(); save(was.value); });
+  one("[data-mine]", form).addEventListener("click", () => save(theirs.hash));
+  one("[data-theirs]", form).addEventListener("click", () => { field.value = field.defaultValue = theirs.text; was.value = theirs.hash; conflict.hidden = true; });
+  addEventListener("beforeunload", (event) => { if (field.value !== field.defaultValue) event.preventDefault(); });
+}
+
+// Sources: files are saved one by one, then read together; what goes wrong with one does not stop the others.
+for (const form of all("#drop")) {
+  const bar = one("progress", form), said = one("[role=status]", form);
+  const send = async (address, options) => {
+    const answer = await fetch(address, {method: "POST", ...options}).catch(() => null);
+    const data = answer ? await answer.json().catch(() => ({})) : {};
+    if (!answer?.ok) throw new Error(data.error || "The server does not answer: is memex serve still running?");
+    return data;
+  };
+  const json = (body) => ({headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
+  const take = async (names, troubles) => {
+    if (names === null || names.length) {
+      bar.removeAttribute("value");
+      said.textContent = `Reading ${names ? names.length + " new" : "all of raw/"} …`;
+      try { said.textContent = (await send("/sources/take", json({names: names || []}))).text; } catch (error) { troubles.push(error.message); }
+    }
+    bar.hidden = true;
+    if (troubles.length) said.textContent = troubles.join("\n");
+    else setTimeout(() => location.reload(), 1500);
+  };
+  const upload = async (files) => {
+    const names = [], troubles = [];
+    bar.hidden = false;
+    for (const [i, file] of [...files].entries()) {
+      said.textContent = `Saving ${i + 1} of ${files.length}: ${file.name}`;
+      bar.value = i / files.length;
+      try { names.push((await send("/sources/upload", {headers: {"content-type": "application/octet-stream", "x-name": encodeURIComponent(file.name)}, body: file})).name); }
+      catch (error) { troubles.push(error.message); }
+    }
+    await take(names, troubles);
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    bar.hidden = false;
+    bar.removeAttribute("value");
+    said.textContent = "Fetching …";
+    try { said.textContent = (await send("/sources/take", json({url: form.elements.url.value}))).text; setTimeout(() => location.reload(), 1500); } catch (error) { said.textContent = error.message; bar.hidden = true; }
+  });
+  form.elements.files.addEventListener("change", () => upload(form.elements.files.files));
+  one("[data-all]", form).addEventListener("click", () => { bar.hidden = false; take(null, []); });
+  document.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over"); });
+  document.addEventListener("dragleave", () => form.classList.remove("over"));
+  document.addEventListener("drop", (event) => { event.preventDefault(); form.classList.remove("over"); if (event.dataTransfer.files.length) upload(event.dataTransfer.files); });
+}
+
+// In a source, words that are selected can be quoted, asked about, or made a claim of.
+for (const text of all("[data-source]")) {
+  const pick = one("#pick"), dialog = one("#claim");
+  let words = "", from = 0, to = 0;
+  const line = (node) => Number((node.nodeType === 3 ? node.parentElement : node).closest("p[id^=L]")?.id.slice(1) || 0);
+  document.addEventListener("selectionchange", () => {
+    if (dialog?.open) return;
+    const range = document.getSelection().rangeCount ? document.getSelection().getRangeAt(0) : null;
+    words = range && text.contains(range.commonAncestorContainer) ? String(document.getSelection()).trim() : "";
+    pick.hidden = words.length < 3;
+    if (pick.hidden) return;
+    [from, to] = [line(range.startContainer), line(range.endContainer)];
+    const box = range.getBoundingClientRect();
+    pick.style.left = `${Math.max(8, Math.min(box.left, innerWidth - pick.offsetWidth - 12)) + scrollX}px`;
+    pick.style.top = `${Math.max(60, box.top - pick.offsetHeight - 8) + scrollY}px`;
+  });
+  pick.addEventListener("mousedown", (event) => event.preventDefault());
+  pick.addEventListener("click", async (event) => {
+    const kind = event.target.dataset.pick;
+    if (kind === "ask") location.href = "/ask?q=" + encodeURIComponent(words.slice(0, 300));
+    if (kind === "quote") { await navigator.clipboard.writeText(`“${words}” (${text.dataset.source}, line ${from}: ${location.origin}${text.dataset.at}?line=${from}&last=${to}#L${from})`); tell("Copied, with its place."); }
+    if (kind === "claim") { one("blockquote", dialog).textContent = words; one("[role=alert]", dialog).hidden = true; dialog.showModal(); one("textarea", dialog).focus(); }
+  });
+  dialog?.addEventListener("submit", async (event) => {
+    if (event.submitter?.value !== "save") return;
+    event.preventDefault();
+    const form = event.target, trouble = one("[role=alert]", dialog);
+    const body = {source: text.dataset.source, subject: form.elements.subject.value, sentence: form.elements.sentence.value, quote: words};
+    const answer = await fetch("/sources/claim", {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)}).catch(() => null);
+    const data = answer ? await answer.json() : {error: "The server does not answer: is memex serve still running?"};
+    if (!answer?.ok) { trouble.textContent = data.error; trouble.hidden = false; return; }
+    dialog.close();
+    location.href = `${text.dataset.at}?line=${from}&last=${to}#L${from}`;
+  });
+}
+
+// A page of the wiki as its sources had it by a day: what only later ones say is struck out.
+for (const form of all("[data-asof]")) {
+  const dates = JSON.parse(form.dataset.asof), days = [...new Set(Object.values(dates))].sort();
+  const slider = one("input", form), day = one("output", form), said = one("[role=status]", form), page = form.parentElement;
+  const noted = new Map(all(".footnotes li[id]", page).map((note) => [note.id, dates[(one("a[href^='/sources/']", note)?.getAttribute("href").match(/\d+/) || [])[0]] || ""]));
+  const blocks = all("p, li", page).filter((block) => !block.closest(".footnotes, .asof") && !one("p, li", block)).map((block) => [block, all(".footnote-ref a", block).map((ref) => noted.get(ref.hash.slice(1)) || "").sort()[0]]).filter(([, first]) => first !== undefined);
+  slider.max = days.length;
+  slider.value = days.length;
+  slider.addEventListener("input", () => {
+    const now = Number(slider.value) === days.length ? "" : days[slider.value];
+    let stood = 0;
+    for (const [block, first] of blocks) { const later = now && first > now; block.classList.toggle("later", Boolean(later)); stood += !later; }
+    day.textContent = now || "today";
+    slider.setAttribute("aria-valuetext", now || "today");
+    said.textContent = now ? `${stood} of ${blocks.length} sentences stood in a source by then` : "";
+  });
+}
+
+// A block of a wiki page is edited where it stands; saved, it is a claim of the person.
+if (document.body.dataset.mayWrite === "1") for (const page of all("article.page[data-page]")) for (const block of all("p[id^=b-c], li[id^=b-c]", page)) {
+  const button = Object.assign(document.createElement("button"), {textContent: "edit", className: "quiet edit", type: "button"});
+  button.setAttribute("aria-label", "edit: " + block.textContent.trim().slice(0, 60));
+  block.append(" ", button);
+  button.addEventListener("click", async () => {
+    const place = {page: page.dataset.page, block: block.id.slice(2)};
+    const answer = await fetch("/wiki-block?" + new URLSearchParams(place)).catch(() => null);
+    const data = answer ? await answer.json() : {error: "The server does not answer: is memex serve still running?"};
+    if (!answer?.ok) { tell(data.error); return; }
+    const field = Object.assign(document.createElement("textarea"), {value: data.text, ariaLabel: "this block, in Markdown"});
+    const save = Object.assign(document.createElement("button"), {textContent: "Save as mine", className: "main", type: "button"});
+    const stop = Object.assign(document.createElement("button"), {textContent: "Cancel", type: "button"});
+    const form = document.createElement("div");
+    form.className = "editing";
+    form.append(field, save, stop);
+    block.hidden = true;
+    block.after(form);
+    field.focus();
+    stop.addEventListener("click", () => { form.remove(); block.hidden = false; button.focus(); });
+    save.addEventListener("click", async () => {
+      const done = await call("/wiki-block", {...place, was: data.text, text: field.value});
+      if (done) location.reload();
+    });
+  });
+}
+
+// Review: a word is held for six seconds, so that it can be undone; the next word, or leaving, sends it.
+for (const list of all("[data-review]")) {
+  let held = null, before = "";
+  const here = () => document.activeElement.closest?.("[data-item]") || one("[data-item]:not([hidden])", list);
+  const step = (row, way) => { let to = row; do { to = way > 0 ? to?.nextElementSibling : to?.previousElementSibling; } while (to?.hidden); to?.focus(); };
+  async function send() {
+    if (!held) return;
+    const {row, body, timer} = held;
+    held = null;
+    clearTimeout(timer);
+    const answer = await fetch("/api/review", {method: "POST", keepalive: true, headers: {"content-type": "application/json"}, body: JSON.stringify(body)}).catch(() => null);
+    if (answer?.ok) { row.remove(); if (!one("[data-item]", list)) location.reload(); return; }
+    const trouble = one("[role=alert]", row);
+    row.hidden = trouble.hidden = false;
+    trouble.textContent = answer ? (await answer.json()).error : "The server does not answer: is memex serve still running?";
+    one("[name=why]", row).focus();
+  }
+  function say(row, word) {
+    if (word === "edit") { one("[data-text]", row).hidden = false; one("textarea", row).focus(); return; }
+    send();
+    const decision = word === "save" ? "edit" : word;
+    const body = {item: row.dataset.item, decision, why: one("[name=why]", row).value};
+    if (word === "save") body.text = one("textarea", row).value;
+    step(row, 1);
+    row.hidden = true;
+    held = {row, body, timer: setTimeout(send, 6000)};
+    tell(`${decision}: u takes it back`);
+  }
+  list.addEventListener("click", (event) => { const word = event.target.dataset?.word; if (word) say(event.target.closest("[data-item]"), word); });
+  addEventListener("pagehide", send);
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    const row = here(), word = {a: "accept", r: "reject", e: "edit"}[event.key];
+    setTimeout(() => { before = event.key; });
+    if (event.key === "u" && held) { clearTimeout(held.timer); held.row.hidden = false; held.row.focus(); held = null; tell("Taken back."); }
+    else if (row && (event.key === "j" || event.key === "k")) { if (document.activeElement === row) step(row, event.key === "j" ? 1 : -1); else row.focus(); }
+    else if (word && row && one("[data-word]", row) && before !== "g") { event.preventDefault(); say(row, word); }
+  });
+}

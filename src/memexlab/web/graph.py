@@ -1,0 +1,308 @@
+"""The graph: what hangs together, a piece at a time, in columns by kind, so that lines never make a hairball.
+
+Without a thing asked for it shows the most connected of each kind, and one cluster a kind for the rest. Every thing is
+a link to the graph around it; the same is told in words beside the picture. The layout depends on the links alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..commands.trailing import thing_named, thing_told
+from ..ledger import UsageError
+from ..memory.trails import Link, Node, Trails
+from .labs import lab_of
+from .rendering import page
+
+#: Kinds in the order of their columns: who, what was read, what it speaks of, what can be set, what was run.
+KINDS = {
+    "author": "people", "document": "sources", "said": "claims", "name": "subjects", "knob": "knobs",
+    "setting": "settings", "run": "runs",
+}  # fmt: skip
+#: Things that are drawn at a time, and in one column.
+DRAWN, COLUMN = 64, 16
+_ROW, _WIDTH, _CHAR = 30, 1100, 7.3
+
+#: Of each kind (key, links) until a position, the most connected first; what has one link hangs on what has many.
+_HUBS = {
+    "author": "SELECT by, count(*) AS n FROM runs WHERE run <= ?1 GROUP BY 1 UNION ALL SELECT author, count(*) AS n"
+    " FROM documents WHERE entry <= ?1 AND author <> '' GROUP BY 1",
+    "document": "SELECT source, count(*) AS n FROM claims WHERE entry <= ?1 GROUP BY 1",
+    "name": "SELECT lower(name), count(*) AS n FROM mentions WHERE entry <= ?1 GROUP BY 1 HAVING n > 1",
+    "knob": "SELECT knob, count(*) AS n FROM changes WHERE run <= ?1 GROUP BY 1",
+    "run": "SELECT run, sum(n) AS n FROM (SELECT parent AS run, 1 AS n FROM runs WHERE run <= ?1 UNION ALL"
+    " SELECT run, 100 FROM champions WHERE run <= ?1) WHERE run IN (SELECT run FROM runs) GROUP BY 1",
+}
+_TOTALS = {
+    "document": "SELECT count(*) FROM documents WHERE entry <= ?",
+    "run": "SELECT count(*) FROM runs WHERE run <= ?",
+}
+
+
+class TrailsUntil(Trails):
+    """The links that entries up to a position made."""
+
+    def __init__(self, db: sqlite3.Connection, until: int) -> None:
+        super().__init__(db)
+        self.until = until
+
+    def links(self, node: Node) -> list[Link]:
+        fresh = node not in self._links
+        found = super().links(node)
+        if fresh:
+            found = self._links[node] = [link for link in found if link.entry <= self.until]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A node as it is shown: its place in the graph, its own page, and how it hangs on what was asked for."""
+
+    node: Node
+    text: str
+    here: str
+    page: str
+    words: str = ""
+    entry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Things of one kind; `more` of them are not drawn, and `more_at` shows the next."""
+
+    kind: str
+    name: str
+    things: tuple[Thing, ...]
+    more: int
+    more_at: str
+
+
+def _graph(request: Request) -> Response:
+    lab = lab_of(request)
+    db, asked = lab.memory.db, request.query_params
+    last, last_at = db.execute("SELECT seq, at FROM entries ORDER BY seq DESC LIMIT 1").fetchone() or (0, "")
+    until = min(_count(asked.get("until"), last), last)
+    kinds = [kind for kind in KINDS if kind in asked.getlist("kind")] or list(KINDS)
+    at, to = asked.get("at", "").strip(), asked.get("to", "").strip()
+    trails, trouble, columns, lines, path = TrailsUntil(db, until), "", [], [], None
+    shown: dict[str, Any] = {"until": until} if until < last else {}
+
+    def link(**changed: object) -> str:
+        return "?" + urlencode([(name, value) for name, value in (shown | changed).items()], doseq=True)
+
+    def thing(node: Node, by: Link | None = None) -> Thing:
+        told = thing_told(lab.memory, node).removeprefix(f"{node[0]} ").strip('"')
+        entry = db.execute("SELECT id FROM entries WHERE seq = ?", (by.entry,)).fetchone()[0] if by else ""
+        return Thing(node, told, link(at=_key(node)), _page_of(db, node), by.words if by else "", entry)
+
+    start: Node | None = None
+    try:
+        start = _node(lab.memory, at) if at else None
+        if start and to:
+            goal = _node(lab.memory, to)
+            at, to = _typed(db, start), _typed(db, goal)
+            found = trails.path(start, goal)
+            if found is not None:
+                path = [thing(start), *(thing(step.to, step) for step in found)]
+            else:
+                trouble = f"Nothing leads from {at} to {to}" + (" at that time." if shown else ".")
+    except UsageError as error:
+        trouble = str(error)
+    if path is None and not trouble:
+        first = _count(asked.get("from"), 0)
+        near = _near(trails, start) if start else _hubs(db, until, kinds)
+        limit = DRAWN // max(1, min(DRAWN // COLUMN, sum(1 for kind in kinds if near.get(kind))))
+        for kind in kinds:
+            all_of = near.get(kind, [])
+            taken = all_of[first : first + limit]
+            total = len(all_of) if start or kind not in _TOTALS else db.execute(_TOTALS[kind], (until,)).fetchone()[0]
+            if taken:
+                more_at = link(**({"at": _key(start)} if start else {}), kind=kind, **{"from": first + len(taken)})
+                listed = first + len(taken) < len(all_of)
+                more_at = more_at if listed else {"run": "/runs", "document": "/sources"}.get(kind, "")
+                more = total - first - len(taken)
+                columns.append(Column(kind, KINDS[kind], tuple(thing(*one) for one in taken), max(0, more), more_at))
+        lines = _lines(trails, start, [one.node for column in columns for one in column.things])
+    focus = thing(start) if start else None
+    at = _typed(db, start) if start else at
+    svg = _path_svg(path) if path else _columns_svg(focus, columns, lines)
+    moment = db.execute("SELECT at FROM entries WHERE seq = ?", (until,)).fetchone()
+    return page(
+        request, "graph.html", "Graph", svg=Markup(svg), columns=columns, path=path, focus=focus, at=at, to=to,
+        until=until, last=last, moment=moment[0] if moment else last_at, kinds=KINDS, chosen=kinds, trouble=trouble,
+        all_at=link(),
+    )  # fmt: skip
+
+
+def _count(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() and text.isascii() and len(text) < 12 else otherwise
+
+
+def _key(node: Node) -> str:
+    """A node as the address has it; a person may type what `memex path` takes instead."""
+    return f"{node[0]}~{node[1]}"
+
+
+def _typed(db: sqlite3.Connection, node: Node) -> str:
+    """What a person would type for it."""
+    if node[0] == "run":
+        return "run:{}/{}".format(*db.execute("SELECT campaign, number FROM runs WHERE run = ?", (node[1],)).fetchone())
+    if node[0] in ("document", "said"):
+        return str(db.execute("SELECT id FROM entries WHERE seq = ?", (node[1],)).fetchone()[0])
+    return str(node[1])
+
+
+def _node(memory: Any, text: str) -> Node:
+    kind, tilde, key = text.partition("~")
+    if not tilde or kind not in KINDS:
+        return thing_named(memory, text, None)
+    node: Node = (kind, int(key) if kind in ("run", "document", "said") and key.isdecimal() and len(key) < 18 else key)
+    table = {"run": "runs WHERE run", "document": "documents WHERE entry", "said": "entries WHERE seq"}.get(kind)
+    if table and not memory.db.execute(f"SELECT 1 FROM {table} = ?", (node[1],)).fetchone():
+        raise UsageError(f"{text[:80]!r} is nothing in this memory", "memex search WORDS")
+    return node
+
+
+def _page_of(db: sqlite3.Connection, node: Node) -> str:
+    kind, key = node
+    if kind == "run":
+        number, campaign = db.execute("SELECT number, campaign FROM runs WHERE run = ?", (key,)).fetchone()
+        return f"/runs/{number}?campaign={quote(campaign, safe='')}"
+    if kind == "knob":
+        return f"/effects?knob={quote(str(key), safe='')}"
+    return f"/sources/{key}" if kind == "document" else ""
+
+
+def _near(trails: Trails, start: Node) -> dict[str, list[tuple[Node, Link | None]]]:
+    """What a thing links to, each once, by kind; the newest first."""
+    found: dict[Node, Link] = {}
+    for link in trails.links(start):
+        if link.to not in found or link.entry > found[link.to].entry:
+            found[link.to] = link
+    near: dict[str, list[tuple[Node, Link | None]]] = {}
+    for node, link in sorted(found.items(), key=lambda item: (-item[1].entry, str(item[0][1]))):
+        near.setdefault(node[0], []).append((node, link))
+    return near
+
+
+def _hubs(db: sqlite3.Connection, until: int, kinds: Iterable[str]) -> dict[str, list[tuple[Node, Link | None]]]:
+    """The most connected of each kind, as far as they have more than a thread to the rest."""
+    return {
+        kind: [((kind, key), None) for key, _ in db.execute(f"{_HUBS[kind]} ORDER BY n DESC, 1 LIMIT 1000", (until,))]
+        for kind in kinds
+        if kind in _HUBS
+    }
+
+
+def _lines(trails: Trails, start: Node | None, nodes: list[Node]) -> list[tuple[Node, Node]]:
+    """The links among what is drawn, read from the side that has few."""
+    drawn = {*nodes, start} if start else set(nodes)
+    pairs = {
+        (min(node, link.to, key=str), max(node, link.to, key=str))
+        for node in nodes
+        if node[0] in ("run", "document", "said")
+        for link in trails.links(node)
+        if link.to in drawn
+    }
+    # Who recorded nearly everything is no news; without this one person's lines would cover the rest.
+    of = Counter(end for pair in pairs for end in pair if end[0] == "author")
+    pairs = {(a, b) for a, b in pairs if start or max(of[a], of[b]) <= COLUMN}
+    return sorted(pairs | {(start, node) for node in nodes if start}, key=str)
+
+
+def _columns_svg(focus: Thing | None, columns: list[Column], lines: list[tuple[Node, Node]]) -> str:
+    if not columns:
+        return ""
+    columns = [
+        replace(
+            column, name=column.name if not i else "", things=column.things[i : i + COLUMN],
+            more=column.more if i + COLUMN >= len(column.things) else 0,
+        )
+        for column in columns
+        for i in range(0, len(column.things), COLUMN)
+    ]  # fmt: skip
+    step = _WIDTH / len(columns)
+    chars = int((step - 60) / _CHAR)
+    rows = max(len(column.things) + (column.more > 0) for column in columns)
+    top = 100 if focus else 46
+    height = top + rows * _ROW
+    places: dict[Node, tuple[float, float]] = {}
+    ends: dict[Node, float] = {}
+    if focus:
+        places[focus.node] = (_WIDTH / 2, 24)
+    for i, column in enumerate(columns):
+        for j, one in enumerate(column.things):
+            places[one.node] = (14 + i * step, top + j * _ROW)
+            # A line to the right leaves where the words end.
+            ends[one.node] = 14 + i * step + 16 + _CHAR * min(len(one.text), chars)
+    numbers = {node: i for i, node in enumerate(places)}
+    drawn = []
+    for pair in lines:
+        a, b = sorted(pair, key=places.__getitem__)
+        (x, y), (u, v) = places[a], places[b]
+        x = ends.get(a, x) if u - x > 0.9 * step else x
+        bend, arrive = ((u - x) / 2, (x + u) / 2) if u > x else (-46, u - 46)
+        drawn.append(
+            f'<path data-a="{numbers[a]}" data-b="{numbers[b]}"'
+            f' d="M{x:.0f} {y:.0f}C{x + bend:.0f} {y:.0f} {arrive:.0f} {v:.0f} {u:.0f} {v:.0f}"/>'
+        )
+    for i, column in enumerate(columns):
+        drawn.append(f'<text class="head" x="{6 + i * step:.0f}" y="{top - 28}">{escape(column.name)}</text>')
+        drawn += [_drawn(one, *places[one.node], numbers[one.node], chars=chars) for one in column.things]
+        if column.more > 0:
+            y = places[column.things[-1].node][1] + _ROW
+            inside = (
+                f'<rect x="{6 + i * step:.0f}" y="{y - 11:.0f}" width="104" height="22" rx="11"/>'
+                f'<text x="{18 + i * step:.0f}" y="{y + 5:.0f}">{column.more:,} more</text>'
+            )
+            name = f"{column.more:,} more {column.name}"
+            drawn.append(
+                f'<a class="cluster" href="{escape(column.more_at)}" aria-label="{name}">{inside}</a>'
+                if column.more_at
+                else f'<g class="cluster">{inside}</g>'
+            )
+    if focus:
+        drawn.append(_drawn(focus, *places[focus.node], numbers[focus.node], "focus"))
+    return _svg(height, drawn, "What hangs together; the list below says the same in words")
+
+
+def _path_svg(path: list[Thing]) -> str:
+    drawn, y = [], 34.0
+    for i, one in enumerate(path):
+        if i:
+            drawn.append(
+                f'<path d="M14 {y - 52:.0f}V{y:.0f}"/><text x="40" y="{y - 22:.0f}">{escape(one.words)}</text>'
+            )
+        drawn.append(_drawn(one, 14, y, i, "focus" if i in (0, len(path) - 1) else "", before=one.node[0] + " "))
+        y += 56
+    return _svg(y - 20, drawn, "The trail; the list below says the same in words")
+
+
+def _drawn(one: Thing, x: float, y: float, number: int, more: str = "", chars: int = 90, before: str = "") -> str:
+    text = before + one.text
+    short = text if len(text) <= chars else text[: chars - 1] + "…"
+    return (
+        f'<a class="node {one.node[0]} {more}" href="{escape(one.here)}" data-n="{number}">'
+        f"<title>{escape(text)}</title>"
+        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{8 if more else 6}"/>'
+        f'<text x="{x + 12:.0f}" y="{y + 5:.0f}">{escape(short)}</text></a>'
+    )
+
+
+def _svg(height: float, drawn: list[str], name: str) -> str:
+    box = f'viewBox="0 0 {_WIDTH} {height:.0f}"'
+    return f'<svg class="graph" {box} role="group" aria-label="{name}">{"".join(drawn)}</svg>'
+
+
+ROUTES = [Route("/graph", _graph)]

@@ -1,0 +1,138 @@
+"""The lineage of a campaign as a server-drawn tree: each trunk run a row, what led nowhere as marks beside it.
+
+A trunk run was champion or has descendants. The newest are drawn; older ones are a link away.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from html import escape
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .labs import campaigns, lab_of, labs_of
+from .rendering import number, page
+
+#: Trunk runs drawn at a time, marks under one of them, and as many as are written out with their names.
+ROWS, MARKS, NAMED = 60, 48, 60
+_LINE, _LANE, _MARK, _WIDTH, _MOST_LANES = 24, 26, 13, 760, 6
+_FAILED = {"crash", "timeout", "invalid", "lost", "blocked"}
+_COLUMNS = "run, number, role, status, verdict, value, description, parent"
+_TRUNK = f"""SELECT {_COLUMNS} FROM runs WHERE campaign = :c AND number < :before AND run IN (
+ SELECT run FROM champions WHERE campaign = :c UNION SELECT parent FROM runs WHERE campaign = :c AND role = 'candidate')
+ ORDER BY number DESC LIMIT :rows"""
+
+Node = tuple[int, int, str, str, str, float | None, str, int | None]
+
+
+def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str, int]:
+    """The drawing of the newest trunk runs below a number, and the number of the oldest drawn; ('', 0) without any."""
+    found: list[Node] = db.execute(_TRUNK, {"c": campaign, "before": before, "rows": ROWS}).fetchall()
+    if not found:
+        return "", 0
+    nodes = sorted(found, key=lambda node: node[1])
+    champions = {run for (run,) in db.execute("SELECT run FROM champions WHERE campaign = ?", (campaign,))}
+    row_of = {node[0]: i for i, node in enumerate(nodes)}
+    lane_of = _lanes(nodes, champions, row_of)
+    leaves: dict[int, list[Node]] = {}
+    for leaf in db.execute(
+        f"SELECT {_COLUMNS} FROM runs WHERE campaign = ?1 AND role = 'candidate' AND status != 'started'"
+        " AND parent IN (SELECT value FROM json_each(?2)) AND run NOT IN (SELECT value FROM json_each(?2))"
+        " ORDER BY number DESC", (campaign, json.dumps([node[0] for node in nodes])),
+    ):  # fmt: skip
+        leaves.setdefault(leaf[7], []).append(leaf)
+    is_named = sum(map(len, leaves.values())) <= NAMED
+    tops, height = {}, 24
+    for node in nodes:
+        tops[node[0]] = height
+        height += 14 + _LINE * (1 + (len(leaves.get(node[0], [])) if is_named else 1))
+    label = 40 + max(lane_of.values()) * _LANE
+    query = f"?campaign={quote(campaign)}"
+    lines, marks = [], []
+    for node in nodes:
+        run, parent = node[0], node[7]
+        x, y = 20 + lane_of[run] * _LANE, tops[run]
+        main = run in champions
+        if parent in row_of:
+            from_x, from_y = 20 + lane_of[parent] * _LANE, tops[parent]
+            strength = 'class="main" stroke-width="5"' if main and parent in champions else 'stroke-width="1.5"'
+            lines.append(f'<path d="M{from_x} {from_y}V{y - 18}Q{from_x} {y} {x} {y}" {strength}/>')
+        bold = ' class="champion"' if main else ""
+        marks.append(
+            f'<a href="/runs/{node[1]}{query}"{bold}><title>{escape(_told(node))}</title>'
+            f'<circle cx="{x}" cy="{y}" r="{8 if main else 5.5}"/>'
+            f'<text x="{label}" y="{y + 5}">{_short(node)}</text></a>'
+        )
+        below = leaves.get(run, [])
+        for i, leaf in enumerate(below[:NAMED] if is_named else below[:MARKS]):
+            if is_named:
+                name = f'<text x="{label + 18}" y="{y + _LINE * (i + 1) + 5}">{_short(leaf)}</text>'
+                marks.append(_leaf(leaf, label + 6, y + _LINE * (i + 1), query, name))
+            else:
+                marks.append(_leaf(leaf, label + 6 + i * _MARK, y + _LINE, query, ""))
+        if not is_named and len(below) > MARKS:
+            at = f'x="{label + 8 + MARKS * _MARK}" y="{y + _LINE + 4}"'
+            marks.append(f'<text class="rest" {at}>{len(below) - MARKS} more</text>')
+    return (
+        f'<svg class="lineage" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="Lineage of {escape(campaign)}">'
+        f'<g class="lines">{"".join(lines)}</g>{"".join(marks)}</svg>'
+    ), nodes[0][1]
+
+
+def _short(node: Node) -> str:
+    told = f"#{node[1]} {node[6] or node[2]}"
+    return f"{escape(told if len(told) < 70 else told[:68] + '…')} <tspan>{number(node[5])}</tspan>"
+
+
+def _lanes(nodes: list[Node], champions: set[int], row_of: dict[int, int]) -> dict[int, int]:
+    """Champions stand in the first lane; a side branch takes the nearest lane that is free from its parent down."""
+    last_use: dict[int, int] = {}
+    lane_of: dict[int, int] = {}
+    for node in nodes:
+        run, parent = node[0], node[7]
+        if run in champions:
+            lane_of[run] = 0
+        elif parent in lane_of and lane_of[parent] and last_use.get(lane_of[parent]) == row_of[parent]:
+            lane_of[run] = lane_of[parent]
+        else:
+            free = (lane for lane in range(1, _MOST_LANES) if last_use.get(lane, -1) < row_of.get(parent or -1, 0))
+            lane_of[run] = next(free, _MOST_LANES)
+        last_use[lane_of[run]] = row_of[run]
+    return lane_of
+
+
+def _told(node: Node) -> str:
+    return f"#{node[1]} {node[4] or node[3]}{'' if node[5] is None else f' {node[5]:.6g}'}: {node[6] or node[2]}"
+
+
+def _leaf(leaf: Node, x: int, y: int, query: str, name: str) -> str:
+    """A mark for a run that led nowhere: a cross failed, a full dot was kept, a ring is the rest."""
+    if leaf[3] in _FAILED:
+        shape = f'<path class="cross" d="M{x - 3.5} {y - 3.5}l7 7m0 -7l-7 7"/>'
+    else:
+        shape = f'<circle class="{"kept" if leaf[3] == "keep" else "ring"}" cx="{x}" cy="{y}" r="4"/>'
+    space = f'<rect x="{x - 6}" y="{y - 8}" width="12" height="16" opacity="0"/>'
+    return f'<a href="/runs/{leaf[1]}{query}"><title>{escape(_told(leaf))}</title>{space}{shape}{name}</a>'
+
+
+def _lineage(request: Request) -> Response:
+    db = lab_of(request).memory.db
+    names = campaigns(request)
+    asked = request.query_params.get("campaign")
+    campaign = asked if asked in names else (names[0] if names else "")
+    text = request.query_params.get("before", "")
+    before = int(text) if text.isdecimal() and len(text) < 10 else 1 << 60
+    drawn, oldest = labs_of(request).kept(("lineage", campaign, before), lambda: lineage_svg(db, campaign, before))
+    older = db.execute("SELECT 1 FROM (" + _TRUNK + ")", {"c": campaign, "before": oldest, "rows": 1}).fetchone()
+    return page(
+        request, "lineage.html", "Lineage", drawing=Markup(drawn), campaign=campaign, campaigns=names,
+        older=oldest if older else None, limited=text,
+    )  # fmt: skip
+
+
+ROUTES = [Route("/runs/lineage", _lineage)]

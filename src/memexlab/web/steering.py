@@ -1,0 +1,103 @@
+"""How a person steers from the page: the state of the loop, the patches that wait, and `program.md` edited in place.
+
+Orders themselves go through the API (`/api/pause` and the like); this module shows what there is to order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..api import Lab
+from ..lab.owner import is_alive
+from ..lab.steering import Patch, Steering
+from ..lab.streams import interference
+from ..ledger import write_durably
+from .diffs import Row, rows
+
+_PROGRAM_LIMIT_CHARS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What a loop at work says of itself, and what its streams cost each other."""
+
+    alive: bool
+    paused: bool
+    order: str
+    candidates: int
+    streams: int
+    places: tuple[str, ...]
+    interference: str
+
+
+def loop_of(lab: Lab, campaign: str | None, running: list[dict[str, Any]]) -> Loop:
+    steering = Steering(lab.memory.folder)
+    beat = steering.last_beat()
+    alive = bool(beat) and is_alive(beat["owner"])
+    cost = interference(lab.memory, campaign) if campaign else None
+    return Loop(
+        alive=alive,
+        paused=alive and bool(beat.get("paused")),
+        order=steering.order,
+        candidates=beat.get("candidates", 0) if alive else 0,
+        streams=max((run["streams"] for run in running), default=0),
+        places=tuple(sorted({str(run["hardware"]) for run in running if run["hardware"]})),
+        interference=str(cost) if cost else "",
+    )
+
+
+def waiting(lab: Lab) -> list[tuple[Patch, list[Row]]]:
+    """The patches that wait for a word, each with the rows of its diff."""
+    return [(patch, rows(patch.diff)) for patch in Steering(lab.memory.folder).queue()]
+
+
+# --- program.md
+
+
+def _read(root: Path) -> tuple[str, str]:
+    """The text of `program.md` and its hash, '' where there is none."""
+    try:
+        data = (root / "program.md").read_bytes()
+    except FileNotFoundError:
+        return "", ""
+    return data.decode("utf-8", errors="replace"), hashlib.sha256(data).hexdigest()
+
+
+def program_of(root: Path) -> dict[str, str]:
+    text, mark = _read(root)
+    return {"text": text, "hash": mark}
+
+
+async def _program(request: Request) -> Response:
+    """The program; a POST replaces it whole, and only where nobody changed it since it was read."""
+    root: Path = request.app.state.root
+    if request.method == "GET":
+        return JSONResponse(program_of(root))
+    try:
+        given = json.loads(await request.body())
+        text, was = given["text"], given["was"]
+        data = text.encode("utf-8")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return JSONResponse({"error": 'send {"text": ..., "was": HASH}'}, 400)
+    if len(text) > _PROGRAM_LIMIT_CHARS:
+        return JSONResponse({"error": f"program.md has at most {_PROGRAM_LIMIT_CHARS:,} characters"}, 413)
+    now = program_of(root)
+    if was != now["hash"]:
+        return JSONResponse({"error": "program.md changed meanwhile", **now}, 409)
+    path = (root / "program.md").resolve()
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    write_durably(path, data)
+    if mode is not None:
+        path.chmod(mode)
+    return JSONResponse({"text": "Saved. It is read before the next idea.", "hash": hashlib.sha256(data).hexdigest()})
+
+
+ROUTES = [Route("/program", _program, methods=["GET", "POST"])]
