@@ -1,4 +1,4 @@
-"""Writes docs/commands.md and docs/tables.md from the code; `--check` only says whether they are current."""
+"""Writes commands.md, tables.md and lint.md from the code; `--check` only says whether they are current."""
 
 from __future__ import annotations
 
@@ -10,8 +10,28 @@ from pathlib import Path
 from memexlab import cli
 from memexlab.faces import COMMANDS
 from memexlab.memory import schema
+from memexlab.wiki.lint import documented
 
 HERE = Path(__file__).parent
+LINT = """# Lint
+
+Made from the docstrings of the rules in `memexlab/wiki/rules.py` by `docs/make.py`; a test runs every example.
+
+```sh
+memex lint
+memex lint --json
+memex lint --fix
+```
+
+An error means that a reader is misled: exit code 1. A warning should be mended; the rest is to know. With `--json` the
+result is a list of findings, each with `rule`, `severity`, `where`, `message` and `hint`. `--fix` corrects a link where
+one page alone can be meant, takes in what was changed by hand (sync.md), and renders again what is out of step. It
+changes no words of yours.
+
+The rules secret, html-or-script, front-matter and name-trap also stand at the door: a page made from sources that
+breaks one of them is not written, and `memex ingest` says so. A section is required where `schema.md` has a line
+`required` below its heading. In an example `=== name` begins another file.
+"""
 
 
 def commands() -> str:
@@ -50,13 +70,33 @@ def tables() -> str:
     return "\n".join(parts)
 
 
+def rules() -> str:
+    """Every rule of the lint, from the docstring of its function."""
+    parts = [LINT]
+    for name, told in documented():
+        what = " ".join(told["what"].split())
+        parts += [f"## {name}", "", what, ""]
+        for part in ("refused", "accepted"):
+            text = re.sub(" ?⏎ ?", "\n", told[part].strip())
+            parts += [
+                f"{part.capitalize()}:",
+                "",
+                "````text",
+                re.sub(r" ?‖ ?([^\n:]+): ?", r"\n=== \1\n", text).strip(),
+                "````",
+                "",
+            ]
+        parts += [f"Mend: {' '.join(told['fix'].split())}", ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
 def main() -> int:
     stale = []
-    for name, text in (("commands.md", commands()), ("tables.md", tables())):
+    for name, text in (("commands.md", commands()), ("tables.md", tables()), ("lint.md", rules())):
         path = HERE / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(name)

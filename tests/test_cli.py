@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.faces import COMMANDS
 from memexlab.cli import _parser, main
 from memexlab.commands.founding import init_lab
+from memexlab.faces import COMMANDS
 from memexlab.ledger import FileLedger, UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -229,6 +229,12 @@ def test_report_of_an_empty_lab_says_what_to_type(lab: Path) -> None:
     done = memex("report", lab=lab)
     assert done.returncode == 0, done.stderr
     assert "memex" in (lab / "reports" / "latest.md").read_text()
+
+
+def test_init_writes_the_schema_of_the_wiki_and_a_place_for_sources(tmp_path: Path) -> None:
+    init_lab(tmp_path / "lab", "none")
+    assert "## source" in (tmp_path / "lab" / "schema.md").read_text()
+    assert "memex ingest raw" in (tmp_path / "lab" / "raw" / "README.md").read_text()
 
 
 def test_init_here_touches_nothing_else(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_what_a_source_says_stays_within_its_own_claims(full: Lab, tmp_path: Pat
     assert {path.name for path in full.root.iterdir()} == {"raw", "wiki", ".memex", "memex.toml"}
 
 
-def test_a_page_that_was_edited_by_hand_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_edit_by_hand_is_taken_in_before_anything_is_written(tmp_path: Path) -> None:
     lab = lab_at(tmp_path, FILES)
     compiled(lab)
     page = lab.root / "wiki" / "harbour-bridge.md"
@@ -184,8 +184,9 @@ def test_a_page_that_was_edited_by_hand_is_left_as_it_is(tmp_path: Path) -> None
     page.write_text(page.read_text() + "\nI saw it myself.\n")
     (lab.root / "raw" / "survey.md").unlink()
     done = compiled(lab)
-    assert [(f.rule, f.where) for f in done.findings] == [("page-edited", "wiki/harbour-bridge.md")]
-    assert page.read_text().endswith("I saw it myself.\n")
+    assert done.findings == ()
+    assert (done.by_hand.pages, done.by_hand.added) == (["harbour-bridge.md"], 1)
+    assert "\nI saw it myself.\n" in page.read_text()
     assert own.read_text() == "mine\n"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..memory import Memory
 from ..wiki.compiling import Compiled, compile_paths
 from .searching import Ingested, ingest
+from .syncing import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,20 @@ class Taken:
         lines = [str(file) for file in self.files]
         if (done := self.compiled) is not None:
             wiki = done.wiki
+            lines += [f"{hand}; these edits were synced first"] if (hand := told(done.by_hand)) else []
             lines.append(
                 f"sources: {done.new} new, {done.changed} changed, {done.known} known before, {done.gone} gone\n"
-                f"claims: {done.claims} landed, {sum(done.refused.values())} refused{_counted(done.refused)}\n"
+                f"claims: {done.claims} landed, {sum(done.refused.values())} refused{counted(done.refused)}\n"
                 f"wiki: {wiki.pages} pages, {wiki.written} files written, {wiki.removed} removed, "
                 f"in {done.seconds:.1f} s"
             )
-            lines += [f"left out, no reader{_counted(done.unread)}"] if done.unread else []
+            lines += [f"left out, no reader{counted(done.unread)}"] if done.unread else []
             lines += [str(finding) for finding in done.findings[:20]]
             lines += [f"and {len(done.findings) - 20} more: memex ingest --json"] if len(done.findings) > 20 else []
         return "\n".join(lines)
 
 
-def _counted(counts: dict[str, int]) -> str:
+def counted(counts: dict[str, int]) -> str:
     return f" ({', '.join(f'{count} {name}' for name, count in counts.items())})" if counts else ""
 
 

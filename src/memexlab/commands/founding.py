@@ -11,6 +11,7 @@ from ..config import NAME, load
 from ..folder import FILE, FOLDER
 from ..ledger import OutsideError, UsageError
 from ..memory import Memory
+from ..wiki.schema import DEFAULT
 
 _IGNORED = f"{FOLDER}/\nresults.tsv\nreports/\n__pycache__/\n"
 
@@ -81,6 +82,8 @@ description: Measure a change to this lab's experiment and learn what was measur
 
 Never measure by yourself, never edit the evaluator, and call nothing a win that is not `confirmed`.
 """
+
+RAW = "Put what you read here: notes, articles, papers. Then: memex ingest raw\n"
 
 POINTER = "Read [AGENTS.md](AGENTS.md): it says how to work in this lab.\n"
 
@@ -158,6 +161,9 @@ def init_lab(folder: Path, target: str) -> Started:
         if "[lab]" not in text:
             (folder / FILE).write_text(f'[lab]\nname = "{name}"\n\n{text}', encoding="utf-8")
         write_guides(folder)
+    (folder / "schema.md").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "raw").mkdir()
+    (folder / "raw" / "README.md").write_text(RAW, encoding="utf-8")
     ignore = folder / ".gitignore"
     before = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
     ignore.write_text(before + _IGNORED, encoding="utf-8")

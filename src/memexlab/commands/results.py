@@ -88,7 +88,10 @@ class LabImport:
     def __str__(self) -> str:
         entries = plural(self.entries, "entry", "entries")
         told = f"{self.folder}: {entries}, {self.added} new here, {plural(self.blobs, 'blob')} copied"
-        names = (f"two campaigns are called {clean(old)}: the later one is {clean(new)} here" for new, old in self.renamed.items())
+        names = (
+            f"two campaigns are called {clean(old)}: the later one is {clean(new)} here"
+            for new, old in self.renamed.items()
+        )
         return "\n".join([told, *names])
 
 

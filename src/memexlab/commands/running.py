@@ -128,6 +128,13 @@ def run_night(
     with prepared_night(root, memory, tell, options) as night:
         candidates = night.run(Limits(runs, hours))
         cost = interference(memory, night.campaign)
+        if (root / "wiki").is_dir():
+            from ..wiki.compiling import render
+
+            wiki = render(memory, root)
+            tell(Event("notice", f"Wiki: {wiki.pages} pages, {wiki.written} files written."))
+            for finding in wiki.findings:
+                tell(Event("notice", str(finding)))
     return NightOutcome(night.campaign, candidates, str(cost) if cost and cost.loss > TOLD_FROM else "")
 
 

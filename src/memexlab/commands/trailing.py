@@ -85,14 +85,14 @@ class Conflicts:
 def path_between(memory: Memory, start: str, goal: str, campaign: str | None) -> Trail:
     """The cheapest trail; raises UsageError for a text that names nothing here."""
     trails = Trails(memory.db)
-    ends = [_find(memory, text, campaign) for text in (start, goal)]
+    ends = [thing_named(memory, text, campaign) for text in (start, goal)]
     links = trails.path(ends[0], ends[1])
-    names = [_told(memory, node) for node in ends]
+    names = [thing_told(memory, node) for node in ends]
     if links is None:
         return Trail(names[0], names[1], None)
     nodes = [ends[0], *(link.to for link in links)][:-1]
     steps = [
-        (_told(memory, node), clean(link.words), _id(memory, link.entry))
+        (thing_told(memory, node), clean(link.words), _id(memory, link.entry))
         for node, link in zip(nodes, links, strict=True)
     ]
     return Trail(names[0], names[1], tuple(steps))
@@ -102,12 +102,16 @@ def related_to(memory: Memory, text: str, limit: int, campaign: str | None) -> R
     """What is near a thing, each with at most three things that both share."""
     if limit < 1:
         raise UsageError(f"-k is {limit}", "a number from 1 up, such as -k 8")
-    start = _find(memory, text, campaign)
+    start = thing_named(memory, text, campaign)
     near = [
-        (_told(memory, node), score, tuple("a direct link" if one == node else _told(memory, one) for one in via[:3]))
+        (
+            thing_told(memory, node),
+            score,
+            tuple("a direct link" if one == node else thing_told(memory, one) for one in via[:3]),
+        )
         for node, score, via in Trails(memory.db).related(start, limit)
     ]
-    return Related(_told(memory, start), tuple(near))
+    return Related(thing_told(memory, start), tuple(near))
 
 
 def conflicts_in(memory: Memory, campaign: str | None) -> Conflicts:
@@ -127,7 +131,7 @@ def conflicts_in(memory: Memory, campaign: str | None) -> Conflicts:
     return Conflicts(effects, tuple(claims))
 
 
-def _find(memory: Memory, text: str, campaign: str | None) -> Node:
+def thing_named(memory: Memory, text: str, campaign: str | None) -> Node:
     """The node that a text means: a run by number, an entry by id, a knob, a setting, a document, an author, a name."""
     db, wanted = memory.db, text.strip()
     if found := re.fullmatch(r"(?:run:(.+)/|run |#)?(\d{1,15})", wanted):
@@ -147,7 +151,8 @@ def _id(memory: Memory, seq: int) -> str:
     return str(memory.db.execute("SELECT id FROM entries WHERE seq = ?", (seq,)).fetchone()[0])
 
 
-def _told(memory: Memory, node: Node) -> str:
+def thing_told(memory: Memory, node: Node) -> str:
+    """A node in words, its kind first."""
     kind, key = node
     if kind == "run":
         sql = "SELECT number, campaign, description, (SELECT count(*) FROM campaigns) FROM runs WHERE run = ?"

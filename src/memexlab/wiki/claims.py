@@ -85,3 +85,8 @@ def claim_key(source: str, subject: str, relation: str, value: str, text: str) -
     """What a claim is called on a page: the same in every lab, whenever it landed."""
     told = "\n".join((source, subject, relation, value, text))
     return "c" + blake2b(told.encode("utf-8", errors="surrogatepass"), digest_size=5).hexdigest()
+
+
+def evidence_key(page: str, heading: str, claims: Iterable[str]) -> str:
+    """The name of what a section of a page rests on: another one as soon as a claim comes, changes or goes."""
+    return blake2b("\n".join((page, heading, *sorted(claims))).encode(), digest_size=10).hexdigest()

@@ -14,17 +14,24 @@ from hashlib import blake2b
 from os.path import normpath
 from pathlib import Path
 
-from ..ledger import Draft, Finding, Ref, Source, UsageError, Verdict, blob_id
+from ..ledger import Claim, Draft, Finding, Ref, Source, UsageError, Verdict, blob_id
 from ..memory import Memory
 from . import extract
 from .claims import claim_key, gate
+from .experiments import with_runs
+from .lint import gate as refused_to_write
 from .pages import Wiki
+from .pictures import kept, lay_pictures
 from .readers import READERS, Document, name_of, read
+from .readers.folders import Folders
 from .schema import read_schema
 from .standing import standing
+from .syncing import ByHand, take
 from .vault import FOLDER, Vault, Written
+from .worded import question_pages, worded
 
 _BATCH_DRAFTS = 3_000
+_REFUSED_KEPT = 50
 _SKIPPED = frozenset(["node_modules", "__pycache__", "venv"])
 
 
@@ -42,6 +49,7 @@ class Compiled:
     wiki: Written
     seconds: float
     findings: tuple[Finding, ...]
+    by_hand: ByHand
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +65,26 @@ class _Known:
 def compile_paths(memory: Memory, root: Path, paths: Sequence[Path], by: str) -> Compiled:
     """Takes in files and folders, withdraws what is gone from them, and renders the wiki."""
     began, counts, claims = time.monotonic(), Counter[str](), 0
-    refused, unread, findings = Counter[str](), Counter[str](), list[Finding]()
+    taken = take(memory, root, lambda: wiki_of(memory, root), by)
+    refused, unread, findings = Counter[str](), Counter[str](), list[Finding](taken.findings)
     known = _known(memory.db)
     drafts: list[Draft] = []
-    for path in _files(root, paths, known, unread, findings):
+    found = Folders(root)
+
+    def take_in(name: str, digest: str, documents: Sequence[Document], before: Sequence[_Known]) -> None:
+        nonlocal drafts, claims
+        counts["changed" if before else "new"] += 1
+        for place, document in enumerate(documents):
+            replaced = [one.entry for one in before] if place == 0 else []
+            made, wrong = _drafts(memory, root, document, name, digest, replaced, len(drafts))
+            refused.update(finding.rule for finding in wrong)
+            claims += len(made) - 1
+            drafts += made
+        if len(drafts) >= _BATCH_DRAFTS:
+            memory.land(drafts, by)
+            drafts = []
+
+    for path in _files(root, paths, known, unread, findings, found):
         name = name_of(path, root)
         before = known.get(name, [])
         try:
@@ -71,39 +95,49 @@ def compile_paths(memory: Memory, root: Path, paths: Sequence[Path], by: str) ->
         if before and all(one.digest == digest and one.version == extract.VERSION for one in before):
             counts["known"] += 1
             continue
-        documents = []
+        documents: list[Document] = []
         for item in read(path, root):
             documents.append(item) if isinstance(item, Document) else findings.append(item)
-        if not documents:
-            continue
-        counts["changed" if before else "new"] += 1
-        for place, document in enumerate(documents):
-            replaced = before if place == 0 else ()
-            made, wrong = _drafts(memory, document, name, digest, [one.entry for one in replaced], len(drafts))
-            refused.update(finding.rule for finding in wrong)
-            claims += len(made) - 1
-            drafts += made
-        if len(drafts) >= _BATCH_DRAFTS:
-            memory.land(drafts, by)
-            drafts = []
+        if documents:
+            take_in(name, digest, [found.placed(document, path) for document in documents], before)
+        elif findings and findings[-1].where.partition("#")[0] == name:
+            found.gaps[name] = findings[-1].rule.removeprefix("source-")
+    for document in found.documents():
+        before, digest = known.get(document.name, []), blob_id(document.text.encode(errors="replace"))
+        if any(one.digest == digest for one in before):
+            counts["known"] += 1
+        else:
+            take_in(document.name, digest, [document], before)
     if drafts:
         memory.land(drafts, by)
     counts["gone"] = _withdraw(memory, root, paths, by)
-    wiki = render(memory, root)
+    wiki = render(memory, root, taken)
     seconds = time.monotonic() - began
     return Compiled(
         counts["new"], counts["changed"], counts["known"], counts["gone"], claims, dict(sorted(refused.items())),
-        dict(sorted(unread.items())), wiki, seconds, (*findings, *wiki.findings),
+        dict(sorted(unread.items())), wiki, seconds, (*findings, *wiki.findings), taken,
     )  # fmt: skip
 
 
-def render(memory: Memory, root: Path) -> Written:
-    """Renders `wiki/` from what stands now."""
+def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
+    """Renders `wiki/` from what stands now; over edits by hand only where they were `taken` in."""
     vault = Vault(root)
     try:
-        return vault.write(Wiki(standing(memory.db), read_schema(root)).render())
+        wiki = wiki_of(memory, root)
+        files = wiki.render()
+        question_pages(memory.db, memory.blobs, wiki, files)
+        lay_pictures(memory, root, wiki, files)
+        generated, files = files, wiki.with_hands(files)
+        absorbed = taken.absorbed(files) if taken is not None else {}
+        # A person may write what they like; what came from sources is looked at before it is written.
+        return vault.write(files, absorbed, lambda name: refused_to_write(name, generated.get(name, "")))
     finally:
         vault.close()
+
+
+def wiki_of(memory: Memory, root: Path) -> Wiki:
+    """Everything that pages are rendered from, as it stands now."""
+    return Wiki(with_runs(standing(memory.db), memory.db), read_schema(root), worded(memory.db))
 
 
 def _known(db: sqlite3.Connection) -> dict[str, list[_Known]]:
@@ -119,14 +153,19 @@ def _known(db: sqlite3.Connection) -> dict[str, list[_Known]]:
 
 
 def _files(
-    root: Path, paths: Sequence[Path], known: dict[str, list[_Known]], unread: Counter[str], findings: list[Finding]
+    root: Path,
+    paths: Sequence[Path],
+    known: dict[str, list[_Known]],
+    unread: Counter[str],
+    findings: list[Finding],
+    found: Folders,
 ) -> Iterator[Path]:
     """The files to read, in order, each once; hidden folders, links and the lab's own `wiki/` are left out."""
     seen: set[str] = set()
     for path in paths:
         if not path.exists() and name_of(path, root) not in known and not _below(name_of(path, root), known):
             raise UsageError(f"there is no {path}", "memex ingest raw")
-        for file in _walk(path, root, findings) if path.is_dir() else [path] if path.exists() else []:
+        for file in _walk(path, root, findings, found) if path.is_dir() else [path] if path.exists() else []:
             name = name_of(file, root)
             if name in seen:
                 continue
@@ -135,14 +174,19 @@ def _files(
                 yield file
             else:
                 unread[file.suffix.lower() or "no suffix"] += 1
+                found.gaps[name] = f"no reader for {file.suffix.lower() or 'a file without suffix'}"
 
 
-def _walk(folder: Path, root: Path, findings: list[Finding]) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, findings: list[Finding], found: Folders) -> Iterator[Path]:
+    found.enter(folder)
     own = {(root / FOLDER).resolve(), (root / "reports").resolve()}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in _SKIPPED or path.resolve() in own:
             continue
-        if path.is_symlink():
+        if found.ignores(path):
+            found.gaps[name_of(path, root)] = "ignored by git"
+        elif path.is_symlink():
+            found.gaps[name_of(path, root)] = "a symbolic link"
             findings.append(
                 Finding(
                     "source-link",
@@ -153,7 +197,7 @@ def _walk(folder: Path, root: Path, findings: list[Finding]) -> Iterator[Path]:
                 )
             )
         elif path.is_dir():
-            yield from _walk(path, root, findings)
+            yield from _walk(path, root, findings, found)
         elif path.is_file() and not (
             path.parent.resolve() == root.resolve() and path.name in ("memex.toml", "program.md", "schema.md")
         ):
@@ -166,7 +210,7 @@ def _below(folder: str, names: dict[str, list[_Known]]) -> list[str]:
 
 
 def _drafts(
-    memory: Memory, document: Document, path: str, digest: str, before: list[str], place: int
+    memory: Memory, root: Path, document: Document, path: str, digest: str, before: list[str], place: int
 ) -> tuple[list[Draft], list[Finding]]:
     """The source and its claims; `place` is where they will stand in the batch."""
     data = document.text.encode("utf-8", errors="replace")
@@ -186,10 +230,16 @@ def _drafts(
     kinds = [value.lower() for field, value, _, _ in document.meta.get("fields", ()) if field.lower() == "type"]
     meta = {**told, "document": document.name, "path": path, "digest": digest, "version": extract.VERSION,
             "type": kinds[0] if kinds else "", "mentions": extract.mentions(document)}  # fmt: skip
+    proposals = extract.propose(document)
+    drafts, findings = gate(proposals, document.text, document.title, blob, f"@{place}")
+    stood = {(draft.subject, draft.body.text) for draft in drafts if isinstance(draft.body, Claim)}
+    wrong = (p for p in proposals if (p.subject, p.text) not in stood)
+    if lost := [[p.subject, p.text[:500], f.message] for p, f in zip(wrong, findings, strict=False)]:
+        meta["refused"] = lost[:_REFUSED_KEPT]  # for memex review
+    meta["pictures"], held = kept(memory.blobs, root, document.meta)
     body = Source(document.title, document.media, document.uri or document.name, document.author, document.published,
                   licence=document.licence, meta=meta)  # fmt: skip
-    refs = (Ref("file", blob), *raw, *(Ref("supersedes", one) for one in before))
-    drafts, findings = gate(extract.propose(document), document.text, document.title, blob, f"@{place}")
+    refs = (Ref("file", blob), *raw, *held, *(Ref("supersedes", one) for one in before))
     claims = [
         Draft(d.subject, d.body, d.refs, d.since, d.until,
               f"{key}:{claim_key('', d.subject, d.body.relation, str(d.body.object), d.body.text)}")  # type: ignore[union-attr]

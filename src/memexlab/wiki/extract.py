@@ -20,7 +20,7 @@ from .readers import Document, Link
 from .times import dates
 
 #: Raise it when the same document would give other proposals; its source is then taken in again.
-VERSION = 1
+VERSION = 2
 KEY_SENTENCES, DATED_SENTENCES, MENTIONS = 12, 6, 40
 
 SUPERSEDED_BY = frozenset(
@@ -51,6 +51,8 @@ _OWN = re.compile(r"This [\w ]{1,40}? [a-z]+(?:s|ed)\b")
 _NOW = r"(?:now |currently |about )?(?:set to )?"
 _SELF = r"(?:this|the present) (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft)"
 _NAME = r"[A-Z][\w&.'’-]*(?:\s+(?:of|the|and|for|de|von|van|[A-Z0-9][\w&.'’-]*)){0,5}?"
+#: A name up to its last capital, where nothing that follows says where it ends.
+_WHOLE = r"(?-i:[A-Z][\w&'’-]*(?:\s(?:(?:of|the|and|for|de|von|van)\s)?[A-Z0-9][\w&'’-]*){0,5})"
 _DEFINED = re.compile(
     rf"^(?:An?\s|The\s)?(?P<name>\*{{1,2}}[^*\n]{{2,60}}\*{{1,2}}|{_NAME}(?:\s+\([A-Z][\w-]{{1,10}}\))?)\s+"
     r"(?:is|are|was|were)\s+(?P<what>an?|the|one of)\s+"
@@ -82,12 +84,12 @@ _VALUES = tuple(
 )
 _REPLACED = re.compile(
     rf"^(?:note: ?)?(?P<self>{_SELF}|it|(?P<who>{_NAME}))\s+(?:is|was|has been|have been)\s+(?:now\s+)?"
-    rf"(?:superseded|replaced|obsoleted)\s+by\s+(?:the\s+)?(?P<by>PEP \d+|RFC \d+|{_NAME})(?=[\s.,;:)]|$)",
+    rf"(?:superseded|replaced|obsoleted)\s+by\s+(?:the\s+)?(?P<by>PEP \d+|RFC \d+|{_WHOLE})(?=[\s.,;:)]|$)",
     re.IGNORECASE,
 )
 _REPLACES = re.compile(
     rf"^(?P<self>{_SELF}|(?P<who>{_NAME}))\s+(?:supersedes|replaces|obsoletes)\s+(?:the\s+)?"
-    rf"(?P<old>(?-i:PEP \d+|RFC \d+|{_NAME}))(?=[\s.,;:)]|$)",
+    rf"(?P<old>(?-i:PEP \d+|RFC \d+)|{_WHOLE})(?=[\s.,;:)]|$)",
     re.IGNORECASE,
 )
 _OPENERS = frozenset(
@@ -149,22 +151,20 @@ def _fields(
         elif key in ("alias", "aliases"):
             for other in filter(None, (part.strip() for part in value.split(","))):
                 yield Proposal(subject, f"{subject} is also called {other}.", quote, "alias", other, day)
-        elif key in ("created", "date", "published") and (found := dates(value)):
-            told = f"{subject} was {'created' if key == 'created' else 'published'} on {found[0][0]}."
-            yield Proposal(
-                subject,
-                told,
-                quote,
-                "created" if key == "created" else "published",
-                found[0][0],
-                found[0][0],
-                found[0][0],
-            )
+        elif key in ("created", "date", "published", "updated", "modified") and (found := dates(value)):
+            verb = {"created": "created", "updated": "updated", "modified": "updated"}.get(key, "published")
+            on = found[0][0]
+            yield Proposal(subject, f"{subject} was {verb} on {on}.", quote, verb, on, on)
         elif len(value) <= 120 and not value.startswith("http"):
             relation = "tag" if relation == "tags" else relation
             parts = [part.strip() for part in value.split(",")] if relation in MANY else [value]
             for part in filter(None, parts):
-                yield Proposal(subject, f"The {relation} of {subject} is {part}.", quote, relation, part, day)
+                told = f"The {relation} of {subject} is {part}."
+                if len(part.split()) > 6:
+                    told = f"{subject}, {relation}: {part.rstrip('.')}."
+                elif re.search(r" (?:from|by|in|on|to|with)$", relation):
+                    told = f"{subject} is {relation} {part}."
+                yield Proposal(subject, told, quote, relation, part, day)
 
 
 def _aliases(document: Document, subject: str) -> Iterator[Proposal]:
@@ -184,6 +184,7 @@ def _good(sentence: Sentence) -> bool:
         and (text[0].isupper() or text[0] in '`"“' or not text[0].isascii())
         and letters > 0.75 * len(text)
         and text.count("`") % 2 == 0
+        and len(re.sub(r"`[^`]*`", "", text).split()) > 3
         and "http" not in text
     )
 
@@ -250,7 +251,12 @@ def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None
             scope = {"when": match["tail"].strip()} if match["tail"] else {}
             yield Proposal(subject if normal(name) in own else name, text, quote, relation, value, day, scope=scope)
     yield from _replacement(s, subject, own, day)
-    found = dates(text)
+    # A date inside the name of a file dates nothing.
+    found = [
+        day
+        for day in dates(text)
+        if not re.search(r"[/_`-]", text[max(0, day[1] - 1) : day[1]] + text[day[2] : day[2] + 1])
+    ]
     if found and _good(s) and len(text) <= 300:
         yield Proposal(subject, text, quote, "dated", None, found[0][0], found[0][0])
 

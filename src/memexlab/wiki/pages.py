@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import quote as percent
 
+from .blocks import CLAIMED, MARK, Hand, lay_over
+from .claims import evidence_key
 from .extract import MANY
 from .prose import spoken
 from .schema import Part
-from .standing import Mention, Quote, Standing, Statement
-from .subjects import PERSON, Named, Page, Subjects, plain, safe, weights
+from .standing import RUNS, Mention, Quote, Standing, Statement, item_id
+from .subjects import PERSON, Named, Page, Subjects, key_of, plain, safe, weights
 from .times import Difference, Told, differences, same, successions
 
 MENTIONED_IN, RELATED = 15, 8
@@ -41,6 +43,9 @@ class Notes:
         for quote, number in self._notes.items():
             lines_of = f"#L{quote.line}" + (f"-L{quote.last_line}" if quote.last_line > quote.line else "")
             words = safe(" ".join(quote.text.split()))
+            if not quote.line:
+                lines.append(f"[^{number}]: {words}")
+                continue
             where = f"[{plain(quote.source)}{lines_of}](../{percent(quote.source)}{lines_of})"
             lines.append(f"[^{number}]: “{words}” {where}")
         return "\n".join(lines)
@@ -49,9 +54,21 @@ class Notes:
 class Wiki:
     """Everything that pages are rendered from, resolved once for all of them."""
 
-    def __init__(self, found: Standing, schema: Mapping[str, Sequence[Part]]) -> None:
-        self.sources, self._schema = found.sources, schema
-        self.subjects = Subjects(_named(found), _alias_pairs(found), _types(found, schema))
+    def __init__(
+        self,
+        found: Standing,
+        schema: Mapping[str, Sequence[Part]],
+        answers: Mapping[str, Sequence[tuple[str, Sequence[str]]]] | None = None,
+    ) -> None:
+        """`answers`: sentences that cite claims, by the name of the evidence they were worded from."""
+        self.sources, self.schema, self._answers = found.sources, schema, answers or {}
+        self.subjects = Subjects(
+            _named(found), _alias_pairs(found), _types(found, schema), found.joined, found.files
+        )  # fmt: skip
+        self.hands = found.hands
+        #: What a person says instead of a block, by its name; and the claims that a line states, by the name it bears.
+        self.edited = {name: hand for hand in found.hands for name in hand.instead if not hand.gone}
+        self.stated: dict[str, list[Statement]] = {}
         resolve = self.subjects.resolve
         self.about: dict[str, list[Statement]] = defaultdict(list)
         self.works: dict[str, list[Statement]] = defaultdict(list)
@@ -63,7 +80,8 @@ class Wiki:
                 self.about[page.key].append(s)
             if other is not None and (page is None or other.key != page.key) and s.relation not in _QUIET:
                 self.works[other.key].append(s)
-            if page is not None and s.object:
+            put = self.edited.get(s.id)  # who words it anew may still give the same value
+            if page is not None and s.object and (put is None or s.object in put.text or s.relation in _QUIET):
                 taken = self.sources[s.source]
                 home = self._home(s.source)
                 value = other.key if other is not None and s.relation in ("superseded by", "supersedes") else s.object
@@ -73,6 +91,8 @@ class Wiki:
         single = [t for t in told if t.relation not in MANY and not PERSON.match(t.relation)]
         self.differing: dict[str, list[Difference]] = defaultdict(list)
         for one in differences(single, self.replaced):
+            if item_id("contradiction", one.subject, one.relation) in found.settled:
+                continue
             self.differing[one.subject].append(one)
         self.spoken_of: dict[str, dict[str, Mention]] = defaultdict(dict)
         self.speaks_of: dict[str, set[str]] = defaultdict(set)
@@ -120,15 +140,40 @@ class Wiki:
         files["index.md"], files["log.md"] = self._index(), self._log()
         return files
 
+    def with_hands(self, files: Mapping[str, str]) -> dict[str, str]:
+        """The files with what people wrote into them, each block in its place."""
+        out = dict(files)
+        laid: dict[str, list[Hand]] = defaultdict(list)
+        for hand in self.hands:
+            laid[f"{self.page_of(hand)}.md"].append(hand)
+        for name, hands in laid.items():
+            if name in out or not all(hand.gone for hand in hands):
+                # Words of a person outlive the sources that their page was made from.
+                title = plain(hands[0].subject)
+                bare = f"---\ntype: note\ntitle: {_yaml(title)}\n---\n\n# {title}\n"
+                out[name] = lay_over(out.get(name, bare), hands, self.sources, self.subjects.file_of)
+        return out
+
+    def claim(self, name: str) -> Statement:
+        return self._by_id[name]
+
+    def page_of(self, hand: Hand) -> str:
+        """The name of the file, without `.md`, where it belongs by now."""
+        page = self.subjects.resolve(hand.subject) if hand.page not in ("index", "log") else None
+        return page.slug if page is not None else hand.page
+
     # --- one page
 
     def _page(self, page: Page) -> str:
         notes, done, lines = Notes(), set[str](), list[str]()
         lines += self._callouts(page, notes, done)
-        parts = self._schema.get(page.kind) or self._schema["concept"]
+        parts = self.schema.get(page.kind) or self.schema["concept"]
         placed = {relation for part in parts for relation in part.relations} - _SPECIAL
         for part in parts:
-            body: list[str] = []
+            evidence = {s.id: s for s in self.evidence(page, part)} if self._answers else {}
+            told = self._answers.get(evidence_key(page.key, part.heading, evidence), ())
+            body = [f"{self.subjects.linked(text, page, done)}{notes(evidence[i].quotes[0] for i in ids)}\n"
+                    for text, ids in told if evidence.keys() >= set(ids)]  # fmt: skip
             for relation in part.relations:
                 body += self._answered(page, relation, placed, notes, done)
             if body:
@@ -157,19 +202,30 @@ class Wiki:
                 links = [self.subjects.link(self.subjects.pages[key]) for key in [*near, *rest]]
                 more = [f"- speaks of {', '.join(links[len(near) :])}"] if rest else []
                 return [f"- {link}" for link in links[: len(near)]] + more
-        said = [s for s in self.about[page.key] if s.stance == "holds" or relation != "*"]
-        if relation != "*":
-            said = [s for s in said if s.relation == relation]
-        else:
-            said = [s for s in said if s.object and s.relation not in placed | _QUIET]
+        said = self._said(page, relation, placed)
         grouped: dict[tuple[str, str, str], list[Statement]] = defaultdict(list)
         for s in said:
             grouped[s.relation, same(s.object) if s.object else s.text, s.scope].append(s)
         return [self._line(page, group, notes, done) for group in grouped.values()]
 
+    def _said(self, page: Page, relation: str, placed: set[str]) -> list[Statement]:
+        said = [s for s in self.about[page.key] if s.stance == "holds" or relation != "*"]
+        if relation != "*":
+            return [s for s in said if s.relation == relation]
+        return [s for s in said if s.object and s.relation not in placed | _QUIET]
+
+    def evidence(self, page: Page, part: Part) -> list[Statement]:
+        """The claims of files that answer a section of a page."""
+        parts = self.schema.get(page.kind) or self.schema["concept"]
+        placed = {relation for one in parts for relation in one.relations} - _SPECIAL
+        told = [s for relation in part.relations if relation == "*" or relation not in _SPECIAL
+                for s in self._said(page, relation, placed)]  # fmt: skip
+        return [s for s in dict.fromkeys(told) if not s.source.startswith(RUNS)]
+
     def _line(self, page: Page, group: Sequence[Statement], notes: Notes, done: set[str]) -> str:
         """One statement, said once or by several sources, with its notes and the name of the first claim."""
         s = group[0]
+        self.stated[s.id] = list(group)
         mark = (
             f"{notes(q for other in group for q in other.quotes[:1] if other is s or other.source != s.source)} ^{s.id}"
         )
@@ -298,8 +354,9 @@ class Wiki:
         sources = sorted(notes.sources() | set(page.homes))
         days = sorted(d for s in sources if (d := self.sources[s].date))
         names = {page.title, *page.aliases} if title != page.title else set(page.aliases)
+        names |= page.others
         spelt = {n.casefold(): n for s in self.about[page.key] if s.relation == "alias" for n in (s.object, s.subject)}
-        aliases = sorted(({spelt[n] for n in names if n in spelt} | names & {page.title}) - {title})
+        aliases = sorted(({spelt[n] for n in names if n in spelt} | names & {page.title, *page.others}) - {title})
         by = sorted(
             one.new for one in self.replaced if one.old == page.key and one.fact and one.new in self.subjects.pages
         )
@@ -323,7 +380,8 @@ class Wiki:
         for relation in ("summary", "is"):
             for s in self.about[page.key]:
                 if s.relation == relation:
-                    words = s.text.replace("`", "")
+                    put = self.edited.get(s.id)
+                    words = (spoken(CLAIMED.sub("", MARK.sub("", put.text))) if put else s.text).replace("`", "")
                     return words if len(words) <= 200 else words[:199].rsplit(" ", 1)[0] + "…"
         works = self.works[page.key] if page.kind == "person" else []
         return f"{works[0].relation.capitalize()} of {self.sources[works[0].source].title}"[:200] if works else ""
@@ -333,13 +391,14 @@ class Wiki:
     def _index(self) -> str:
         lines = ["---", 'okf_version: "0.2"', "---", "", "# Index", ""]
         open_ = sorted((k, d.relation, d.kind) for k, ds in self.differing.items() for d in ds)
-        lines += [f"{len(self.sources)} sources, {len(self.subjects.pages)} pages, {len(open_)} contradictions.", ""]
+        files = sum(not name.startswith(RUNS) for name in self.sources)
+        lines += [f"{files} sources, {len(self.subjects.pages)} pages, {len(open_)} contradictions.", ""]
         if open_:
             lines += ["## Contradictions", ""]
             lines += [f"- {self.subjects.link(self.subjects.pages[k])}: {plain(r)}, {kind}" for k, r, kind in open_] + [
                 ""
             ]
-        kinds = list(dict.fromkeys([*self._schema, *(p.kind for p in self.subjects.pages.values())]))
+        kinds = list(dict.fromkeys([*self.schema, *(p.kind for p in self.subjects.pages.values())]))
         for kind in kinds:
             pages = sorted((_order(self._title(p)), p.slug, p) for p in self.subjects.pages.values() if p.kind == kind)
             if pages:
@@ -358,7 +417,8 @@ class Wiki:
     def _log(self) -> str:
         """Sources by the date they bear: a date of arrival would differ from lab to lab."""
         lines = ["# Log", "", "Sources in the order of the dates they bear.", ""]
-        for taken in sorted(self.sources.values(), key=lambda t: (t.date or "9999", t.name)):
+        told = [t for t in self.sources.values() if not t.name.startswith(RUNS) or t.kind == "experiment"]
+        for taken in sorted(told, key=lambda t: (t.date or "9999", t.name)):
             page = self.subjects.pages.get(self._home(taken.name))
             link = self.subjects.link(page, taken.title) if page is not None else plain(taken.title)
             lines += [f"## [{taken.date or 'undated'}] source | {link}", "", f"`{taken.name.replace('`', '')}`", ""]
@@ -370,7 +430,7 @@ def _order(title: str) -> list[tuple[int, str]]:
 
 
 def _yaml(text: str) -> str:
-    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return '"' + clean.replace("<", "‹").replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -393,10 +453,9 @@ def _alias_pairs(found: Standing) -> Iterable[tuple[str, str]]:
             yield s.subject, s.object
     for taken in found.sources.values():
         yield taken.subject, taken.title
-        yield taken.subject, PurePosixPath(taken.name).stem
+        if not (stem := PurePosixPath(taken.name).stem).isdigit():  # or 146 metres would link to 00146.md
+            yield taken.subject, stem
 
 
 def _types(found: Standing, schema: Mapping[str, Sequence[Part]]) -> dict[str, str]:
-    from .subjects import key_of
-
     return {key_of(t.subject): t.kind for t in found.sources.values() if t.kind in schema}

@@ -164,6 +164,7 @@ def supported(claim_text: str, evidence: str) -> list[Finding]:
     held = {number.replace(",", "") for number in _NUMBER.findall(evidence)}
     held |= {part for number in held for part in number.split(".")} if re.search(r"\d\.\d+\.\d", evidence) else set()
     held_words = {word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", evidence))}
+    held_words |= {re.sub(r"['’]s$", "", word) for word in held_words}
     rest, missing = claim_text, []
     for date, start, end in dates(claim_text):
         if not any(known.startswith(date) for known in held_dates):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..ledger import UsageError
@@ -13,11 +13,12 @@ DEFAULT = Path(__file__).with_name("schema.md")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A section of a page: its heading, its standing questions, and the relations that answer them."""
+    """A section of a page: its heading, its standing questions, the relations that answer them, whether it must be."""
 
     heading: str
     questions: tuple[str, ...]
     relations: tuple[str, ...]
+    required: bool = False
 
 
 def read_schema(root: Path) -> dict[str, tuple[Part, ...]]:
@@ -33,11 +34,13 @@ def read_schema(root: Path) -> dict[str, tuple[Part, ...]]:
             if not kind:
                 raise UsageError(f"{path}:{number}: a section before the first type", "## concept")
             types[kind].append(Part(match[1], (), ()))
+        elif kind and types[kind] and line.strip() == "required":
+            types[kind][-1] = replace(types[kind][-1], required=True)
         elif kind and types[kind] and (match := re.match(r"^(?:- +(.+)|from: *(.+))$", line)):
             last = types[kind][-1]
             told = tuple(part.strip() for part in (match[2] or "").split(",") if part.strip())
-            types[kind][-1] = Part(last.heading, (*last.questions, match[1]) if match[1] else last.questions,
-                                   (*last.relations, *told))  # fmt: skip
+            asked = (*last.questions, match[1]) if match[1] else last.questions
+            types[kind][-1] = replace(last, questions=asked, relations=(*last.relations, *told))
     for needed in ("source", "concept"):
         if not types.get(needed):
             raise UsageError(f"{path} names no type {needed} with sections", f"## {needed} and, below it, ### Facts")

@@ -7,14 +7,27 @@ import json
 import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass
+from hashlib import blake2b
 
-from ..memory.claims import STANDING
+from .blocks import Hand
 from .claims import claim_key
+
+#: Keys of what `memex sync` and `memex review` land.
+BY_HAND = "sync:"
+_OF_HAND = "{0}.key >= 'sync:' AND {0}.key < 'sync;'"
+#: Claims that stand, and those that a person has put another wording in place of: their place on the page stays.
+_SAID = f"""claims c JOIN documents d ON d.entry = c.source JOIN entries e ON e.seq = c.entry
+ LEFT JOIN endings n ON n.entry = e.id LEFT JOIN entries y ON y.id = n.ended_by
+ WHERE (n.entry IS NULL OR n.end = 'changed' AND {_OF_HAND.format("y")}) AND (e.key IS NULL OR NOT
+ ({_OF_HAND.format("e")}))"""
+
+#: How names of sources begin that are no files: what runs say.
+RUNS = "runs/"
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Words of a source and the lines they stand on."""
+    """Words of a source and the lines they stand on; line 0 is what runs measured, told in full by the text."""
 
     source: str
     line: int
@@ -24,7 +37,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A claim that stands; `id` is the same in every lab."""
+    """A claim that stands; `id` is the same in every lab, `entry` is where it was recorded, '' where a run says it."""
 
     id: str
     source: str
@@ -37,6 +50,7 @@ class Statement:
     since: str
     until: str
     quotes: tuple[Quote, ...]
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,10 @@ class Standing:
     sources: dict[str, Taken]
     statements: tuple[Statement, ...]
     mentions: tuple[Mention, ...]
+    hands: tuple[Hand, ...] = ()
+    files: tuple[tuple[str, str, str], ...] = ()  # subject, name of its file once, and now
+    joined: tuple[tuple[str, str], ...] = ()
+    settled: frozenset[str] = frozenset()  # differences that a person says are none
 
 
 def standing(db: sqlite3.Connection) -> Standing:
@@ -86,14 +104,16 @@ def standing(db: sqlite3.Connection) -> Standing:
     for claim, entry, line, last, text in db.execute(sql):
         if entry in names:
             quotes[claim].append(Quote(names[entry], line, last, text))
+    hands, files, withdrawn, settled = by_hand(db)
     found = [
-        Statement(claim_key(names[source], subject, relation, value or "", text), names[source], subject, relation,
-                  value or "", stance, _spoken(scope), text, since or "", until or "", tuple(quotes[entry]))
-        for entry, source, subject, relation, value, stance, scope, text, since, until in db.execute(
-            "SELECT c.entry, c.source, c.subject, c.relation, c.object, c.stance, c.scope, c.text, c.since, c.until"
-            f" FROM {STANDING}"
+        Statement(key, names[source], subject, relation, value or "", stance, _spoken(scope), text, since or "",
+                  until or "", tuple(quotes[seq]), entry)
+        for seq, entry, source, subject, relation, value, stance, scope, text, since, until in db.execute(
+            "SELECT c.entry, e.id, c.source, c.subject, c.relation, c.object, c.stance, c.scope, c.text, c.since,"
+            f" c.until FROM {_SAID}"
         )
-        if source in names and quotes[entry]
+        if source in names and quotes[seq]
+        and (key := claim_key(names[source], subject, relation, value or "", text)) not in withdrawn
     ]  # fmt: skip
     found.sort(key=lambda s: (s.source, s.quotes[0].line, s.relation, s.object, s.text, s.id))
     said = [
@@ -102,7 +122,40 @@ def standing(db: sqlite3.Connection) -> Standing:
         if entry in names
     ]
     said.sort(key=lambda m: (m.quote.source, -m.count, m.name))
-    return Standing(sources, tuple(found), tuple(said))
+    joined = db.execute("SELECT name, canonical FROM same WHERE name <> canonical ORDER BY 1")
+    return Standing(sources, tuple(found), tuple(said), hands, files, tuple(joined), settled)
+
+
+def by_hand(
+    db: sqlite3.Connection,
+) -> tuple[tuple[Hand, ...], tuple[tuple[str, str, str], ...], frozenset[str], frozenset[str]]:
+    """What people wrote into pages, how they renamed files, which claims they withdrew, and what they settled."""
+    hands, files, withdrawn, settled = list[Hand](), list[tuple[str, str, str]](), set[str](), set[str]()
+    rows = db.execute(
+        f"SELECT e.id, e.by, e.subject, e.body FROM entries e LEFT JOIN endings n ON n.entry = e.id"
+        f" WHERE {_OF_HAND.format('e')} AND n.entry IS NULL ORDER BY e.at, e.body ->> '$.scope.place', e.id"
+    )
+    for entry, by, subject, stored in rows:
+        body = json.loads(stored)
+        told = body.get("scope") or body.get("numbers") or {}
+        if body.get("decision") == "withdraw":
+            withdrawn.update(told["blocks"].split())
+        elif body.get("decision") == "reject":
+            settled.add(told["item"])
+        elif body.get("relation") == "file":
+            files.append((subject, told["page"], body["object"]))
+        elif "page" in told:
+            hands.append(
+                Hand(entry, by.partition(":")[2], subject, told["page"], told["name"], tuple(told["instead"].split()),
+                     tuple(told["after"].split()), body["text"], told["blanks"], json.loads(told["notes"]),
+                     told["gone"])
+            )  # fmt: skip
+    return tuple(hands), tuple(files), frozenset(withdrawn), frozenset(settled)
+
+
+def item_id(*parts: str) -> str:
+    """What one thing to judge is called: the same in every lab."""
+    return blake2b("\n".join(parts).encode("utf-8", errors="surrogatepass"), digest_size=4).hexdigest()
 
 
 def _spoken(scope: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 
+from ..memory.entities import typed
 from ..memory.passages import normal
 
 PERSON = re.compile(r"^(?:author|editor|sponsor|[\w-]*delegate)$")
@@ -39,6 +40,7 @@ class Page:
     kind: str
     homes: list[str] = field(default_factory=list)
     aliases: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)  # names that a person gave: of a page joined to it, of its old file
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,18 @@ def key_of(name: str) -> str:
 class Subjects:
     """The closed list of pages."""
 
-    def __init__(self, named: Iterable[Named], aliases: Iterable[tuple[str, str]], types: Mapping[str, str]) -> None:
-        """`aliases` are (name, other name); `types`: the type of a page by the key of its home, where told."""
+    def __init__(
+        self,
+        named: Iterable[Named],
+        aliases: Iterable[tuple[str, str]],
+        types: Mapping[str, str],
+        joined: Iterable[tuple[str, str]] = (),
+        files: Iterable[tuple[str, str, str]] = (),
+    ) -> None:
+        """`aliases` are (name, other name); `types`: the type of a page by the key of its home, where told.
+
+        `joined` are names that a person says are one, `files` are (name, once its file, now its file).
+        """
         spelt: dict[str, Counter[str]] = defaultdict(Counter)
         by: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         called: dict[str, Counter[str]] = defaultdict(Counter)
@@ -71,13 +83,15 @@ class Subjects:
         self._alias = self._aliases(
             aliases, {key_of(n.name) for n in listed if n.role == "home"}, {key_of(n.name) for n in listed}
         )
+        said = [(typed(name)[1], typed(other)[1]) for name, other in joined]
+        self._alias |= self._joined(said, {key_of(n.name) for n in listed if n.role == "home"})
         for n in listed:
             if not (key := self._follow(key_of(n.name))):
                 continue
             if key == key_of(n.name):
                 spelt[key][n.name] += 1
             by[key][n.role].add(n.source)
-            if n.role == "home":
+            if n.role == "home" and key == key_of(n.name):
                 called[key][n.name] += 1
             if n.role in ("subject", "value"):
                 told[key] += 1
@@ -101,7 +115,17 @@ class Subjects:
         for alias, key in sorted(self._alias.items()):
             if (target := self._follow(key)) in self.pages:
                 self.pages[target].aliases.add(alias)
-        self._slugs()
+        for name in (name for pair in said for name in pair):
+            if (page := self.resolve(name)) is not None:
+                page.others.add(name)
+        moved: dict[str, str] = {}
+        for name, old, new in files:
+            if (page := self.resolve(name)) is not None:
+                moved[page.key] = new
+                page.others.add(old)
+                if key_of(old) not in self.pages:
+                    self._alias.setdefault(key_of(old), page.key)
+        self._slugs(moved)
         self._first: dict[str, int] = {}
         for name in [*self.pages, *(a for a in self._alias if self._follow(a) in self.pages)]:
             head, *rest = name.split()
@@ -122,6 +146,18 @@ class Subjects:
             if key not in homes and (short := re.sub(r" \w(?= )", "", key)) != key and short in known - homes:
                 meant[short].add(key)  # Ada M. Lovelace, where there is an Ada Lovelace
         return {alias: next(iter(keys)) for alias, keys in meant.items() if len(keys) == 1}
+
+    def _joined(self, pairs: Iterable[tuple[str, str]], homes: set[str]) -> dict[str, str]:
+        """Each name of a group that a person joined, to the one whose page stays: a source's, if there is one."""
+        groups: dict[str, set[str]] = defaultdict(set)
+        for name, canonical in pairs:
+            groups[canonical] |= {key_of(name), key_of(canonical)}
+        out: dict[str, str] = {}
+        for keys in groups.values():
+            ends = {self._follow(key) or key for key in keys}
+            stays = min(ends, key=lambda key: (key not in homes, len(key), key))
+            out |= dict.fromkeys(ends - {stays}, stays)
+        return out
 
     def _follow(self, key: str) -> str:
         for _ in range(5):
@@ -149,19 +185,32 @@ class Subjects:
         common = total >= 10 and len(spoken) * 2 > total
         return kind if len(spoken) >= needed and not common and len(key) > 2 else ""
 
-    def _slugs(self) -> None:
+    def _slugs(self, moved: Mapping[str, str]) -> None:
+        """Names of files: what a person called one, else what the title makes."""
         taken: dict[str, str] = {}
+        for key, new in sorted(moved.items()):
+            if new not in taken:
+                taken[new], self.pages[key].slug = key, new
         for key, page in sorted(self.pages.items()):
+            if page.slug:
+                continue
             slug = re.sub(r"[^\w]+|_+", "-", unicodedata.normalize("NFKC", page.title).lower()).strip("-")
             digest = blake2b(key.encode(), digest_size=4).hexdigest()
             if len(slug.encode()) > 100 or not slug:
                 slug = f"{slug.encode()[:90].decode(errors='ignore')}-{digest}".strip("-")
             page.slug = f"{slug}-{digest}" if slug in _RESERVED or slug in taken else slug
             taken[page.slug] = key
+        self._files = frozenset([*taken, "index", "log"])
 
     def resolve(self, name: str) -> Page | None:
         """The page that a name means, if exactly one does."""
         return self.pages.get(self._follow(key_of(name)))
+
+    def file_of(self, name: str) -> str:
+        """The file that a link means by now: its page may have been renamed, or joined to another."""
+        if name not in self._files and (page := self.resolve(name)) is not None:
+            return page.slug
+        return name
 
     def link(self, page: Page, shown: str = "") -> str:
         return f"[[{page.slug}|{plain(shown or page.title)}]]"

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 Conflict = Literal["superseded", "revised", "scope differs", "contested", "unresolved"]
@@ -118,6 +119,7 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
             yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
 
 
+@lru_cache(maxsize=100_000)
 def same(value: str) -> str:
     """A value without what does not tell values apart: case, thousands marks, closing zeros, the form of a date."""
     if found := dates(value):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Vault:
 
     def __init__(self, root: Path) -> None:
         self._root, self._folder = root, root / FOLDER
+        (root / ".memex").mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(root / ".memex" / "pages.db", isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         # `next` is set before a file is written and becomes `text` after: a crash between never looks like an edit.
@@ -46,8 +47,27 @@ class Vault:
         row = self._db.execute("SELECT text FROM pages WHERE path = ?", (name,)).fetchone()
         return row[0] if row else None
 
-    def write(self, files: Mapping[str, str]) -> Written:
-        """Makes the folder hold these files; one that was edited by hand, or is no file of ours, stays as it is."""
+    def edited(self) -> dict[str, str | None]:
+        """Every page that is not as it was last written: its text now, or None where it is gone; and unknown pages."""
+        known = {path: (text, then) for path, text, then in self._db.execute("SELECT path, text, next FROM pages")}
+        there = {path.name: path for path in sorted(self._folder.glob("*.md")) if path.is_file()}
+        out: dict[str, str | None] = {}
+        for name in sorted(known.keys() | there.keys()):
+            text = there[name].read_bytes().decode("utf-8", errors="replace") if name in there else None
+            if text is None or text not in known.get(name, ()):
+                out[name] = text
+        return out
+
+    def write(
+        self,
+        files: Mapping[str, str],
+        absorbed: Mapping[str, str] | None = None,
+        gate: Callable[[str], Iterable[Finding]] | None = None,
+    ) -> Written:
+        """Makes the folder hold these files; one that was edited by hand, or is no file of ours, stays as it is.
+
+        `absorbed` are texts of edited files whose every change has landed; `gate` says what forbids to write a file.
+        """
         known = {path: (text, then) for path, text, then in self._db.execute("SELECT path, text, next FROM pages")}
         findings: list[Finding] = []
         todo: list[tuple[str, str | None]] = []
@@ -60,10 +80,14 @@ class Vault:
                     Finding("page-unreadable", "error", f"{FOLDER}/{name}", str(error.strerror), "ls -l wiki")
                 )
                 continue
+            taken = (absorbed or {}).get(name)
+            if text is not None and there != text and gate is not None and (wrong := list(gate(name))):
+                findings += wrong
+                continue
             if there == text:
                 if known.get(name, (None, None)) != (text, None):
                     todo.append((name, text))
-            elif there is not None and there not in known.get(name, ()):
+            elif there is not None and there != taken and there not in known.get(name, ()):
                 told = "was edited by hand and is left as it is" if name in known else "is no page of memex and stays"
                 findings.append(Finding("page-edited", "warning", f"{FOLDER}/{name}", told, "memex sync"))
             else:

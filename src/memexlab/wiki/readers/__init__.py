@@ -7,7 +7,7 @@ needs beyond the standard library it imports itself, so that no file waits for a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from os.path import relpath
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Any
 from ...ledger import Finding
 
 LIMIT_BYTES = 20_000_000
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 #: Suffix to the module of this package that reads it.
 READERS: dict[str, str] = {
     ".md": "text", ".markdown": "text", ".rst": "text", ".txt": "text", ".csv": "tables", ".tsv": "tables",
     ".html": "html", ".htm": "html", ".pdf": "pdf", ".docx": "office", ".epub": "office", ".vtt": "transcripts",
     ".srt": "transcripts", ".mbox": "mail", ".rss": "feeds", ".atom": "feeds", ".xml": "feeds", ".js": "feeds",
+    **dict.fromkeys(sorted(PICTURES), "pictures"),
 }  # fmt: skip
 #: Modules whose parsers are other people's, or unpack what came packed: they read in a process of their own.
 APART = frozenset({"html", "pdf", "office", "mail", "feeds"})
@@ -83,6 +85,8 @@ def read(path: Path, root: Path) -> Iterator[Document | Finding]:
     except OSError as error:
         yield Finding("source-unreadable", "warning", name, f"cannot be read: {error.strerror}", f"ls -l {name}")
         return
+    if module == "pictures" and path.with_name(f"{path.name}.txt").is_file():
+        return  # what stands beside it is the source, and brings it along
     if not data.strip():
         yield Finding("source-empty", "warning", name, "the file is empty")
         return
@@ -91,7 +95,13 @@ def read(path: Path, root: Path) -> Iterator[Document | Finding]:
 
         yield from parse_apart(module, data, name)
         return
-    yield from import_module(f".{module}", __name__).parse(data, name)
+    for found in import_module(f".{module}", __name__).parse(data, name):
+        if module == "text" and isinstance(found, Document):
+            from .pictures import embedded
+
+            pictures = embedded(found, path, root)
+            found = replace(found, meta={**found.meta, "pictures": pictures}, attachments=tuple(p[1] for p in pictures))
+        yield found
 
 
 def name_of(path: Path, root: Path) -> str:

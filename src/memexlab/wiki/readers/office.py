@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 from ...ledger import Finding
 from . import Document
 from .needs import Unread, library, markdown_of
+from .text import decoded
 from .text import parse as parse_text
 
 UNPACKED_BYTES = 200_000_000
@@ -71,10 +72,11 @@ def _book(archive: zipfile.ZipFile, data: bytes, name: str) -> Iterator[Document
     for step in package.iter(f"{_OPF}itemref"):
         place = posixpath.normpath(posixpath.join(folder, unquote(items.get(step.attrib.get("idref"), ""))))
         try:
-            html = archive.read(place).decode("utf-8", errors="replace")
+            html, wrong = decoded(archive.read(place), f"{name}#{place}")
         except KeyError:
             yield Finding("source-part", "warning", f"{name}#{place}", "is named in the book and not in the archive")
             continue
+        yield from [wrong] if wrong else []
         text = markdown_of(html, name)
         if len(text) < 40:
             continue

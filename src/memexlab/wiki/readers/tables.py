@@ -28,5 +28,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
             yield Finding("source-table", "warning", f"{name}:{wrong[0]}", f"{len(wrong)} rows have other columns")
         media = "text/tab-separated-values" if delimiter == "\t" else "text/csv"
         title = document.title if document.meta["fields"] else name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        meta = {"subject": title, "fields": [], "columns": rows[0][:200] if rows else [], "rows": max(0, len(rows) - 1)}
+        columns = rows[0][:200] if rows else []
+        fields = [["columns", ", ".join(columns), 0, len(document.text.split("\n", 1)[0])]] if columns else []
+        meta = {"subject": title, "fields": fields, "columns": columns, "rows": max(0, len(rows) - 1)}
         yield replace(document, title=title, media=media, sections=(), links=(), meta=meta)

@@ -28,20 +28,26 @@ _LINKS = re.compile(
 _TITLES = ("title", "subject", "name")
 
 
+def decoded(data: bytes, name: str) -> tuple[str, Finding | None]:
+    """Bytes as text, and a finding where they are not the encoding that they say, or no text at all."""
+    code = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if code != "utf-16" and b"\0" in data[:8_000]:
+        told = "holds bytes that no text holds (UTF-16 needs its mark)"
+        return "", Finding("source-binary", "warning", name, told, "give it its right suffix, or iconv -t utf-8")
+    try:
+        return data.decode(code), None
+    except UnicodeDecodeError as error:
+        other, shown = ("utf-16", "UTF-16") if code == "utf-16" else ("cp1252", "Windows-1252")
+        told = f"is not {code[:6].upper().strip('-')} from byte {error.start}; read as {shown}, and the file is kept"
+        return data.decode(other, "replace"), Finding("source-encoding", "warning", name, told, "iconv -t utf-8")
+
+
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     """One document; UTF-8 or UTF-16 with its mark, else Latin-1 with a finding."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = data.decode("utf-16", errors="replace")
-    elif b"\0" in data[:8_000]:
-        yield Finding("source-binary", "warning", name, "holds bytes that no text holds", "give it its right suffix")
+    text, wrong = decoded(data, name)
+    yield from [wrong] if wrong else []
+    if wrong and wrong.rule == "source-binary":
         return
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            text = data.decode("cp1252", errors="replace")
-            message = f"is not UTF-8 from byte {error.start}; read as Windows-1252"
-            yield Finding("source-encoding", "warning", name, message, "iconv -t utf-8")
     markdown = not name.lower().endswith((".rst", ".txt"))
     fields, body = _front_matter(text) if text.startswith("---") else _header(text)
     value = {key.lower(): found for key, found, _, _ in reversed(fields)}
@@ -60,17 +66,27 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     when = when or next((found[0][0] for found in [dates(stem[:10])] if found), "")
     uri = next((value[key] for key in ("source", "url", "resource") if value.get(key, "").startswith("http")), "")
     meta = {"subject": subject, "fields": [list(found) for found in fields]}
+    licence = value.get("licence", value.get("license", "")) or _licence(text)
     exact = text.encode("utf-8", errors="surrogatepass") == data
     yield Document(
         name, title, text, "text/markdown" if markdown else "text/x-rst" if name.endswith(".rst") else "text/plain",
-        value.get("author", value.get("authors", "")), when, uri, value.get("licence", value.get("license", "")),
+        value.get("author", value.get("authors", "")), when, uri, licence,
         sections, tuple(_links(text)), meta, raw=None if exact else data,
     )  # fmt: skip
 
 
+def _licence(text: str) -> str:
+    """What a text says of its own licence: an SPDX line, or that it is in the public domain."""
+    found = re.search(r"SPDX-License-Identifier:\s*([\w.+-]+)", text[:4_000] + text[-4_000:])
+    free = re.search(
+        r"(?i)\b(?:document|text|work) (?:is|has been)(?: hereby)? (?:placed )?in the public\s+domain", text
+    )
+    return found[1] if found else "public domain" if free else ""
+
+
 def _spoken(stem: str) -> str:
     words = re.sub(r"^\d{4}-\d\d-\d\d[-_ ]*", "", stem)
-    words = re.sub(r"[-_]+", " ", words).strip() or stem
+    words = re.sub(r"[-_]+", " ", re.sub(r"\.(?:png|jpe?g|gif|webp)$", "", words, flags=re.I)).strip() or stem
     return words[0].upper() + words[1:]
 
 

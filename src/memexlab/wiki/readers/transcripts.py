@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from ...ledger import Finding
 from . import Document
+from .text import decoded
 
 _CUE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
@@ -17,7 +18,9 @@ _PAUSE_SECONDS = 4.0
 
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     """One document: a paragraph a speaker, or a pause; a caption that repeats the one before it counts once."""
-    text = data.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    text, wrong = decoded(data, name)
+    yield from [wrong] if wrong else []
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     out: list[str] = []
     times: list[tuple[int, float]] = []
     said: list[str] = []

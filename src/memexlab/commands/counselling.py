@@ -1,0 +1,86 @@
+"""`memex council`: seats answer one question apart and rank blind; without a model, their evidence side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import NAME, load
+from ..ledger import UsageError
+from ..memory import Memory
+from ..models import Driver, Prompt
+from ..wiki.council import Council, Seat, deliberate, first_prompt
+from ..wiki.quoting import Piece, evidence
+from .landing import driver_for, needed
+
+
+@dataclass(frozen=True, slots=True)
+class Counsel:
+    """What a council came to, with its evidence; where no model is set, the evidence of each seat and no council."""
+
+    question: str
+    council: Council | None
+    pieces: tuple[Piece, ...]
+    by_seat: dict[str, tuple[Piece, ...]]
+    usd: float = 0.0
+
+    def data(self) -> Any:
+        return asdict(self) | {"minority": [asdict(one) for one in self.council.minority] if self.council else []}
+
+    def __str__(self) -> str:
+        if (done := self.council) is None:
+            sides = {seat: [f"  “{p.quote}” {p.place}" for p in pieces] for seat, pieces in self.by_seat.items()}
+            return "\n".join("\n".join([f"{seat}:", *(told or ["  nothing"])]) for seat, told in sides.items())
+        lines = []
+        for number, one in enumerate(done.opinions):
+            if number < 2:
+                lines.append("minority report:" if number else "first place:" if one.place else "answers, not ranked:")
+            votes = f"mean place {one.place:.2f}; last for {len(one.last_for)}" if one.place else "no votes"
+            lines.append(f"  {one.seat} ({votes}; {one.dropped} sentences dropped)")
+            lines += [f"    {text} {''.join(f'[{c}]' for c in cites)}" for text, cites in one.sentences]
+        lines += [f"absent: {seat}: {why}" for seat, why in done.absent.items()]
+        lines += [f"[{n}] “{p.quote}” {p.place}" for n, p in enumerate(self.pieces, 1)]
+        return "\n".join([*lines, f"cost {self.usd:.4f} usd"])
+
+
+def council(memory: Memory, root: Path, question: str, seats: str, seed: int, tell: Callable[[str], None]) -> Counsel:
+    """Seats are names: of a lens where `lenses/NAME.md` exists, else of a model at the address of memex.toml."""
+    names = [name.strip() for name in seats.split(",") if name.strip()]
+    if len(set(names)) < 2 or len(set(names)) < len(names) or len(names) > 12:
+        raise UsageError(f"a council has 2 to 12 different seats, not {seats!r}", "--seats sceptic,builder")
+    found = evidence(memory, question, limit=8)
+    sat: dict[str, tuple[Seat, Driver]] = {}
+    lenses = {}
+    for name in names:
+        path = root / "lenses" / f"{name}.md"
+        lenses[name] = path.read_text(encoding="utf-8")[:8_000] if NAME.fullmatch(name) and path.is_file() else ""
+    if load(root).model.dial == "none":
+        told = {name: tuple(_own(memory, question, name, lens)) for name, lens in lenses.items()}
+        return Counsel(question, None, tuple(found), told)
+    if not found:
+        raise UsageError("no source holds half of the words of this question", "memex ingest raw")
+    words = {str(n): f"{p.text} ({p.source} {p.since}) “{p.quote}”" for n, p in enumerate(found, 1)}
+    for name, lens in lenses.items():
+        sat[name] = (Seat(name, lens), needed(driver_for(memory, root, "" if lens else name)))
+    most = [driver.estimate([first_prompt(question, words, seat)]) for seat, driver in sat.values()]
+    tokens, usd = 2 * sum(m.tokens_in + m.tokens_out for m in most), 2 * sum(m.usd for m in most)
+    tell(f"{len(names)} answers and {len(names)} rankings: about {tokens} tokens, {usd:.4f} usd")
+    begun = memory.db.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()[0]
+
+    def ask(seat: Seat, prompt: Prompt, purpose: str) -> str:
+        return sat[seat.name][1].ask(prompt, purpose)
+
+    done = deliberate(question, words, [seat for seat, _ in sat.values()], ask, seed)
+    return Counsel(question, done, tuple(found), {}, next(iter(sat.values()))[1].spent(begun).usd)
+
+
+def _own(memory: Memory, question: str, name: str, lens: str) -> list[Piece]:
+    """The evidence of a seat without a model: of sources by that name or author, else as its lens would look for it."""
+    rows = memory.db.execute(
+        "SELECT document FROM documents WHERE instr(lower(author || ' ' || document || ' ' || title), lower(?)) > 0",
+        (name,),
+    )
+    only = [row[0] for row in rows]
+    return evidence(memory, question, limit=4, only=only) if only else evidence(memory, f"{question} {lens}", limit=4)

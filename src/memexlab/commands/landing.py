@@ -1,0 +1,105 @@
+"""`memex ingest --model` and `--brief`, `memex land`: claims and answers by a model or an agent, through the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..config import load
+from ..ledger import UsageError
+from ..memory import Memory
+from ..models import Driver, provider_from
+from ..wiki.landing import Landed, Worded, compile_by_model, estimated, land_drafts, work_order
+from .compiling import Taken, counted, take_in
+from .results import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What an ingest with a model did: the files as ever, then what the model brought; 3 where a call failed."""
+
+    taken: Taken
+    worded: Worded
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if self.worded.stopped else 0
+
+    def data(self) -> Any:
+        return self.taken.data() | {"model": asdict(self.worded) | {"spent": self.worded.spent._asdict()}}
+
+    def __str__(self) -> str:
+        done = self.worded
+        lines = [
+            str(self.taken),
+            f"{done.model}: {done.claims} claims and {done.answers} answers landed, "
+            f"{sum(done.dropped.values())} dropped"
+            f"{counted(done.dropped)}; {done.spent.calls} calls, {done.spent.tokens} tokens, {done.spent.usd:.4f} usd",
+            f"wiki: {done.wiki.pages} pages, {done.wiki.written} files written, {done.wiki.removed} removed",
+        ]
+        if done.stopped:
+            lines.append(f"stopped: {done.stopped}\nnothing was withdrawn; the same command goes on from here")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """What became of an agent's lines; 1 where one was refused."""
+
+    landed: Landed
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.landed.findings else 0
+
+    def data(self) -> Any:
+        return asdict(self.landed)
+
+    def __str__(self) -> str:
+        done = self.landed
+        told = f"{done.claims} claims and {done.answers} answers landed, {done.known} known before, "
+        told += f"{len(done.findings)} refused; wiki: {done.wiki.written} files written"
+        return "\n".join([told, *map(str, done.findings)])
+
+
+def driver_for(memory: Memory, root: Path, name: str = "") -> Driver | None:
+    """The model of memex.toml, or another one at the same address; None where the dial is at none."""
+    settings = load(root).model
+    if name:
+        settings = replace(settings, name=name, dial="endpoint" if settings.dial == "none" else settings.dial)
+    provider = provider_from(settings)
+    return None if provider is None else Driver(memory, provider, settings)
+
+
+def needed(driver: Driver | None) -> Driver:
+    """Raises UsageError where no model is set."""
+    if driver is None:
+        raise UsageError("no model is set", 'dial = "endpoint", base_url and name, under [model] of memex.toml')
+    return driver
+
+
+def take_in_with_model(memory: Memory, root: Path, paths: Sequence[Path], by: str, name: str) -> Worked:
+    """Takes the files in as ever, then asks the model."""
+    driver = needed(driver_for(memory, root, name))
+    return Worked(take_in(memory, root, paths, by), compile_by_model(memory, root, paths, driver))
+
+
+def estimate_of(memory: Memory, root: Path, paths: Sequence[Path], name: str) -> Text:
+    """The most that the first questions for these files can cost."""
+    asked, most = estimated(needed(driver_for(memory, root, name)), root, paths)
+    return Text(
+        f"{asked} questions for claims: at most {most.tokens_in} tokens in, {most.tokens_out} out, {most.usd:.4f} usd\n"
+        "on top, where needed: one repair a question, and one answer for each section whose claims changed"
+    )
+
+
+def order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: int) -> Text:
+    """The work order for an agent."""
+    return Text(work_order(memory, root, paths, most_tokens))
+
+
+def land(memory: Memory, root: Path, file: Path, by: str) -> Drafted:
+    """An agent's drafts through the gates."""
+    return Drafted(land_drafts(memory, root, file, by))

@@ -1,0 +1,232 @@
+"""A page as blocks whose names outlive a new rendering, and the blocks that a person wrote laid over it.
+
+A block is named by the claim it states, else by what it says, so that numbers of footnotes and addresses of links do
+not tell two renderings apart. It knows no ledger and no files.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from urllib.parse import unquote
+
+CLAIMED = re.compile(r"(?:^|[ \t])\^(c[0-9a-f]{10})[ \t]*$", re.MULTILINE)
+MARK = re.compile(r"\[\^([\w-]+)\](?!:)")
+LINK = re.compile(r"\[\[([^\[\]|#\n]*)(#[^\[\]|\n]*)?(?:\|([^\[\]\n]*))?\]\]")
+_DEFINES = re.compile(r"\[\^([\w-]+)\]:[ \t]*")
+_SAID_BY = re.compile(r" \(said by [^()\n]{1,80}\)(?=(?:\[\^[\w-]+\])* \^c[0-9a-f]{10})")
+_ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
+_FENCE = re.compile(r"[ \t]*(?:[-*+] +|> ?)*(```+|~~~+)")
+_NOTE = re.compile(r"“(.*)” \[[^\n]*?#L(\d+)(?:-L(\d+))?\]\(\.\./([^)\s#]+)#L[^)]*\)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, item of a list, heading, callout, footnote, fence or line of front matter, as it stands."""
+
+    text: str
+    name: str
+    blanks: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What a person made of a page: a block, instead of others or after others; `gone` where it was left out."""
+
+    entry: str
+    by: str
+    subject: str
+    page: str
+    name: str
+    instead: tuple[str, ...]
+    after: tuple[str, ...]
+    text: str
+    blanks: int
+    notes: Mapping[str, str]
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A footnote as memex writes it: where its words stand, and the words without the marks of a page."""
+
+    source: str
+    line: int
+    last_line: int
+    words: str
+
+
+def parse(text: str, hands: Iterable[Hand] = (), named: bool = True) -> list[Block]:
+    """The blocks of a page; those that a hand wrote carry its name; `named` alone costs most of the time."""
+    own = {digest(hand.text): hand.name for hand in hands if not hand.gone}
+    taken: dict[str, int] = {}
+    out = []
+    for lines, blanks, at, front in _cut(text.replace("\r\n", "\n")):
+        whole = "\n".join(lines)
+        if not named and not front:
+            out.append(Block(whole, "", blanks, at))
+            continue
+        claimed, defines = CLAIMED.search(whole), _DEFINES.match(whole)
+        if front:
+            name = f"front:{lines[0].split(':')[0].strip()}"
+        elif defines:
+            name = f"n{digest(whole[defines.end() :])}"
+        elif claimed:
+            name = claimed[1]
+        else:
+            name = "title" if whole.startswith("# ") else own.get(digest(whole), f"b{digest(whole)}")
+        taken[name] = taken.get(name, 0) + 1
+        out.append(Block(whole, name if taken[name] == 1 else f"{name}/{taken[name]}", blanks, at))
+    return out
+
+
+def _cut(text: str) -> Iterable[tuple[list[str], int, int, bool]]:
+    lines = text.rstrip("\n").split("\n")
+    end = next((i for i, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), 0) if lines[0] == "---" else 0
+    block: list[str] = []
+    blanks, at, fence = 0, 1, ""
+    for number, line in enumerate([*lines, ""], 1):
+        bare, front = line.strip(), bool(end) and number <= end + 1
+        if block and not fence and _starts(block, line, front):
+            yield block, blanks, at, front or (bool(end) and number == end + 2)
+            block, blanks = [], 0
+        if not bare and not fence:
+            blanks += 1
+            continue
+        if not block:
+            at = number
+        block.append(line)
+        if not front and (found := _FENCE.match(line)):
+            fence = found[1][:3] if not fence else "" if bare.startswith(fence) else fence
+    if block:  # a fence that never ends
+        yield ["\n".join(block).rstrip("\n")], blanks, at, False
+
+
+def _starts(block: list[str], line: str, front: bool) -> bool:
+    """Whether a line begins a block of its own, after the lines of another."""
+    if front:
+        return not line.startswith((" ", "\t", "- "))
+    first = block[0]
+    return (
+        not line.strip() or bool(_ITEM.match(line)) or bool(re.match(r"#{1,6} ", line)) or bool(_DEFINES.match(line))
+        or (line.startswith(">") != first.startswith(">") and not line[0].isspace()) or first.startswith("#")
+        or first == "---"
+    )  # fmt: skip
+
+
+def digest(text: str) -> str:
+    """What a block says, without marks of footnotes, addresses of links and who said it, as a short name."""
+    plain = LINK.sub(lambda m: m[3] or m[1], MARK.sub("", CLAIMED.sub("", _SAID_BY.sub("", text))))
+    return blake2b(" ".join(plain.split()).encode("utf-8", errors="surrogatepass"), digest_size=5).hexdigest()
+
+
+def join(blocks: Sequence[Block]) -> str:
+    return "\n".join("\n" * block.blanks + block.text for block in blocks) + "\n"
+
+
+def own_words(text: str) -> str:
+    """A block as a person wrote it, without what rendering adds."""
+    return _SAID_BY.sub("", text)
+
+
+def lay_over(text: str, hands: Sequence[Hand], sources: Collection[str], page_of: Callable[[str], str]) -> str:
+    """The page with what a person wrote in its place; `hands` in the order in which they were recorded.
+
+    `page_of` says which page a link goes to by now, for a page that was renamed or joined to another.
+    """
+    if not hands:
+        return text
+    blocks = parse(text, hands)
+    notes = {m[1]: b.text[m.end() :] for b in blocks if (m := _DEFINES.match(b.text))}
+    numbers = [int(label) for label in notes if label.isdigit()]
+    added: list[Block] = []
+
+    def followed(link: re.Match[str]) -> str:
+        there = page_of(link[1])
+        return link[0] if there == link[1] else f"[[{there}{link[2] or ''}|{link[3] or link[1]}]]"
+
+    def cite(hand: Hand) -> str:
+        """The words of a person, with marks that fit the footnotes of this rendering."""
+
+        def mark(match: re.Match[str]) -> str:
+            told = hand.notes.get(match[1])
+            cited = cited_in(told or "")
+            if told is None:
+                return match[0]
+            if cited is not None and cited.source not in sources:
+                return ""
+            label = next((label for label, words in notes.items() if words == told), None)
+            if label is None:
+                kept = match[1] not in notes and not match[1].isdigit()
+                label = match[1] if kept else str(max(numbers, default=0) + 1)
+                notes[label] = told
+                numbers.append(int(label) if label.isdigit() else 0)
+                added.append(Block(f"[^{label}]: {told}", f"n{digest(told)}", 0, 0))
+            return f"[^{label}]"
+
+        words = MARK.sub(mark, hand.text)
+        words = LINK.sub(followed, words)
+        claim = CLAIMED.search(words)
+        if claim and not MARK.search(words[: claim.start()]):
+            words = f"{words[: claim.start()]} (said by {hand.by}){words[claim.start() :]}"
+        return words
+
+    waiting: list[Hand] = []
+    for hand in hands:
+        places = [i for i, block in enumerate(blocks) if block.name in (*hand.instead, hand.name)]
+        if not places:
+            waiting += [] if hand.gone else [hand]
+            continue
+        first = blocks[places[0]]
+        label = _DEFINES.match(first.text)
+        words = f"{label[0]}{_DEFINES.sub('', hand.text, count=1)}" if label else cite(hand)
+        kept = [block for i, block in enumerate(blocks) if i not in places[1:]]
+        kept[places[0] : places[0] + 1] = [] if hand.gone else [replace(first, text=words, name=hand.name)]
+        if hand.gone and places[0] < len(kept):
+            kept[places[0]] = replace(kept[places[0]], blanks=max(first.blanks, kept[places[0]].blanks))
+        blocks = kept
+    while waiting:
+        names = {block.name: i for i, block in enumerate(blocks)}
+        coming = {hand.name for hand in waiting}
+        hand = next((h for h in waiting if not (h.after and h.after[0] in coming)), waiting[0])
+        waiting.remove(hand)
+        front = hand.name.startswith("front:")
+        end = next((i for i, b in enumerate(blocks) if b.name.startswith("n") and _DEFINES.match(b.text)), len(blocks))
+        end = names.get("front:---/2", 0) if front else end
+        place = min(next((names[name] + 1 for name in hand.after if name in names), end), end)
+        item = _ITEM.match(hand.text) and place and _ITEM.match(blocks[place - 1].text)
+        blanks = 0 if front or (item and not hand.blanks) else max(hand.blanks, 1)
+        blocks.insert(place, Block(cite(hand), hand.name, blanks, 0))
+        if not front and place + 1 < len(blocks) and not (_ITEM.match(blocks[place + 1].text) and item):
+            blocks[place + 1] = replace(blocks[place + 1], blanks=max(1, blocks[place + 1].blanks))
+    used = {mark for block in blocks for mark in MARK.findall(block.text)}
+    blocks = [b for b in blocks if not (m := _DEFINES.match(b.text)) or m[1] in used or b.name not in _unused(notes)]
+    if added and not any(_DEFINES.match(block.text) for block in blocks):
+        added[0] = replace(added[0], blanks=1)
+    return join([*blocks, *added])
+
+
+def _unused(notes: Mapping[str, str]) -> set[str]:
+    return {f"n{digest(words)}" for words in notes.values() if cited_in(words)}
+
+
+def definitions(blocks: Iterable[Block]) -> dict[str, str]:
+    """Footnotes of a page by label."""
+    return {m[1]: block.text[m.end() :] for block in blocks if (m := _DEFINES.match(block.text))}
+
+
+def cited_in(note: str) -> Cited | None:
+    """The place and the words of a footnote that memex wrote; None for one that a person wrote."""
+    match = _NOTE.match(note.strip())
+    if match is None:
+        return None
+    return Cited(unquote(match[4]), int(match[2]), int(match[3] or match[2]), unescaped(match[1]))
+
+
+def unescaped(text: str) -> str:
+    """Words of a page as words of a source: what `safe` does, undone."""
+    return re.sub(r"\\(.)|&lt;|`[^`\n]*`", lambda m: m[1] or html.unescape(m[0]) if m[0][0] != "`" else m[0], text)

@@ -1,0 +1,190 @@
+"""Claims and cited sentences as a model or an agent writes them: JSON, read strictly, refused in words that let the
+writer repair. What a source says is data: it stands between marks that it cannot hold, and may rename only itself.
+
+It asks nobody and writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ..ledger import Draft, Finding, Scalar
+from .claims import Proposal, gate
+from .quotes import locate, supported
+from .subjects import key_of
+from .times import dates
+
+MOST_SENTENCES, MOST_CHARS = 6, 600
+_WORD = re.compile(r"[^\W_]+")
+_TEXT = {"type": "string"}
+_CLAIM = dict.fromkeys(("subject", "sentence", "quote", "relation", "value", "since"), _TEXT)
+_SENTENCE = {"text": _TEXT, "cites": {"type": "array", "items": _TEXT}}
+#: Relations that move names and pages: a source may state them of itself alone.
+_OWN_ONLY = frozenset(["alias", "supersedes", "superseded by"])
+_NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|cannot|neither)\b|n['’]t\b", re.IGNORECASE)
+_SMALL = frozenset(
+    re.findall(r"\w+", "the and are was were for that this with from has have had its which also than into about who")
+)
+
+
+def shape(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON schema of an object with one list of objects, each with exactly these properties."""
+    item = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    listed = {"type": "array", "items": item}
+    return {"type": "object", "properties": {name: listed}, "required": [name], "additionalProperties": False}
+
+
+CLAIMS, SENTENCES = shape("claims", _CLAIM), shape("sentences", _SENTENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A source that stands, with its words: entry, blob, where it lies, what it is called, and when it was written."""
+
+    entry: str
+    blob: str
+    name: str
+    title: str
+    subject: str
+    published: str
+    text: str
+
+
+def as_data(text: str) -> str:
+    """The text between marks that it cannot hold, as they name its own hash."""
+    mark = f"DATA {sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    return f"<<< {mark}\n{text}\n>>> {mark}"
+
+
+def listed(reply: str, name: str) -> list[Any]:
+    """The list of that name in a reply; raises ValueError, worded for a model, where there is none."""
+    text = re.sub(r"^.*?</think>", "", reply, flags=re.DOTALL)
+    if (start := text.find("{")) < 0:
+        raise ValueError(f'no JSON object; answer with {{"{name}": [...]}} and nothing else')
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text[start:])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"the JSON breaks off or is wrong ({str(error)[:80]}); send it whole, with fewer items"
+        ) from error
+    items = found.get(name)
+    if not isinstance(items, list):
+        raise ValueError(f'the object has no list "{name}"')
+    return items
+
+
+def claim_from(found: object, source: Text) -> Draft | Finding:
+    """One proposed claim through every rule: the draft that may land, or the first thing that is wrong with it."""
+    if not isinstance(found, dict):
+        return _wrong("claim-shape", "a claim is an object", f"fields: {', '.join(_CLAIM)}")
+    told = {name: found.get(name, "") if found.get(name) is not None else "" for name in _CLAIM}
+    for name, value in told.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and name == "value":
+            told[name] = value = str(value)
+        if not isinstance(value, str) or len(value) > MOST_CHARS * (3 if name == "quote" else 1):
+            return _wrong("claim-shape", f'"{name}" is no text, or too long', "one short sentence; one short quote")
+        if re.search("[\ud800-\udfff]", value):
+            return _wrong("claim-shape", f'"{name}" holds half a character', "write plain UTF-8")
+    subject, sentence, quote, relation, value, since = (" ".join(told[name].split()) for name in _CLAIM)
+    relation = relation.casefold()
+    if not subject or not sentence or not quote:
+        return _wrong("claim-empty", "subject, sentence and quote must not be empty", "fill in all three")
+    if len(relation) > 60 or not re.fullmatch(r"[\w '’/-]*", relation):
+        return _wrong("claim-relation", f"{relation[:60]!r} is no relation", 'a few plain words, such as "founded in"')
+    own = {key_of(source.subject), key_of(source.title)}
+    if relation in _OWN_ONLY and key_of(subject) not in own:
+        message = f"{source.name} may say {relation!r} of itself alone, not of {subject!r}"
+        return _wrong("claim-own", message, f'write "{source.subject}" as subject, or leave the claim out')
+    span = locate(told["quote"], source.text)
+    if span is None:
+        message = f"this quote is not in {source.name}: {quote[:100]!r}"
+        return _wrong("quote", message, "copy the words exactly as they stand there, or leave the claim out")
+    held = f"{source.title} {source.text[span.start : span.end]}"
+    there = words(held)
+    for what, told_of in (("subject", "" if key_of(subject) in own else subject), ("value", value)):
+        if missing := [word for word in words(told_of) if not bears(word, there)]:
+            message = f"the quote does not hold {missing[0]!r} of the {what} {told_of[:60]!r}"
+            return _wrong(f"claim-{what}", message, f"quote the words that name the {what}, or copy it from the quote")
+    if wrong := unsupported(sentence, held, subject):
+        return wrong
+    if since and not (re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", since) and _dated(since, held)):
+        return _wrong("claim-date", f"the date {since!r} is not in the quote", 'write "" where the quote has no date')
+    object_: Scalar = value or None
+    drafts, findings = gate(
+        [Proposal(subject, sentence, (span,), relation or "says", object_, since or source.published or None)],
+        source.text, source.title, source.blob, source.entry,
+    )  # fmt: skip
+    return drafts[0] if drafts else findings[0]
+
+
+def sentences_from(
+    items: Iterable[object], evidence: Mapping[str, str], about: str
+) -> tuple[list[tuple[str, tuple[str, ...]]], list[Finding]]:
+    """Sentences that cite names of `evidence` (name to words) and are borne by them; the others are findings."""
+    good: list[tuple[str, tuple[str, ...]]] = []
+    findings: list[Finding] = []
+    for item in items:
+        text = item.get("text") if isinstance(item, dict) else None
+        cites = item.get("cites") if isinstance(item, dict) else None
+        if not isinstance(text, str) or not isinstance(cites, list) or not 0 < len(text) <= MOST_CHARS:
+            findings.append(
+                _wrong("sentence-shape", "a sentence has a text and a list of cites", f"{SENTENCES['properties']}")
+            )
+            continue
+        known = tuple(dict.fromkeys(str(one).strip("[]^ ") for one in cites if str(one).strip("[]^ ") in evidence))
+        said = " ".join(re.sub(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1", text).split())
+        if not known or len(known) < len(cites):
+            message = f"{said[:80]!r} cites {[str(one)[:30] for one in cites[:4]]}"
+            findings.append(
+                _wrong("sentence-cites", message, f"cite at least one of: {', '.join(list(evidence)[:12])}")
+            )
+        elif wrong := unsupported(said, " ".join(evidence[name] for name in known), about):
+            findings.append(wrong)
+        elif len(good) < MOST_SENTENCES:
+            good.append((said, known))
+    return good, findings
+
+
+def unsupported(sentence: str, held: str, about: str) -> Finding | None:
+    """What the sentence says that its evidence does not: a number, date or name, a denial, or most of its words."""
+    if missing := supported(sentence, f"{about} {held}"):
+        return missing[0]
+    if re.search(r"https?://|www\.|!\[|\]\(|<\w", sentence):
+        return _wrong("claim-markup", "a sentence holds no address, image, link or HTML", "write plain words")
+    if bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(held)):
+        first, second = ("denies", "does not") if _NEGATION.search(sentence) else ("does not deny", "does")
+        return _wrong(
+            "claim-denial", f"the sentence {first}, and its quote {second}", "say what the quote says, denials too"
+        )
+    there = words(f"{about} {held}")
+    told = words(sentence)
+    unsaid = [word for word in told if not bears(word, there)]
+    if 2 * len(unsaid) > len(told):
+        return _wrong(
+            "claim-unsaid", f"the evidence does not speak of {', '.join(unsaid[:4])}", "say only what it says"
+        )
+    return None
+
+
+def words(text: str) -> list[str]:
+    """The words that carry meaning, in normal form."""
+    return [w for w in key_of(text).split() if (len(w) > 2 or w.isdigit()) and w not in _SMALL]
+
+
+def bears(word: str, there: Collection[str]) -> bool:
+    """The word itself, or another form of it."""
+    stem = word[: max(4, len(word) - 3)]
+    return word in there or (len(word) > 4 and not word.isdigit() and any(other.startswith(stem) for other in there))
+
+
+def _dated(since: str, held: str) -> bool:
+    return any(day.startswith(since) for day, _, _ in dates(held)) or (len(since) == 4 and since in _WORD.findall(held))
+
+
+def _wrong(rule: str, message: str, hint: str) -> Finding:
+    return Finding(rule, "error", "claim", message, hint)

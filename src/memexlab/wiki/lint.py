@@ -1,0 +1,106 @@
+"""Looks at a wiki through the rules, mends what is safe to mend, and stands at the door of what is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..ledger import Finding, OutsideError, blob_id
+from ..memory import Memory
+from .blocks import LINK, digest
+from .rules import GATES, RULES, Looked, Page
+from .schema import read_schema
+from .standing import RUNS, by_hand
+from .vault import FOLDER
+
+_RANK = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """What was looked at, what was found, the worst first, and what was mended before."""
+
+    pages: int
+    findings: tuple[Finding, ...]
+    mended: tuple[str, ...] = ()
+
+
+def lint(memory: Memory, root: Path) -> Linted:
+    """Every rule on every page of `wiki/`; writes nothing."""
+    wiki = looked(memory, root)
+    found = [finding for rule in RULES.values() for finding in rule(wiki)]
+    return Linted(len(wiki.pages), tuple(sorted(found, key=lambda f: (_RANK[f.severity], f.rule, f.where, f.message))))
+
+
+def looked(memory: Memory, root: Path) -> Looked:
+    """The wiki on disk, with what the ledger knows of its sources."""
+    db = memory.db
+    rows = db.execute(
+        "SELECT d.document, json_extract(e.body, '$.meta.path'), json_extract(e.body, '$.meta.digest'), r.target FROM"
+        " documents d JOIN entries e ON e.seq = d.entry JOIN refs r ON r.seq = e.seq AND r.role = 'file'"
+    )
+    known: dict[str, tuple[str, str, str]] = {name: tuple(rest) for name, *rest in rows if rest[0] is not None}
+
+    def source(name: str) -> str | None:
+        """The text that lines are counted in: the file itself, or what a reader found in it, while it is the same."""
+        path, file, text = known.get(name, (name, "", ""))
+        try:
+            folder = bool(text) and (root / path).is_dir()  # a repository: what was read of it is its text
+            data = memory.blobs.get(text) if folder else (root / path).read_bytes()
+            if text and text != file and blob_id(data) == file:
+                data = memory.blobs.get(text)
+        except (OSError, OutsideError):
+            return None
+        return data.decode("utf-8", errors="replace")
+
+    folder = root / FOLDER
+    pages = {path.name: Page(path.name, path.read_bytes().decode("utf-8", errors="replace"))
+             for path in sorted(folder.glob("*.md"))} if folder.is_dir() else {}  # fmt: skip
+    required = {kind: [part.heading for part in parts if part.required] for kind, parts in read_schema(root).items()}
+    own = {digest(hand.text) for hand in by_hand(db)[0]}
+    return Looked(pages, source, required, own, [name for name in known if not name.startswith(RUNS)])
+
+
+def mend_links(root: Path, wiki: Looked) -> list[str]:
+    """Puts the page that must be meant in place of a broken link; the files that were changed."""
+    mended = []
+    for page in wiki.pages.values():
+        broken = {target: near for target, _ in page.links if target not in wiki.slugs and (near := wiki.near(target))}
+        parts, at = list[str](), 0
+        for m in LINK.finditer(page.text):
+            if there := broken.get(m[1].strip()):
+                parts += [page.text[at : m.start()], f"[[{there}{m[2] or ''}|{m[3] or m[1]}]]"]
+                at = m.end()
+        text = "".join([*parts, page.text[at:]])
+        if text != page.text:
+            (root / FOLDER / page.name).write_text(text, encoding="utf-8")
+            mended.append(page.name)
+    return mended
+
+
+def gate(name: str, text: str) -> Iterator[Finding]:
+    """What forbids to write a file: the rules that need one page alone, where they find an error."""
+    wiki = Looked({name: Page(name, text)}, lambda _: None, whole=False)
+    yield from (finding for gate in GATES for finding in RULES[gate](wiki) if finding.severity == "error")
+
+
+def example(told: str) -> Looked:
+    """The small wiki of an example in a docstring: `⏎` ends a line, `‖ name:` begins another file."""
+    first, *rest = told.split("‖")
+    texts: dict[str, str] = {"page.md": first} if first.strip() else {}
+    texts |= {name.strip(): text for name, _, text in (part.partition(":") for part in rest)}
+    texts = {name: re.sub(" ?⏎ ?", "\n", text).strip() + "\n" for name, text in texts.items()}
+    raw = {name: text for name, text in texts.items() if name.startswith("raw/")}
+    pages = {name: Page(name, text) for name, text in texts.items() if name not in raw}
+    return Looked(pages, raw.get, {"concept": ["What it is"]}, (), list(raw))
+
+
+def documented() -> Iterable[tuple[str, Mapping[str, str]]]:
+    """Each rule by its id, with the parts of its docstring: what, refused, accepted, fix."""
+    for name, rule in RULES.items():
+        what, _, rest = (rule.__doc__ or "").partition("Refused: ")
+        refused, _, rest = rest.partition("Accepted: ")
+        accepted, _, fix = rest.partition("Fix: ")
+        yield name, {"what": what, "refused": refused, "accepted": accepted, "fix": fix}

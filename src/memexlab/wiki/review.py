@@ -1,0 +1,141 @@
+"""The queue of what a person should judge, and what judging does: verdicts, so that a rebuild keeps them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..ledger import Claim, Draft, Entry, Ref, Scalar, UsageError, Verdict
+from ..memory import Memory
+from ..memory.entities import IS_NAMED, join, proposals
+from ..memory.names import known
+from .blocks import digest, parse
+from .compiling import render, wiki_of
+from .pages import Wiki
+from .standing import BY_HAND, item_id
+from .subjects import plain
+from .syncing import keyed
+
+Kind = Literal["merge", "contradiction", "refused", "answer"]
+Decision = Literal["accept", "reject", "edit"]
+_JUDGED = (
+    "SELECT e.body ->> '$.numbers.item' FROM entries e LEFT JOIN endings n ON n.entry = e.id WHERE e.kind = 'verdict'"
+    " AND n.entry IS NULL AND e.key >= 'sync:judged:' AND e.key < 'sync:judged;'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to judge: what accepting and rejecting it would do, and the page where it shows."""
+
+    id: str
+    kind: Kind
+    subject: str
+    text: str
+    why: str
+    accept: str
+    reject: str
+    page: str = ""
+    names: tuple[str, ...] = ()
+    block: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was judged, and the entry that says so."""
+
+    item: Item
+    decision: Decision
+    entry: str
+
+
+def queue(memory: Memory, root: Path) -> list[Item]:
+    """Everything that waits for a person: contradictions, then merges, refused claims, answers on little evidence."""
+    db = memory.db
+    judged = {row[0] for row in db.execute(_JUDGED)}
+    wiki = wiki_of(memory, root)
+    found = [*_contradictions(wiki), *_merges(memory), *_refused(db, wiki), *_answers(db)]
+    return [item for item in found if item.id not in judged]
+
+
+def decide(memory: Memory, root: Path, item: str, decision: Decision, text: str, why: str, by: str) -> Decided:
+    """Judges one item of the queue; raises UsageError where there is none of that name or a reason is missing."""
+    found = next((one for one in queue(memory, root) if one.id == item), None)
+    if found is None:
+        raise UsageError(f"nothing in the queue is called {item!r}", "memex review")
+    if not why.strip():
+        raise UsageError("a reason is needed: whoever reads this later must be able to judge it", "--why REASON")
+    if (decision == "edit") != bool(text.strip()) or (decision == "edit" and found.kind in ("merge", "answer")):
+        raise UsageError("an edit gives the words to put there, and is for contradictions and refused claims",
+                         f'memex review {item} edit --text "..." --why REASON')  # fmt: skip
+    entries: list[Entry] = []
+    if (found.kind, decision) == ("merge", "accept"):
+        entries.append(join(memory, found.names[0], found.names[1], why, by))
+    if decision == "edit" or (found.kind, decision) == ("refused", "accept"):
+        entries += memory.land([_written(memory, found, text or found.text)], by)
+    named = Draft(found.subject, Claim(f"{found.kind} {item} was judged", IS_NAMED), key=f"judged:{item}")
+    told = Verdict(decision, why.strip(), {"item": item, "kind": found.kind})
+    key = f"{BY_HAND}judged:{item}"
+    entries += memory.land([named, Draft(found.subject, told, (Ref("tests", "@0"),), key=key)], by)[1:]
+    render(memory, root)
+    return Decided(found, decision, entries[0].id)
+
+
+def _written(memory: Memory, item: Item, text: str) -> Draft:
+    """The words of a person on the page of the item: in place of the callout of a contradiction, else at its end."""
+    instead = item.block if item.kind == "contradiction" else ""
+    scope: dict[str, Scalar] = {
+        "page": item.page, "name": instead or f"h{digest(text)}", "instead": instead, "after": "title",
+        "blanks": 1, "place": 0, "notes": "{}", "gone": False,
+    }  # fmt: skip
+    return keyed(memory, Draft(item.subject, Claim(text.strip(), "written by hand", scope=scope)))
+
+
+def _contradictions(wiki: Wiki) -> Iterator[Item]:
+    files = wiki.render()
+    for key in sorted(wiki.differing):
+        page = wiki.subjects.pages[key]
+        for one in wiki.differing[key]:
+            if one.kind not in ("contested", "unresolved"):
+                continue
+            head = f"> [!contradiction] {plain(one.relation.capitalize())}: {one.kind}"
+            block = next((b for b in parse(files[f"{page.slug}.md"]) if b.text.split("\n")[0] == head), None)
+            if block is not None and block.name not in wiki.edited:
+                values = dict.fromkeys(wiki.claim(claim).object for claim in one.claims)
+                name = item_id("contradiction", key, one.relation)
+                yield Item(name, "contradiction", page.title,
+                           f"{one.relation}: {' | '.join(values)}", one.kind, "leave it open, with both sides shown",
+                           "it is none: take the callout away", page.slug, (), block.name)  # fmt: skip
+
+
+def _merges(memory: Memory) -> Iterator[Item]:
+    for a, b in proposals(memory.db, known(memory.index.aliases)):
+        yield Item(item_id("merge", *sorted((a, b))), "merge", a, f"{a} | {b}", "the names are spelt nearly alike",
+                   "they are one: one page, one alias", "they are two", "", (a, b))  # fmt: skip
+
+
+def _refused(db: sqlite3.Connection, wiki: Wiki) -> Iterator[Item]:
+    rows = db.execute(
+        "SELECT d.document, r.value ->> 0, r.value ->> 1, r.value ->> 2 FROM documents d JOIN entries e ON e.seq ="
+        " d.entry JOIN json_each(e.body, '$.meta.refused') r ORDER BY 1, r.key"
+    )
+    for document, subject, text, message in rows:
+        page = wiki.subjects.resolve(subject) or wiki.subjects.resolve(wiki.sources[document].subject)
+        if page is not None:
+            name = item_id("refused", document, subject, text)
+            yield Item(name, "refused", page.title, text, f"{document}: {message}", "put it on the page as it is",
+                       "leave it out", page.slug)  # fmt: skip
+
+
+def _answers(db: sqlite3.Connection) -> Iterator[Item]:
+    rows = db.execute(
+        "SELECT e.id, e.subject, e.body ->> '$.question', e.body ->> '$.text' FROM entries e LEFT JOIN endings n"
+        " ON n.entry = e.id WHERE e.kind = 'answer' AND n.entry IS NULL AND (SELECT count(*) FROM refs r WHERE"
+        " r.seq = e.seq AND r.role IN ('quotes', 'tests', 'from')) < 2 ORDER BY e.id"
+    )
+    for entry, subject, question, text in rows:
+        yield Item(item_id("answer", entry), "answer", subject, f"{question} {text[:200]}", "it rests on one piece of "
+                   "evidence or none", "it will do", "it is not good enough")  # fmt: skip

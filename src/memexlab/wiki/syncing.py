@@ -1,0 +1,279 @@
+"""What a person changed in `wiki/` becomes entries, so that no rendering can lose it.
+
+Each file is compared with what was last written to it, block by block: a changed block is a claim of that person in
+place of the one it was, a new one is kept word for word, one that is gone is withdrawn by a verdict. The next rendering
+then says the same. It knows pages as blocks, and nothing of what sources say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from ..ledger import Claim, Draft, Finding, Ref, Verdict
+from ..memory import Memory
+from .blocks import CLAIMED, LINK, MARK, Block, cited_in, definitions, digest, own_words, parse
+from .pages import Wiki
+from .quotes import supported
+from .standing import BY_HAND
+from .vault import FOLDER, Vault
+
+ALIKE, RENAMED = 0.5, 0.6
+_AFTER = 6
+_VALUE = re.compile(r"[-*] \*\*([^*\n]+):\*\* (.+)", re.DOTALL)
+
+
+@dataclass(slots=True)
+class ByHand:
+    """What was found in pages and landed, and what each file held then; `pages` are the names of those files."""
+
+    pages: list[str] = field(default_factory=list)
+    changed: int = 0
+    added: int = 0
+    withdrawn: int = 0
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    read: dict[str, str] = field(default_factory=dict)
+    words: dict[str, list[str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.pages or self.renamed)
+
+    def absorbed(self, files: Mapping[str, str]) -> dict[str, str]:
+        """The texts that may be written over, because every word that was added stands in a file to be written."""
+        out = dict(self.read)
+        for name, words in self.words.items():
+            held = {digest(block.text) for block in parse(files.get(name, ""))}
+            if lost := set(words) - held:
+                held = {digest(block.text) for text in files.values() for block in parse(text)}
+            if lost - held:
+                del out[name]
+                told = "was landed, but would not be shown as it was written, and is left as it is"
+                self.findings.append(Finding("page-edited", "warning", f"{FOLDER}/{name}", told, "memex sync"))
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One block that differs: as it was, as it is, and the names of the blocks before it, the nearest first."""
+
+    before: Block | None
+    now: Block | None
+    after: tuple[str, ...]
+
+
+def take(memory: Memory, root: Path, made: Callable[[], Wiki], by: str) -> ByHand:
+    """Lands what differs on disk from what was last written; the pages still have to be rendered."""
+    vault, taken = Vault(root), ByHand()
+    try:
+        edited = vault.edited()
+        if not edited:
+            return taken
+        wiki = made()
+        wiki.render()  # which claims each line states is known when it was made
+        renames = dict(_renamed(vault, edited))
+        moved = {old.removesuffix(".md"): new.removesuffix(".md") for old, new in renames.items()}
+        drafts: list[Draft] = []
+        for old, new in renames.items():
+            subject = _subject(wiki, old)
+            scope = {"page": old.removesuffix(".md")}
+            now = Claim(f"{old} is now {new}", "file", new.removesuffix(".md"), scope=scope)
+            drafts.append(keyed(memory, Draft(subject, now)))
+            taken.renamed.append((old, new))
+        for name in sorted(edited):
+            there, base = edited[name], vault.last_written(name)
+            if base is None:
+                continue  # a file of the person's own; a renamed page is read under its old name
+            if there is None and name in renames:
+                there = edited[renames[name]]
+            if there is None:
+                hint = "delete its source instead, or: memex same A B --why REASON"
+                told = "was deleted, and is written again"
+                taken.findings.append(Finding("page-gone", "info", f"{FOLDER}/{name}", told, hint))
+                continue
+            taken.read[renames.get(name, name)] = there
+            before = len(drafts)
+            if there.startswith("---\n") and parse(there)[0].name != "front:---":
+                there = there.replace("\n\n", "\n---\n\n", 1)  # its end was lost
+            for change in compare(_follow(base, moved), _follow(there, moved), wiki, name):
+                drafts += _drafts(memory, wiki, name, change, there, taken)
+                if change.now is not None and not _is_note(change.now):
+                    taken.words.setdefault(renames.get(name, name), []).append(digest(change.now.text))
+            if len(drafts) > before:
+                taken.pages.append(name)
+        if drafts:
+            memory.land(drafts, by)
+    finally:
+        vault.close()
+    return taken
+
+
+def _renamed(vault: Vault, edited: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+    """(old file, new file) where a page is gone and an unknown file holds most of its blocks."""
+    fresh = {name: {b.name for b in parse(text)} for name, text in edited.items()
+             if text is not None and vault.last_written(name) is None}  # fmt: skip
+    for name, there in edited.items():
+        base = vault.last_written(name)
+        if there is None and base is not None and fresh and name not in ("index.md", "log.md"):
+            was = {block.name for block in parse(base)}
+            share, new = max((len(was & now) / len(was | now), new) for new, now in fresh.items())
+            if share >= RENAMED:
+                del fresh[new]
+                yield name, new
+
+
+def _follow(text: str, moved: Mapping[str, str]) -> str:
+    """The text with links to renamed files as an editor rewrites them, so that this is no change."""
+    return LINK.sub(lambda m: m[0].replace(m[1], moved[m[1]], 1) if m[1] in moved else m[0], text) if moved else text
+
+
+def _subject(wiki: Wiki, name: str) -> str:
+    slug = name.removesuffix(".md")
+    return next((page.title for page in wiki.subjects.pages.values() if page.slug == slug), slug)[:300]
+
+
+def compare(base: str, there: str, wiki: Wiki, name: str) -> list[Change]:
+    """What a person changed in a file."""
+    hands = [hand for hand in wiki.hands if f"{wiki.page_of(hand)}.md" == name]
+    old, new = parse(base, hands), parse(there, hands)
+    was = {block.name: block for block in old}
+    pairs: dict[int, Block] = {}  # place in the new text to what it was
+    for i, block in enumerate(new):
+        key = block.name if block.name in was else ""
+        twin = next((j for j in range(i + 1, len(new)) if new[j].text == was[key].text), None) if key else None
+        if key and not (twin is not None and block.text != was[key].text):
+            pairs[i] = was[key]
+    matched = {block.name for block in pairs.values()}
+    for i, block in enumerate(new):
+        if i in pairs:
+            continue
+        left = next((pairs[j] for j in range(i - 1, -1, -1) if j in pairs), None)
+        start = old.index(left) + 1 if left is not None else 0
+        for was_block in old[start : start + 3]:
+            if was_block.name in matched or (was_block.name.split(":")[0] == "front") != (block.name[:6] == "front:"):
+                break
+            if _alike(was_block.text, block.text):
+                pairs[i] = was_block
+                matched.add(was_block.name)
+                break
+    changes, before, section = list[Change](), list[str](), ""
+    for i, block in enumerate(new):
+        earlier = pairs.get(i)
+        called = earlier.name if earlier is not None else f"h{digest(f'{name} {block.text}')}"
+        if block.name.startswith("front:"):
+            called = block.name
+        after = (*reversed(before[-_AFTER:]), *([section] if section not in before[-_AFTER:] and section else []))
+        if earlier is None or not _same(earlier, block):
+            changes.append(Change(earlier, Block(block.text, called, block.blanks, block.line), after))
+        before.append(called)
+        section = called if block.text.startswith("#") else section
+    changes += [Change(b, None, ()) for b in old if b.name not in matched and not _is_note(b)]
+    return changes
+
+
+def _is_note(block: Block) -> bool:
+    return bool(definitions([block]))
+
+
+def _alike(a: str, b: str) -> bool:
+    one, two = (MARK.sub("", CLAIMED.sub("", text)) for text in (a, b))
+    if one.startswith("#") != two.startswith("#") or a.startswith("[^") != b.startswith("[^"):
+        return False
+    matcher = SequenceMatcher(None, one, two, autojunk=False)
+    return bool(matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE)
+
+
+def _same(a: Block, b: Block) -> bool:
+    """Whether nothing was changed: front matter that an editor only wrote in another form says the same."""
+    if a.name.startswith("front:"):
+        return _values(a.text) == _values(b.text)
+    return [line.rstrip() for line in a.text.split("\n")] == [line.rstrip() for line in b.text.split("\n")]
+
+
+def _values(text: str) -> list[str]:
+    return [part.strip(" '\"") for part in re.split(r"[\n,\[\]]+", text.partition(":")[2]) if part.strip(" '\"-")]
+
+
+def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, taken: ByHand) -> Iterator[Draft]:
+    """What one change is in the ledger; nothing where a try that was cut off has landed it before."""
+    page, subject = file.removesuffix(".md"), _subject(wiki, file)
+    old, now = change.before, change.now
+    hands = [hand for hand in wiki.hands if wiki.page_of(hand) == page]
+    mine = next((hand for hand in hands if old is not None and old.name in (hand.name, *hand.instead)), None)
+    said = [s for s in wiki.stated.get(old.name, []) if s.entry] if old is not None else []
+    if file in ("index.md", "log.md") and now is not None and old is not None and mine is None:
+        if digest(now.text) == digest(old.text):
+            return
+        change = Change(None, Block(now.text, f"h{digest(now.text)}", 0, now.line), (old.name, *change.after))
+        old, now = None, change.now  # a list stays whole: what was written over a line of it stands below that line
+    if now is None:
+        assert old is not None
+        if mine is None and (file in ("index.md", "log.md") or old.name.startswith("front:")):
+            return  # what lists and counts is not to be left out: it is rendered again
+        if said or (mine is not None and not mine.instead):
+            gone = [*(s.entry for s in said), *([mine.entry] if mine is not None else [])]
+            told = Verdict("withdraw", f"deleted by hand in {FOLDER}/{file}", {"blocks": " ".join(s.id for s in said)})
+            yield keyed(memory, Draft(subject, told, tuple(Ref("retracts", entry) for entry in gone)))
+            taken.withdrawn += 1
+            return
+        if CLAIMED.search(old.text) and mine is None:
+            return  # what it stated stands no more
+    text = own_words(now.text if now is not None else old.text if old is not None else "")
+    if now is not None and old is not None and CLAIMED.search(old.text) and not CLAIMED.search(text):
+        text = f"{text.rstrip()} ^{old.name}"
+    if old is None:
+        text = CLAIMED.sub("", text).rstrip()
+    given = definitions(parse(there))
+    notes = {label: given[label] for label in MARK.findall(text) if label in given}
+    if now is not None and _is_note(now) and old is None:
+        [(label, text)] = definitions([now]).items()
+        if label in MARK.findall(there):
+            return  # it comes with the block that cites it
+    if CLAIMED.search(text) and old is not None:
+        words = " ".join(cited.words for label in notes if (cited := cited_in(notes[label])) is not None)
+        if supported(_bare(text), f"{words} {subject}"):
+            text, notes = re.sub(r"(?:\[\^\d+\])+(?= \^c)", "", text), {}
+    instead = mine.instead if mine is not None else (old.name,) if old is not None else ()
+    scope: dict[str, str | int | bool] = {
+        "page": page, "name": old.name if old is not None else now.name if now is not None else "",
+        "instead": " ".join(instead), "after": " ".join(mine.after if mine is not None else change.after),
+        "blanks": now.blanks if now is not None else 0, "place": now.line if now is not None else 0,
+        "notes": json.dumps(notes, sort_keys=True, ensure_ascii=False), "gone": now is None,
+    }  # fmt: skip
+    stands = (hand for hand in hands if (hand.name, hand.text, hand.gone) == (scope["name"], text, now is None))
+    if next(stands, None) is not None:
+        return
+    taken.added += old is None
+    taken.changed += old is not None and now is not None
+    taken.withdrawn += now is None
+    value = _VALUE.fullmatch(text)
+    object_ = _bare(value[2]) if value and said else None
+    refs = [Ref("supersedes", s.entry) for s in said] + ([Ref("supersedes", mine.entry)] if mine is not None else [])
+    if notes and said:
+        refs += _evidence(memory, [s.entry for s in said])
+    body = Claim(text, said[0].relation if said else "written by hand", object_, scope=scope)
+    yield keyed(memory, Draft(said[0].subject if said else subject, body, tuple(sorted(refs, key=str))))
+
+
+def _bare(text: str) -> str:
+    return LINK.sub(lambda m: m[3] or m[1], CLAIMED.sub("", MARK.sub("", text))).strip()
+
+
+def _evidence(memory: Memory, entries: Sequence[str]) -> list[Ref]:
+    rows = memory.db.execute(
+        "SELECT r.role, r.target, coalesce(r.start, -1), coalesce(r.end, -1) FROM json_each(?) j JOIN entries e ON"
+        " e.id = j.value JOIN refs r ON r.seq = e.seq WHERE r.role IN ('quotes', 'from')",
+        (json.dumps(list(entries)),),
+    )
+    return [Ref(*row) for row in dict.fromkeys(rows)]
+
+
+def keyed(memory: Memory, draft: Draft) -> Draft:
+    """With a key of its own: the same words may be written, deleted and written again."""
+    start = f"{BY_HAND}{digest(f'{draft.subject} {draft.body}')}:"
+    row = memory.db.execute("SELECT count(*) FROM entries WHERE key >= ? AND key < ?", (start, start + "~")).fetchone()
+    return Draft(draft.subject, draft.body, draft.refs, key=f"{start}{row[0]}")
