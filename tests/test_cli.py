@@ -234,7 +234,7 @@ def test_report_of_an_empty_lab_says_what_to_type(lab: Path) -> None:
 def test_init_writes_the_schema_of_the_wiki_and_a_place_for_sources(tmp_path: Path) -> None:
     init_lab(tmp_path / "lab", "none")
     assert "## source" in (tmp_path / "lab" / "schema.md").read_text()
-    assert "memex ingest raw" in (tmp_path / "lab" / "raw" / "README.md").read_text()
+    assert "memex ingest raw" in (tmp_path / "lab" / "raw" / ".gitkeep").read_text()
 
 
 def test_init_here_touches_nothing_else(tmp_path: Path) -> None:

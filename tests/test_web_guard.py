@@ -35,7 +35,8 @@ def test_names_of_the_loopback_are_answered(host: str) -> None:
     "host",
     [
         "evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example:8765", "0.0.0.0:8765",
-        "169.254.169.254", "127.0.0.1@evil.example", "user@localhost:8765", "localhost:notaport", "", "[::1", "2130706433",
+        "169.254.169.254", "127.0.0.1@evil.example", "user@localhost:8765", "localhost:notaport", "", "[::1",
+        "2130706433",
         "localhost:99999", "127.0.0.1:8765, evil.example",
     ],
 )  # fmt: skip

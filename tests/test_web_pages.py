@@ -303,7 +303,7 @@ def test_a_dropped_file_is_saved_once_and_never_over_another(empty: Path) -> Non
         ):  # fmt: skip
             answer = client.post("/sources/upload", content=data, headers=kind | {"x-name": name})
             assert answer.status_code == status, (name, answer.text)
-        assert sorted(path.name for path in (empty / "raw").iterdir()) == ["up.md", "w.md"]
+        assert sorted(path.name for path in (empty / "raw").iterdir()) == [".gitkeep", "up.md", "w.md"]
         assert (empty / "raw" / "w.md").read_bytes() == text
         taken = client.post("/sources/take", json={"names": ["raw/w.md"]})
         assert "1 new" in taken.json()["text"]

@@ -145,6 +145,8 @@ def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) 
             default = None if required else parameter.default
             if "choices" not in extra:
                 extra["metavar"] = _metavar(name)
+            if text.startswith("alone, "):  # its value may be left out
+                extra |= {"nargs": "?", "const": ""}
             parser.add_argument(flag, dest=name, required=required, default=default, **extra)
 
 

@@ -28,6 +28,7 @@ _SECTIONS: dict[str, dict[str, type | tuple[type, ...]]] = {
     },
     "metric": {"name": str, "unit": str, "better": str},
     "budget": dict.fromkeys(("seconds", "kill_after_seconds", "memory_mb", "disk_mb"), (int, float)),
+    "network": {"allow": bool},
     "notify": {"command": str, "webhook": str, "crashes": int},
     "model": {f.name: str if isinstance(f.default, str) else (int, float) for f in fields(ModelSettings)},
 }  # fmt: skip
@@ -44,6 +45,7 @@ class Config:
     contract: Contract | None
     model: ModelSettings = field(default_factory=ModelSettings)
     notify: Notify = field(default_factory=Notify)
+    network: bool = False
 
 
 def load(root: Path) -> Config:
@@ -70,7 +72,8 @@ def load(root: Path) -> Config:
         if value not in get_args(known):
             raise UsageError(f"{path}: [model] {key} is {value!r}", f"known are: {', '.join(get_args(known))}")
     contract = _contract(data, name, path) if "target" in data else None
-    return Config(name, contract, model, Notify(**data.get("notify", {})))
+    network = data.get("network", {}).get("allow", False)
+    return Config(name, contract, model, Notify(**data.get("notify", {})), network)
 
 
 def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:

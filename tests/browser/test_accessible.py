@@ -9,6 +9,8 @@ import pytest
 
 from .conftest import Opener, Served
 
+pytestmark = pytest.mark.slow
+
 PAGES = (
     "/", "/runs", "/runs/38?campaign=mar8", "/runs/compare?runs=7+38&campaign=mar8", "/runs/lineage?campaign=mar8",
     "/effects", "/report", "/wiki", "/wiki/harbour-bridge", "/sources", "/ask?q=which+changes+helped%3F", "/ask",
@@ -23,7 +25,6 @@ SHIFT = """() => new Promise((done) => {
 })"""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_and_nothing_jumps(opener: Opener, logged: Served, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")

@@ -20,6 +20,9 @@ from .conftest import DATA, Opener, Served, serve, stop
 _MORE = os.environ.get("MEMEX_XSS")
 
 
+pytestmark = pytest.mark.slow
+
+
 def payloads() -> list[str]:
     made = json.loads((DATA / "xss.json").read_text("utf-8")).values()
     more = Path(_MORE).read_text("utf-8", "replace").splitlines() if _MORE else []
@@ -66,9 +69,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     stop(served)
 
 
-@pytest.mark.parametrize(
-    "token", [pytest.param(True, id="who may write"), pytest.param(False, id="who may read", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("token", [pytest.param(True, id="who may write"), pytest.param(False, id="who may read")])
 def test_no_script_runs_and_nothing_leaves(opener: Opener, hostile: Served, token: bool) -> None:
     seen, texts = opener(hostile, token=token), payloads()
     lab = Lab(hostile.root)

@@ -163,7 +163,7 @@ def init_lab(folder: Path, target: str) -> Started:
         write_guides(folder)
     (folder / "schema.md").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "raw").mkdir()
-    (folder / "raw" / "README.md").write_text(RAW, encoding="utf-8")
+    (folder / "raw" / ".gitkeep").write_text(RAW, encoding="utf-8")  # hidden: it is no source
     ignore = folder / ".gitignore"
     before = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
     ignore.write_text(before + _IGNORED, encoding="utf-8")

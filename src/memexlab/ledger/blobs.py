@@ -57,7 +57,7 @@ def write_durably(path: Path, data: bytes, mode: int = 0o666) -> None:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        os.chmod(name, 0o666 & ~_umask())
+        os.chmod(name, mode & ~_umask())
         os.replace(name, path)
         sync_folder(path.parent)
     except BaseException:

@@ -26,6 +26,8 @@ _NOTHING = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")
 _WRAP = re.compile(r"(?<=[^\W\d_])[-\u2010\u00ad][ \t]*\r?\n[ \t]*(?=[^\W\d_])")
 _SPACE = re.compile(r"\s+(?:>[ \t]*)*|\s*\f\s*")
 _EMPHASIS = re.compile(r"(?<![^\W_])[*_`]+(?=\S)|(?<=\S)[*_`]+(?![^\W_])")
+#: A dash as a typewriter has it; a row of more is a rule, and stays.
+_TYPED_DASH = re.compile(r"(?<![-\n])--(?![-\n])")
 _ELISION = re.compile(r"\s*(?:\[\s*(?:\.{3}|…)\s*\]|\.{3,4}|…)\s*")
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|cannot|neither|hardly|un\w{3,})\b|n['’]t\b", re.I)
 _SENTENCE_END = re.compile(r"[.!?]['\")\]]*\s")
@@ -93,6 +95,7 @@ def _plain(text: str, masked: bool, keep_hyphen: bool) -> tuple[str, list[int]]:
     cuts += [(m.start(), m.end(), "-" if keep_hyphen else "") for m in _WRAP.finditer(text)]
     cuts += [(m.start(), m.end(), " ") for m in _SPACE.finditer(text)]
     cuts += [(m.start(), m.end(), "") for m in _EMPHASIS.finditer(text)]
+    cuts += [(m.start(), m.end(), "-") for m in _TYPED_DASH.finditer(text)]
     cuts.sort(key=lambda cut: (cut[0], -cut[1]))
     out: list[str] = []
     places: list[int] = []
