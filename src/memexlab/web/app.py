@@ -88,9 +88,11 @@ def application(root: Path, token: str) -> Starlette:
     return app
 
 
-async def _open(request: Request) -> Response:
-    """The address that `memex serve` prints: it leaves the token with the browser, and shows what it was opened for."""
-    response = RedirectResponse("/", 303)
+def _open(request: Request) -> Response:
+    """The address that `memex serve` prints: it leaves the token with the browser, and shows what the lab is about."""
+    has_runs = request.app.state.labs.lab().memory.db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
+    has_wiki = (request.app.state.root / "wiki" / "index.md").is_file()
+    response = RedirectResponse("/wiki" if has_wiki and not has_runs else "/", 303)
     if request.query_params.get("token") == request.app.state.token:
         response.set_cookie(COOKIE, request.app.state.token, httponly=True, samesite="strict")
     return response

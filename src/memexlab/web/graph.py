@@ -37,7 +37,8 @@ _ROW, _WIDTH, _CHAR = 30, 1100, 7.3
 #: Of each kind (key, links) until a position, the most connected first; what has one link hangs on what has many.
 _HUBS = {
     "author": "SELECT by, count(*) AS n FROM runs WHERE run <= ?1 GROUP BY 1 UNION ALL SELECT author, count(*) AS n"
-    " FROM documents WHERE entry <= ?1 AND author <> '' GROUP BY 1",
+    # An author line with several people, or with addresses, names nobody; its people are subjects of the wiki.
+    " FROM documents WHERE entry <= ?1 AND author <> '' AND author NOT GLOB '*[,<@]*' GROUP BY 1",
     "document": "SELECT source, count(*) AS n FROM claims WHERE entry <= ?1 GROUP BY 1",
     "name": "SELECT lower(name), count(*) AS n FROM mentions WHERE entry <= ?1 GROUP BY 1 HAVING n > 1",
     "knob": "SELECT knob, count(*) AS n FROM changes WHERE run <= ?1 GROUP BY 1",
