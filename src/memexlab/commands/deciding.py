@@ -40,7 +40,9 @@ class Queue:
             lines.append(f"   {packet.rationale}")
             lines += [f"   {packet.command}"] if packet.command else []
         if not self.packets:
-            lines.append(f"Nothing in campaign {self.campaign} calls for anything; try more ideas: memex run --runs 8")
+            lines.append(
+                f"Nothing in campaign {self.campaign} calls for anything; try more ideas: memex run --runs 8, memex try"
+            )
         if len(self.packets) > self.limit:
             more = command("memex", "next", "--campaign", self.campaign, "--limit", str(len(self.packets)))
             lines.append(f"... and {len(self.packets) - self.limit} more: {more}")
@@ -161,7 +163,9 @@ def campaign_of(memory: Memory, campaign: str | None) -> str:
         (campaign,),
     ).fetchone()
     if found is None:
-        raise UsageError(f"there is no campaign {campaign or 'yet'}", 'memex sql "select campaign from campaigns"')
+        if campaign is None:
+            raise UsageError("nothing was measured in this lab yet", "memex run --runs 8, or memex import results.tsv")
+        raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
     return str(found[0])
 
 

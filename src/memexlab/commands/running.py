@@ -149,7 +149,7 @@ def race_runs(
 ) -> Raced:
     """Measures two runs of a campaign again, side by side, and says what the fresh pairs alone show."""
     _above_zero(pairs=pairs)
-    with prepared_night(root, memory, tell, Options(campaign=campaign)) as night:
+    with prepared_night(root, memory, tell, Options(campaign=campaign), edited=True) as night:
         first = night.board.numbered(run) if run is not None else night.board.champion()
         second = night.board.numbered(against) if against is not None else night.board.baseline()
         for given, found in ((run, first), (against, second)):

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..lab.wording import clean
 from ..ledger import Draft, Finding, Ref, Source, UsageError
 from ..memory import Memory
-from ..memory.retrieval import Hit, search_all
+
+if TYPE_CHECKING:
+    from ..memory.retrieval import Hit
 
 _BATCH = 1_000
 _TEXTS = ("title", "text", "date", "author", "url")
@@ -142,6 +144,8 @@ def search(memory: Memory, text: str, limit: int, file: Path | None) -> Found:
     """Ranked documents for `text`, or for every line of `file`."""
     if limit < 1:
         raise UsageError(f"-k is {limit}", "a number from 1 up, such as -k 10")
+    from ..memory.retrieval import search_all  # here, so that `memex ingest` does not wait for numpy
+
     if file is None:
         return Found((("", tuple(search_all(memory.db, [text], limit)[0])),), many=False)
     findings: list[Finding] = []

@@ -29,11 +29,14 @@ class Tried:
     reason: str
     packet: str
     hint: str
+    measured: str = ""
 
     def __str__(self) -> str:
         value = f" {self.value:.6g}" if self.value is not None else ""
         return "\n\n".join(
-            filter(None, [f"run {self.run}: {self.status}{value}. {self.reason}", self.packet, self.hint])
+            filter(
+                None, [f"run {self.run}: {self.status}{value}. {self.reason}", self.measured, self.packet, self.hint]
+            )
         )
 
     @property
@@ -62,13 +65,18 @@ def try_candidate(
             (run.id,),
         )
         packets = packets_for(memory.db, night.campaign, [run.number])
+        others = memory.db.execute(
+            "SELECT name, value FROM metrics WHERE run = (SELECT run FROM runs WHERE id = ?) AND name <> ? LIMIT 8",
+            (run.id, night.contract.metric.name),
+        ).fetchall()
     kept = run.status == "keep"
     where = "the working head holds it now" if kept else "only your working tree holds it"
     hint = f"{where}; to start the next idea from the working head: git checkout memex/{night.campaign} -- {files}"
     packet = packets[0].markdown().strip() if packets and run.status != "blocked" else ""
     return Tried(
-        night.campaign, run.number, run.status, run.value, run.verdict, clean(reason or error or "", 400), packet, hint
-    )
+        night.campaign, run.number, run.status, run.value, run.verdict, clean(reason or error or "", 400), packet, hint,
+        "measured too: " + ", ".join(f"{name} {number:.6g}" for name, number in others) if others else "",
+    )  # fmt: skip
 
 
 def _from_working_tree(root: Path, planner: Planner, head: Standing, hypothesis: str, description: str) -> Proposal:

@@ -70,7 +70,7 @@ def _retracted(db: sqlite3.Connection, book: Logbook) -> list[Next]:
 def _alarms(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     """The newest results that look too good; a first large win is usual, a leak looks the same."""
     by_number = {run.number: run for run in book.runs}
-    found = {alarm.number: alarm for alarm in too_good(db, book.campaign)}
+    found = {alarm.number: alarm for alarm in too_good(db, book.campaign, book)}
     items = []
     for number, alarm in list(found.items())[-_MOST_OF_A_KIND:]:
         told = clean(alarm.sentence, 240)
@@ -84,7 +84,7 @@ def _alarms(db: sqlite3.Connection, book: Logbook) -> list[Next]:
 
 def _packets(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     kinds: dict[Action, list[Packet]] = defaultdict(list)
-    for packet in ranked(db, book.campaign):
+    for packet in ranked(db, book.campaign, book=book):
         if packet.action in _TITLES:
             kinds[packet.action].append(packet)
     items = []
@@ -133,8 +133,8 @@ def _directions(book: Logbook, more: str) -> list[Next]:
         beyond = []
         for run in book.runs:
             for other in book.changes.get(run.run, ()):
-                value = _as_number(other.new)
-                if other.knob == change.knob and value is not None and (value - new) * (new - old) > 0:
+                value = _as_number(other.new) if other.knob == change.knob else None
+                if value is not None and (value - new) * (new - old) > 0:
                     beyond.append(run.number)
         if not beyond:
             items.append(

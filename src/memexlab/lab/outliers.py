@@ -13,7 +13,7 @@ from typing import Literal
 
 from ..memory.noise import gain_of
 from ..memory.registry import registry
-from .logbook import read_logbook
+from .logbook import Logbook, read_logbook
 from .verdict import suspicious
 from .wording import Amounts, duration, sigmas
 
@@ -34,13 +34,13 @@ class Alarm:
     sentence: str
 
 
-def too_good(db: sqlite3.Connection, campaign: str) -> list[Alarm]:
+def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None) -> list[Alarm]:
     """Alarms in order of run number, at most one of each rule for a run; nearly linear in the runs of the campaign.
 
     A gain is that over the champion of the time, from fresh pairs where there are any. Raises UsageError for a campaign
     that nobody defined. The robust z is that of Iglewicz and Hoaglin (1993), median and MAD, on logarithms.
     """
-    known, book = registry(db, campaign), read_logbook(db, campaign)
+    known, book = registry(db, campaign), book or read_logbook(db, campaign)
     noise, unit = book.noise, book.unit or book.metric
     amounts = Amounts.of(unit, noise.sigma if noise else book.seed_shift.shift if book.seed_shift else None)
     thrones = {reign.since: known.runs[reign.run] for reign in known.reigns}

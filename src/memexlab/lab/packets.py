@@ -16,7 +16,7 @@ from ..ledger import Claim, Draft, Entry, Ref
 from ..memory import Memory
 from ..memory.doubts import doubts
 from .choosing import Action, Desk, HypothesisStatus, Priority
-from .logbook import read_logbook
+from .logbook import Logbook, read_logbook
 from .wording import clean
 
 RELATION = "calls_for"
@@ -56,12 +56,14 @@ class Packet:
         return "\n".join(lines) + "\n"
 
 
-def packets_for(db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None) -> list[Packet]:
-    """The packets that are due now, in order of run number: of these runs, or of every judged or failed run.
+def packets_for(
+    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, book: Logbook | None = None
+) -> list[Packet]:
+    """The packets that are due now, in order of run number: of the runs of these numbers, or of every judged or failed one.
 
     Linear in the runs of the campaign. Raises KeyError for a campaign that nobody defined.
     """
-    book = read_logbook(db, campaign)
+    book = book or read_logbook(db, campaign)
     desk = Desk(book, {d.id: d for d in doubts(db, campaign) if d.kind == "run"})
     wanted = None if runs is None else set(runs)
     said: dict[int, str] = dict(
@@ -113,10 +115,12 @@ def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:
     return [e for i in range(0, len(drafts), _BATCH) for e in memory.land(drafts[i : i + _BATCH], by)]
 
 
-def ranked(db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None) -> list[Packet]:
+def ranked(
+    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, book: Logbook | None = None
+) -> list[Packet]:
     """The queue: one packet for each run (of these) that still calls for something, the most urgent first."""
     levels = get_args(Priority)
-    found = [packet for packet in packets_for(db, campaign, runs) if packet.is_open]
+    found = [packet for packet in packets_for(db, campaign, runs, book) if packet.is_open]
     found.sort(key=lambda p: (levels.index(p.priority), _MOST_URGENT.index(p.action), -(p.gain or 0.0), -p.number))
     return found
 

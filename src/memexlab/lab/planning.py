@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Literal
 
 from ..ledger import Draft, Entry, OutsideError, Ref, Run, RunRole, Scalar, UsageError
 from ..memory import Memory
-from ..memory.changes import changes_between
+from ..memory.changes import changes_between, changes_in_source, code_change
 from ..memory.history import history_from
 from ..memory.knobs import set_knobs, settings
 from ..memory.novelty import check
@@ -222,6 +223,8 @@ class Planner:
         if before and not after:
             return ""  # it does not parse, so nobody can say what it changes: its run will
         changes = changes_between(before, after)
+        if code := self.code_of(head.commit, plan.commit):
+            changes = (*changes, code_change(plan.description, code))
         history = history_from(self.memory.db, self.campaign)
         guard = check(changes, plan.description, history, before, "exploit")
         return guard.reason if guard.decision == "block" else ""
@@ -298,6 +301,23 @@ class Planner:
                 clash = [knob for knob in moved if knob not in mine or mine[knob] not in (before[knob], moved[knob])]
                 return None if clash else set_knobs(texts[1], moved)
         return merged_lines(*texts)
+
+    def code_of(self, before: str, after: str) -> str:
+        """A short hash of what differs between two commits besides knobs; '' where nothing else does."""
+        found: list[tuple[str, ...]] = []
+        for name in self.contract.edit if before != after else ():
+            old, new = self.checkouts.read(before, name), self.checkouts.read(after, name)
+            if old == new:
+                continue
+            try:
+                edits = changes_in_source(old, new) if name.endswith(".py") else None
+            except UsageError:
+                edits = None  # it does not parse: all of it is code
+            if edits is None:
+                found.append((name, new))
+            else:
+                found += [(name, c.component, str(c.old), str(c.new)) for c in edits if not c.knob]
+        return sha256(repr(found).encode()).hexdigest()[:6] if found else ""
 
     def settings_of(self, commit: str) -> dict[str, Scalar]:
         """Knobs of the editable Python files at a commit; with several files their names go before the knob's."""

@@ -154,11 +154,13 @@ def interference(memory: Memory, campaign: str) -> Interference | None:
     alone = memory.db.execute(
         "SELECT json_extract(body, '$.object') FROM entries WHERE key = ?", (f"alone:{campaign}",)
     ).fetchone()
+    if not (alone and alone[0]):
+        return None
     speeds: list[float] = []
     streams = 1
     for body, seconds in memory.db.execute(
-        "SELECT e.body, r.seconds FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ? AND r.value IS NOT"
-        " NULL AND r.commit_id = (SELECT commit_id FROM runs b WHERE b.campaign = r.campaign AND b.role = 'baseline'"
+        "SELECT e.body, r.seconds FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ?1 AND r.value IS NOT"
+        " NULL AND r.commit_id = (SELECT commit_id FROM runs b WHERE b.campaign = ?1 AND b.role = 'baseline'"
         " ORDER BY b.number LIMIT 1) AND json_extract(e.body, '$.meta.streams') > 1",
         (campaign,),
     ):
@@ -167,4 +169,4 @@ def interference(memory: Memory, campaign: str) -> Interference | None:
         if speed is not None:
             speeds.append(speed)
             streams = max(streams, run["meta"]["streams"])
-    return Interference(alone[0], median(speeds), streams) if alone and alone[0] and speeds else None
+    return Interference(alone[0], median(speeds), streams) if speeds else None

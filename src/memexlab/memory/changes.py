@@ -20,6 +20,8 @@ from .knobs import Knob, parsed, read_knobs
 from .names import SHIPPED, WORDS, Aliases, Written, choice_of, is_knob, normal_knob, read_number
 
 Direction = Literal["up", "down", "set", "add", "remove", "swap", "edit"]
+#: The knob that stands for everything in the code that is no knob.
+CODE = "code"
 #: The component of a change to code outside any function or class.
 MODULE = "<module>"
 
@@ -47,6 +49,14 @@ def changes_between(old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> tup
         for name in dict.fromkeys([*old, *new])
         if (name in old) != (name in new) or not equal_values(old[name], new[name])
     )
+
+
+def code_change(description: str, code: str) -> Change:
+    """What a run changed besides its knobs, as one edit: named by its description, told apart by a hash of the code.
+
+    Without it a run that moved one knob and fifty lines would be evidence on the knob alone.
+    """
+    return Change("", CODE, None, f"{description.strip()[:80]} [{code}]", "edit", None)
 
 
 def changes_in_source(old: str, new: str) -> tuple[Change, ...]:

@@ -15,6 +15,7 @@ from ..ledger import Blobs, Entry, Finding, OutsideError, Source
 
 PASSAGE_CHARS = 1_200
 _WORD = re.compile(r"[^\W_]+(?:[-.'’&][^\W_]+)*")
+_LETTERS = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['’]s\b")
 _PARENTHESIS = re.compile(r"\s*\([^)]*\)\s*$")
 _ARTICLE = re.compile(r"^(?:the|an?) ")
@@ -38,8 +39,11 @@ _OPENERS = frozenset(
 
 def normal(text: str) -> str:
     """Words without case, accents, punctuation and possessive s, one space between."""
-    plain = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", text)).casefold()
-    return " ".join(re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c))))
+    plain = _POSSESSIVE.sub("", text)
+    if plain.isascii():  # nothing to decompose
+        return " ".join(_LETTERS.findall(plain.casefold()))
+    plain = unicodedata.normalize("NFKD", plain).casefold()
+    return " ".join(_LETTERS.findall("".join(c for c in plain if not unicodedata.combining(c))))
 
 
 def title_names(title: str) -> list[str]:

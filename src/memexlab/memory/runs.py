@@ -176,7 +176,11 @@ class Fold:
         if run.role != "candidate":
             return
         from . import names
-        from .changes import changes_between, changes_in_text  # here, so that a question does not wait for it
+        from .changes import (  # here, so that a question does not wait for it
+            changes_between,
+            changes_in_text,
+            code_change,
+        )
 
         changes: tuple[Change, ...] = ()
         origin = "settings"
@@ -186,6 +190,7 @@ class Fold:
             # A lab records every knob; elsewhere a knob that is not named was not recorded, and not removed.
             inherited = {} if defined and defined[2] == "lab" else old
             changes = changes_between(old, {**inherited, **run.settings})
+        code = run.meta.get("code")
         if not changes and run.description and not old:
             changes, origin = changes_in_text(run.description, names.known(self._aliases)), "text"
         self.db.executemany(
@@ -195,6 +200,10 @@ class Fold:
                 for c in changes
             ],
         )
+        if isinstance(code, str) and code:
+            c = code_change(run.description, code)
+            row = (seq, c.component, c.knob, None, c.new, c.direction, None, "diff")
+            self.db.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def settings_of(self, run: int) -> dict[str, Scalar]:
         if self._read[0] != run:  # many runs in a row have the same parent

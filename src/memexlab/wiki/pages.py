@@ -19,7 +19,7 @@ from .prose import spoken
 from .schema import Part
 from .standing import RUNS, Mention, Quote, Standing, Statement, item_id
 from .subjects import PERSON, Named, Page, Subjects, key_of, plain, safe, weights
-from .times import Difference, Told, differences, same, successions
+from .times import Difference, Succession, Told, differences, same, successions
 
 MENTIONED_IN, RELATED = 15, 8
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
@@ -88,6 +88,10 @@ class Wiki:
                 told.append(Told(s.id, page.key, s.relation, value, s.scope, home, s.since or taken.date, taken.author))
         self._by_id = by_id
         self.replaced = [one for one in successions(told) if one.old in self.subjects.pages]
+        self._successions: dict[str, list[Succession]] = defaultdict(list)  # by either page
+        for pair in self.replaced:
+            self._successions[pair.old].append(pair)
+            self._successions[pair.new].append(pair)
         single = [t for t in told if t.relation not in MANY and not PERSON.match(t.relation)]
         self.differing: dict[str, list[Difference]] = defaultdict(list)
         for one in differences(single, self.replaced):
@@ -254,7 +258,7 @@ class Wiki:
 
     def _callouts(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         lines: list[str] = []
-        for one in self.replaced:
+        for one in self._successions[page.key]:
             if one.old == page.key and one.new in self.subjects.pages and one.fact:
                 new = self.subjects.pages[one.new]
                 done.add(one.new)
@@ -279,8 +283,8 @@ class Wiki:
 
     def _history(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         lines = []
-        for one in self.replaced:
-            if not one.fact or page.key not in (one.old, one.new):
+        for one in self._successions[page.key]:
+            if not one.fact:
                 continue
             said = [self._by_id[i] for i in one.claims]
             other = one.new if page.key == one.old else one.old
@@ -304,7 +308,7 @@ class Wiki:
             for s in self.about[page.key]:
                 if s.relation in ("created", "published"):
                     dated.append((s.since, f"{safe(s.text)}{notes(s.quotes)}"))
-            for one in self.replaced:
+            for one in self._successions[page.key]:
                 if one.old == page.key and one.fact and (date := self._date(one.new)):
                     dated.append(
                         (date, f"{self.subjects.link(self.subjects.pages[one.new])}, which superseded it, is dated.")
@@ -358,7 +362,9 @@ class Wiki:
         spelt = {n.casefold(): n for s in self.about[page.key] if s.relation == "alias" for n in (s.object, s.subject)}
         aliases = sorted(({spelt[n] for n in names if n in spelt} | names & {page.title, *page.others}) - {title})
         by = sorted(
-            one.new for one in self.replaced if one.old == page.key and one.fact and one.new in self.subjects.pages
+            one.new
+            for one in self._successions[page.key]
+            if one.old == page.key and one.fact and one.new in self.subjects.pages
         )
         lines = ["---", f"type: {page.kind}", f"title: {_yaml(title)}"]
         if said := self._description(page):

@@ -37,6 +37,7 @@ _MARKUP = tuple(
         (r"\s+", " "),
     )
 )
+_MARKED = re.compile(r"[\[`_|*]")  # every form of markup needs one of these
 _MARKER = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\)|#\.)[ \t]+(?:\[[ xX]\][ \t]+)?")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
@@ -57,6 +58,8 @@ class Sentence:
 @lru_cache(maxsize=50_000)
 def spoken(text: str) -> str:
     """The words of marked-up text, as plain text in which only backticks stay."""
+    if not _MARKED.search(text):
+        return " ".join(text.split())
     for pattern, instead in _MARKUP:
         text = pattern.sub(instead, text)
     return text.strip()

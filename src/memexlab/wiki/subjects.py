@@ -27,6 +27,9 @@ _TECHNIQUE = re.compile(
 _RESERVED = frozenset(
     ["index", "log", "con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))]
 )
+_ZEROS = re.compile(r"\b0+(?=\d)")
+_INLINE_CODE = re.compile(r"(`[^`\n]*`)")
+_UNSAFE = re.compile(r"[\\`<\[\]]|%%|\$\$| \^|==")  # what `safe` changes
 _WORD = re.compile(r"`[^`]*`|[^\W_]+(?:[-.'’&][^\W_]+)*")
 
 
@@ -56,7 +59,7 @@ class Named:
 @lru_cache(maxsize=400_000)
 def key_of(name: str) -> str:
     """The normal form under which two spellings of a name are one; numbers lose leading zeros."""
-    return re.sub(r"\b0+(?=\d)", "", normal(name))
+    return _ZEROS.sub("", normal(name))
 
 
 class Subjects:
@@ -126,6 +129,7 @@ class Subjects:
                 if key_of(old) not in self.pages:
                     self._alias.setdefault(key_of(old), page.key)
         self._slugs(moved)
+        self._longest: dict[str, int] = {}  # by the word a name begins with, as it is spelt
         self._first: dict[str, int] = {}
         for name in [*self.pages, *(a for a in self._alias if self._follow(a) in self.pages)]:
             head, *rest = name.split()
@@ -219,10 +223,12 @@ class Subjects:
         """The text, made safe for a page, with the first use of each other page's name as a link; `done` is kept."""
         out, at = [], 0
         words = list(_WORD.finditer(text))
+        longest_from = [self._longest_from(word[0]) for word in words]
+        if not any(longest_from):
+            return safe(text)
         i = 0
         while i < len(words):
-            longest = 0 if words[i][0][0] == "`" else self._first.get(key_of(words[i][0]).split(" ")[0], 0)
-            for size in range(min(longest, len(words) - i), 0, -1):
+            for size in range(min(longest_from[i], len(words) - i), 0, -1):
                 start, end = words[i].start(), words[i + size - 1].end()
                 name = text[start:end]
                 if "`" in name or (size == 1 and not any(c.isupper() or c.isdigit() for c in name)):
@@ -238,6 +244,13 @@ class Subjects:
             i += 1
         return "".join([*out, safe(text[at:])])
 
+    def _longest_from(self, word: str) -> int:
+        """How many words the longest name has that begins with this one."""
+        if (found := self._longest.get(word)) is None:
+            found = 0 if word[0] == "`" else self._first.get(key_of(word).split(" ")[0], 0)
+            self._longest[word] = found
+        return found
+
 
 @lru_cache(maxsize=100_000)
 def plain(text: str) -> str:
@@ -248,7 +261,9 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=100_000)
 def safe(text: str) -> str:
     """Words of a source as words of a page: no HTML, no links, embeds, comments or footnotes of their own."""
-    parts = re.split(r"(`[^`\n]*`)", text)
+    if not _UNSAFE.search(text):
+        return text
+    parts = _INLINE_CODE.split(text)
     return "".join(part if i % 2 else _escaped(part) for i, part in enumerate(parts))
 
 

@@ -7,7 +7,9 @@ nothing of what pages say.
 from __future__ import annotations
 
 import sqlite3
+import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 from ..ledger import Finding, write_durably
 
 FOLDER = "wiki"
+_SETTLED_NS = 2_000_000_000  # a file changed later than this may change again without its times showing it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Vault:
         self._db.execute("PRAGMA journal_mode = WAL")
         # `next` is set before a file is written and becomes `text` after: a crash between never looks like an edit.
         self._db.execute("CREATE TABLE IF NOT EXISTS pages(path TEXT PRIMARY KEY, text TEXT, next TEXT) WITHOUT ROWID")
+        # While a file bears its stamp it holds `text`, and is not read.
+        self._db.execute("CREATE TABLE IF NOT EXISTS stamps(path TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID")
 
     def close(self) -> None:
         self._db.close()
@@ -49,14 +54,33 @@ class Vault:
 
     def edited(self) -> dict[str, str | None]:
         """Every page that is not as it was last written: its text now, or None where it is gone; and unknown pages."""
-        known = {path: (text, then) for path, text, then in self._db.execute("SELECT path, text, next FROM pages")}
-        there = {path.name: path for path in sorted(self._folder.glob("*.md")) if path.is_file()}
+        known = {path for (path,) in self._db.execute("SELECT path FROM pages")}
+        there = {path.name: stamp for path in self._folder.glob("*.md") if (stamp := _stamp(path))}
+        stamps, held = self._stamps(), dict[str, str]()
         out: dict[str, str | None] = {}
-        for name in sorted(known.keys() | there.keys()):
-            text = there[name].read_bytes().decode("utf-8", errors="replace") if name in there else None
-            if text is None or text not in known.get(name, ()):
+        for name in sorted(known | there.keys()):
+            if name in there and stamps.get(name) == there[name]:
+                continue
+            text = (self._folder / name).read_bytes().decode("utf-8", errors="replace") if name in there else None
+            row = self._db.execute("SELECT text, next FROM pages WHERE path = ?", (name,)).fetchone()
+            if text is None or text not in (row or ()):
                 out[name] = text
+            elif row == (text, None):
+                held[name] = there[name]
+        self._keep(held)
         return out
+
+    def _stamps(self) -> dict[str, str]:
+        return dict(self._db.execute("SELECT path, stamp FROM stamps"))
+
+    def _keep(self, held: Mapping[str, str]) -> None:
+        """Stamps of files that were read after the stamp was taken, and held what was last written."""
+        settled = time.time_ns() - _SETTLED_NS
+        rows = [(name, stamp) for name, stamp in held.items() if int(stamp.split()[0]) < settled]
+        if rows:
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR REPLACE INTO stamps VALUES (?, ?)", rows)
+            self._db.execute("COMMIT")
 
     def write(
         self,
@@ -69,12 +93,15 @@ class Vault:
         `absorbed` are texts of edited files whose every change has landed; `gate` says what forbids to write a file.
         """
         known = {path: (text, then) for path, text, then in self._db.execute("SELECT path, text, next FROM pages")}
-        findings: list[Finding] = []
+        stamps, findings = self._stamps(), list[Finding]()
         todo: list[tuple[str, str | None]] = []
         for name, text in [*sorted(files.items()), *((name, None) for name in sorted(known.keys() - files.keys()))]:
             path = self._folder / name
             try:
-                there = path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else None
+                if (stamp := _stamp(path)) and stamps.get(name) == stamp and name in known:
+                    there = known[name][0]
+                else:
+                    there = path.read_bytes().decode("utf-8", errors="replace") if stamp else None
             except OSError as error:
                 findings.append(
                     Finding("page-unreadable", "error", f"{FOLDER}/{name}", str(error.strerror), "ls -l wiki")
@@ -109,6 +136,7 @@ class Vault:
             self._db.executemany(
                 "INSERT INTO pages VALUES (?, NULL, ?) ON CONFLICT(path) DO UPDATE SET next = excluded.next", rows
             )
+            self._db.executemany("DELETE FROM stamps WHERE path = ?", [(name,) for name, _ in todo])
             self._db.execute("COMMIT")
         for name, text in todo:
             path = self._folder / name
@@ -118,11 +146,16 @@ class Vault:
             elif not path.is_file() or path.read_bytes() != text.encode():
                 write_durably(path, text.encode())
                 written += 1
+        held = dict[str, str]()
+        for name, text in todo:
+            if text is not None and (stamp := _stamp(path := self._folder / name)):
+                held |= {name: stamp} if path.read_bytes() == text.encode() else {}
         if todo:
             self._db.execute("BEGIN")
             self._db.execute("UPDATE pages SET text = next, next = NULL WHERE next IS NOT NULL")
             self._db.executemany("DELETE FROM pages WHERE path = ?", [(name,) for name, text in todo if text is None])
             self._db.execute("COMMIT")
+            self._keep(held)
         return written, removed
 
     def _commit(self, message: str, findings: list[Finding]) -> str:
@@ -148,3 +181,13 @@ class Vault:
     def _git(self, *args: str) -> str:
         done = subprocess.run(["git", "-C", str(self._root), *args], capture_output=True, text=True, check=True)
         return done.stdout.strip()
+
+
+def _stamp(path: Path) -> str:
+    """What changes when a file does, its latest time in front; '' where there is no file."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    times = f"{max(found.st_mtime_ns, found.st_ctime_ns)} {found.st_mtime_ns} {found.st_ctime_ns}"
+    return f"{times} {found.st_size} {found.st_ino}" if stat.S_ISREG(found.st_mode) else ""
