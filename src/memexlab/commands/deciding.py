@@ -61,7 +61,7 @@ class Standings:
         numbers = {at: known.number for at, known in r.runs.items()}
 
         def told(run: Known) -> dict[str, object]:
-            return asdict(run) | {name: numbers.get(getattr(run, name)) for name in ("run", "parent", "against")}
+            return run._asdict() | {name: numbers.get(getattr(run, name)) for name in ("run", "parent", "against")}
 
         return {
             "campaign": r.campaign, "metric": r.metric, "unit": r.unit, "better": r.better, "as_of": r.as_of,

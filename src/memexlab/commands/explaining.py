@@ -84,7 +84,8 @@ def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> Effect
     book = CampaignEffects(db, campaign)
     for row in rows:
         row["runs"] = json.loads(row["runs"])
-        by = [one for one in singles[row["component"], row["knob"], row["old"], row["new"]] if one[0] in row["runs"]]
+        among = set(row["runs"])
+        by = [one for one in singles[row["component"], row["knob"], row["old"], row["new"]] if one[0] in among]
         first, last = book.context(by[0][2]), book.context(by[-1][2])
         differ = not row["condition"] and len({gain > 0 for _, gain, _ in by if gain}) > 1
         moved = sorted(k for k in {**first, **last} if k != row["knob"] and first.get(k) != last.get(k))

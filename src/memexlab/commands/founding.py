@@ -54,8 +54,9 @@ Run it as often as you like, one at a time. `MEMEX_BY=agent:yourname` in the env
 - One idea a try, with a hypothesis that can be wrong.
 - Only `confirmed` is a win: it beat the champion in fresh pairs by more than the noise. `keep` with the verdict
   `provisional` moves the working head and proves nothing. `discard` and `inconclusive` are results, too.
-- A candidate is raced in fresh pairs only where its first run is more than a sigma better; below that it is a near miss.
-  Try the same change again to give it another chance; `memex race 11 6` measures two runs again and changes no verdict.
+- A candidate is raced in fresh pairs only where its first run is more than a sigma better; below that it is a near
+  miss. Try the same change again to give it another chance; `memex race 11 6` measures two runs again, and changes no
+  verdict.
 - Work belongs inside the clock: what the code does before or after its budget counts as a trick, and is told as one.
 - A `blocked` idea was tried before and was not run: read the reason. It may be worth another try once other settings
   have changed.

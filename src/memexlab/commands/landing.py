@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import load
+from ..lab.wording import clean
 from ..ledger import UsageError
 from ..memory import Memory
 from ..models import Driver, provider_from
@@ -61,6 +62,9 @@ class Drafted:
         done = self.landed
         told = f"{done.claims} claims and {done.answers} answers landed, {done.known} known before, "
         told += f"{len(done.findings)} refused; wiki: {done.wiki.written} files written"
+        if done.nowhere:
+            names = ", ".join(clean(name, 40) for name in done.nowhere[:8])
+            told += f"\nno page shows the claims about {names}: take the name of their source as the subject"
         return "\n".join([told, *map(str, done.findings)])
 
 

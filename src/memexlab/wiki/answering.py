@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from ..ledger import Answer, Draft, Finding, Ref
@@ -122,12 +123,23 @@ def answer_standing(
 
 
 def land_answer(memory: Memory, one: Asked, sentences: Sentences, entries: Mapping[str, str], by: str) -> bool:
-    """Lands an answer to a standing question with all the claims it was given; False where it stood before."""
-    before = memory.index.by_key([key := f"answer:{one.key}:{by}"])
-    refs = tuple(Ref("from", entries[s.id]) for s in one.evidence if s.id in entries)
+    """Lands an answer to a standing question with all the claims it was given; False where it stood before.
+
+    It takes the place of what the same author answered before from the same claims.
+    """
     body = Answer(" ".join(one.part.questions), written(sentences))
-    memory.land([Draft(f"page:{one.page.key}"[:300], body, refs, key=key)], by)
-    return not before
+    key = f"answer:{one.key}:{by}:{sha256(body.text.encode()).hexdigest()[:12]}"
+    if memory.index.by_key([key]):
+        return False
+    earlier = memory.db.execute(
+        "SELECT id FROM entries e WHERE kind = 'answer' AND substr(key, 1, ?1) = ?2 AND NOT EXISTS"
+        " (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role = 'supersedes')",
+        (len(start := f"answer:{one.key}:{by}"), start),
+    ).fetchall()
+    refs = [Ref("from", entries[s.id]) for s in one.evidence if s.id in entries]
+    refs += [Ref("supersedes", entry) for [entry] in earlier]
+    memory.land([Draft(f"page:{one.page.key}"[:300], body, tuple(refs), key=key)], by)
+    return True
 
 
 def claim_entries(memory: Memory) -> dict[str, str]:

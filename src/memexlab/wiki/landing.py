@@ -44,13 +44,14 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What became of the lines of a file of drafts."""
+    """What became of the lines of a file of drafts; `nowhere` are subjects of claims that have no page yet."""
 
     claims: int
     answers: int
     known: int
     findings: tuple[Finding, ...]
     wiki: Written
+    nowhere: tuple[str, ...] = ()
 
 
 def sources_below(memory: Memory, root: Path, paths: Sequence[Path]) -> Iterator[Text]:
@@ -126,6 +127,7 @@ def land_drafts(memory: Memory, root: Path, file: Path, by: str) -> Landed:
     sources = {source.name: source for source in sources_below(memory, root, [root])}
     claims = answers = known = 0
     later: list[tuple[str, dict[str, object]]] = []
+    landed_on: set[str] = set()
     for number, raw in enumerate(lines, 1):
         if not raw.strip():
             continue
@@ -144,6 +146,7 @@ def land_drafts(memory: Memory, root: Path, file: Path, by: str) -> Landed:
             findings.append(Finding(draft.rule, "error", where, draft.message, draft.hint))
         else:
             new = _land_claims(memory, source, [draft], by)
+            landed_on.add(draft.subject)
             claims, known = claims + new, known + 1 - new
     wiki = wiki_of(memory, root)
     open_ = {(one.page.slug, one.part.heading): one for one in asked(wiki)} if later else {}
@@ -157,10 +160,12 @@ def land_drafts(memory: Memory, root: Path, file: Path, by: str) -> Landed:
         evidence = one.words(lambda source: wiki.sources[source].title)
         sentences, wrong = sentences_from(items, evidence, f"{one.page.title} {' '.join(one.part.questions)}")
         findings += [Finding(f.rule, "error", where, f.message, f.hint) for f in wrong]
-        if sentences:
+        if sentences and not wrong:  # half an answer would stand in the place of the whole one
             new = land_answer(memory, one, tuple(sentences), claim_entries(memory), by)
             answers, known = answers + new, known + 1 - new
-    return Landed(claims, answers, known, tuple(findings), render(memory, root))
+    wiki = wiki_of(memory, root)
+    nowhere = tuple(sorted({subject for subject in landed_on if wiki.subjects.resolve(subject) is None}))
+    return Landed(claims, answers, known, tuple(findings), render(memory, root), nowhere)
 
 
 def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: int) -> str:
@@ -184,6 +189,8 @@ def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: i
         f"For example:\n{json.dumps(example, ensure_ascii=False)}",
         "An answer to a question of a page cites claims of its list and says nothing that they do not say:",
         json.dumps(answer),
+        "An answer has at most six sentences; where one is refused the whole line is. Do not repeat what stands there.",
+        "A claim shows on the page of its subject: take the name of the source, unless several sources speak of it.",
         "Lines that are refused come back with what to mend; send those again, alone.",
         "Sources (characters, claims so far beyond those found by rule):",
     ]

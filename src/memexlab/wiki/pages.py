@@ -140,7 +140,7 @@ class Wiki:
 
     def render(self) -> dict[str, str]:
         """Every file of the wiki by its name."""
-        files = {f"{page.slug}.md": self._page(page) for page in self.subjects.pages.values()}
+        files = {f"{page.slug}.md": self.page(page) for page in self.subjects.pages.values()}
         files["index.md"], files["log.md"] = self._index(), self._log()
         return files
 
@@ -168,14 +168,15 @@ class Wiki:
 
     # --- one page
 
-    def _page(self, page: Page) -> str:
+    def page(self, page: Page) -> str:
+        """The file of one page, as sources make it."""
         notes, done, lines = Notes(), set[str](), list[str]()
         lines += self._callouts(page, notes, done)
         parts = self.schema.get(page.kind) or self.schema["concept"]
         placed = {relation for part in parts for relation in part.relations} - _SPECIAL
         for part in parts:
             evidence = {s.id: s for s in self.evidence(page, part)} if self._answers else {}
-            told = self._answers.get(evidence_key(page.key, part.heading, evidence), ())
+            told = self._answers.get(evidence_key(page.key, part.heading, evidence), ()) if self._answers else ()
             body = [f"{self.subjects.linked(text, page, done)}{notes(evidence[i].quotes[0] for i in ids)}\n"
                     for text, ids in told if evidence.keys() >= set(ids)]  # fmt: skip
             for relation in part.relations:

@@ -25,8 +25,9 @@ EXAMPLE = {
     "quote": "Halley's Comet comes back to the inner Solar System about every 76 years", "relation": "period",
     "value": "76 years",
 }  # fmt: skip
-RULES = """subject: what the claim is about, by the name the text uses.
-sentence: one sentence that stands alone, in plain words, and says no more than the quote.
+RULES = """subject: what the claim is about, by the name the text uses; the quote holds it, or says "this document".
+sentence: one sentence that stands alone, in plain words, and says no more than the quote: what is proposed is not \
+done, what somebody thinks is not so. Where the quote denies (not, no, never, without), so does the sentence.
 quote: the words of the text that say so, copied exactly, without change; all names, numbers and the value stand in it.
 relation: "is" for a definition, "summary" for what the whole is about, "helps" or "hurts" for when a technique does, \
 "says" for any other statement, or the name of a value such as "founded in"; then `value` is copied from the quote.

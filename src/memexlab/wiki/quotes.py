@@ -63,8 +63,17 @@ def locate(quote: str, text: str) -> Span | None:
             plain, places = _plain_text(text, rung == "masked", keep_hyphen)
             wanted = _plain(quote, False, keep_hyphen)[0].strip()
             for start in _all(wanted, plain):
-                return Span(places[start], places[start + len(wanted) - 1] + 1, rung)
+                return _with_markup(text, places[start], places[start + len(wanted) - 1] + 1, rung)
     return _elided(quote, text)
+
+
+def _with_markup(text: str, start: int, end: int, how: How) -> Span:
+    """The span with the marks of emphasis and code that open and close it: what is quoted is what stands there."""
+    while start and text[start - 1] in "*_`":
+        start -= 1
+    while end < len(text) and text[end] in "*_`":
+        end += 1
+    return Span(start, end, how)
 
 
 def _all(wanted: str, text: str) -> Iterator[int]:

@@ -95,14 +95,13 @@ def _written(memory: Memory, item: Item, text: str) -> Draft:
 
 
 def _contradictions(wiki: Wiki) -> Iterator[Item]:
-    files = wiki.render()
     for key in sorted(wiki.differing):
         page = wiki.subjects.pages[key]
-        for one in wiki.differing[key]:
-            if one.kind not in ("contested", "unresolved"):
-                continue
+        open_ = [one for one in wiki.differing[key] if one.kind in ("contested", "unresolved")]
+        blocks = parse(wiki.page(page)) if open_ else []
+        for one in open_:
             head = f"> [!contradiction] {plain(one.relation.capitalize())}: {one.kind}"
-            block = next((b for b in parse(files[f"{page.slug}.md"]) if b.text.split("\n")[0] == head), None)
+            block = next((b for b in blocks if b.text.split("\n")[0] == head), None)
             if block is not None and block.name not in wiki.edited:
                 values = dict.fromkeys(wiki.claim(claim).object for claim in one.claims)
                 name = item_id("contradiction", key, one.relation)

@@ -77,6 +77,7 @@ class Subjects:
 
         `joined` are names that a person says are one, `files` are (name, once its file, now its file).
         """
+        self._meant: dict[str, Page | None] = {}
         spelt: dict[str, Counter[str]] = defaultdict(Counter)
         by: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         called: dict[str, Counter[str]] = defaultdict(Counter)
@@ -119,11 +120,11 @@ class Subjects:
             if (target := self._follow(key)) in self.pages:
                 self.pages[target].aliases.add(alias)
         for name in (name for pair in said for name in pair):
-            if (page := self.resolve(name)) is not None:
+            if (page := self._find(name)) is not None:
                 page.others.add(name)
         moved: dict[str, str] = {}
         for name, old, new in files:
-            if (page := self.resolve(name)) is not None:
+            if (page := self._find(name)) is not None:
                 moved[page.key] = new
                 page.others.add(old)
                 if key_of(old) not in self.pages:
@@ -208,6 +209,11 @@ class Subjects:
 
     def resolve(self, name: str) -> Page | None:
         """The page that a name means, if exactly one does."""
+        if name not in self._meant:
+            self._meant[name] = self._find(name)
+        return self._meant[name]
+
+    def _find(self, name: str) -> Page | None:
         return self.pages.get(self._follow(key_of(name)))
 
     def file_of(self, name: str) -> str:

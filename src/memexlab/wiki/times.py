@@ -23,6 +23,7 @@ _MONTH = (
 _DATES = re.compile(
     rf"\b(?P<iso>(?:1[0-9]|20)\d\d-[01]\d(?:-[0-3]\d)?)\b"
     rf"|\b(?P<d1>[0-3]?\d)(?:st|nd|rd|th)?[- ](?:of )?(?P<m1>{_MONTH})\.?,?[- ](?P<y1>(?:1\d|20)\d\d)\b"
+    rf"|\b(?P<y3>(?:1\d|20)\d\d)-(?P<m3>{_MONTH})-(?P<d3>[0-3]\d)\b"
     rf"|\b(?P<m2>{_MONTH})\.? (?:(?P<d2>[0-3]?\d)(?:st|nd|rd|th)?,? )?(?P<y2>(?:1\d|20)\d\d)\b",
     re.IGNORECASE,
 )
@@ -35,8 +36,8 @@ def dates(text: str) -> list[tuple[str, int, int]]:
         if m["iso"]:
             year, month, day = (*map(int, m["iso"].split("-")), 0)[:3]
         else:
-            name, year = (m["m1"] or m["m2"]), int(m["y1"] or m["y2"])
-            month, day = _MONTHS.index(name[:3].lower()) + 1, int(m["d1"] or m["d2"] or 0)
+            name, year = (m["m1"] or m["m2"] or m["m3"]), int(m["y1"] or m["y2"] or m["y3"])
+            month, day = _MONTHS.index(name[:3].lower()) + 1, int(m["d1"] or m["d2"] or m["d3"] or 0)
         try:
             whole = date(year, month, day or 1).isoformat()
         except ValueError:
