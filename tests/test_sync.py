@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
 from memexlab.api import Lab
+from memexlab.wiki import vault
 from memexlab.wiki.blocks import CLAIMED, join, parse, unescaped
 from memexlab.wiki.subjects import safe
 
@@ -67,6 +71,32 @@ def test_a_changed_block_is_a_claim_of_that_person_in_place_of_the_one_it_was(la
     assert by == "human:ada"
     assert "134" in old
     assert lab.sync().wiki.written == 0
+
+
+def test_an_edit_of_the_same_size_and_date_is_found(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vault, "_SETTLED_NS", 0)
+    assert lab.sync().wiki.written == 0
+    with sqlite3.connect(lab.root / ".memex" / "pages.db") as db:  # no page is read again
+        assert {name for (name,) in db.execute("SELECT path FROM stamps")} == files(lab).keys()
+    path = lab.root / "wiki" / "harbour-bridge.md"
+    line = next(t for t in path.read_text().split("\n") if "134 metres" in t and CLAIMED.search(t))
+    was = path.stat()
+    time.sleep(0.05)  # longer than a tick of the clock of files
+    edit(lab, "harbour-bridge.md", line, line.replace("134 metres", "135 metres"))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert path.stat().st_size == was.st_size
+    assert lab.sync().found.changed == 1
+    assert "135 metres" in path.read_text()
+
+
+def test_without_what_was_last_written_the_pages_are_the_same(lab: Lab) -> None:
+    before = files(lab)
+    for path in (lab.root / ".memex").glob("pages.db*"):
+        path.unlink()
+    assert lab.sync().wiki.written == 0
+    shutil.rmtree(lab.root / "wiki")
+    lab.sync()
+    assert files(lab) == before
 
 
 def test_an_edit_that_its_quotes_still_bear_keeps_them(lab: Lab) -> None:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Literal
 
@@ -92,6 +93,7 @@ def changes_in_text(description: str, aliases: Aliases = SHIPPED) -> tuple[Chang
     return outside or changes_in_words(heading.aside, aliases, heading.undone)
 
 
+@lru_cache(maxsize=4_096)
 def changes_in_words(
     text: str, aliases: Aliases = SHIPPED, undone: bool = False, remark: str = ""
 ) -> tuple[Change, ...]:

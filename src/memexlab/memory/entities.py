@@ -12,6 +12,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -41,6 +42,7 @@ def typed(name: str) -> tuple[str, str]:
     return (kind, rest.strip()) if colon and kind in KINDS and rest.strip() else ("", name.strip())
 
 
+@lru_cache(maxsize=4_096)
 def key_of(name: str, aliases: Aliases = SHIPPED) -> tuple[object, ...]:
     """What two names share exactly where normal form, alias table or the words of a change make them one."""
     kind, own = typed(name)
@@ -112,21 +114,22 @@ def _is_number(word: str) -> bool:
     return word[0].isdigit()
 
 
-def _split(text: str) -> list[str]:
+@lru_cache(maxsize=4_096)
+def _split(text: str) -> tuple[str, ...]:
     words = re.findall(r"\d+(?:\.\d+)*|[^\W\d_]+", _plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)))
-    return [word for word in words if word not in _ARTICLES]
+    return tuple(word for word in words if word not in _ARTICLES)
 
 
 def _letters(text: str, aliases: Aliases) -> tuple[object, ...]:
     words = _split(text)
-    known = aliases.phrases.get(tuple(words))
+    known = aliases.phrases.get(words)
     if known is not None:
         return "", known
     bare = [w[:-1] if len(w) > 3 and w[-1] == "s" and w[-2] not in "sui" else w for w in words]
     return "", "".join(w for w in bare if not _is_number(w)), *(w for w in bare if _is_number(w))
 
 
-def _antonyms(one: list[str], two: list[str]) -> bool:
+def _antonyms(one: Sequence[str], two: Sequence[str]) -> bool:
     """Whether they differ in one word alone, and there by a beginning that turns it round."""
     if len(one) != len(two):
         return False

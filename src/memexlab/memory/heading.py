@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 
 from .names import SHIPPED, WORDS, Aliases, normal_knob, read_number
@@ -49,6 +50,7 @@ class Heading:
     remark: str
 
 
+@lru_cache(maxsize=4_096)
 def heading_of(description: str) -> Heading:
     """The first sentence, without labels ("exp12:", "results: keep"), results and the words for undoing."""
     text, remark = _plain(description)

@@ -54,7 +54,7 @@ def read_number(text: str) -> Written | None:
     return Written(value, factor=bool(found["times"] or found["unit"]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity, so that what is read under them can be kept
 class Aliases:
     """What people call the same thing: phrases and their names, which names are knobs, and the values of a choice."""
 

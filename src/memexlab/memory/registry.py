@@ -11,8 +11,8 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from ..ledger import FAILED, UsageError
 from .noise import Better
@@ -24,8 +24,7 @@ _CAUSE_CHARS = 1000
 Item = TypeVar("Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """One run with the judgement that counts. `run`, `parent` and `against` (whom the verdict compared with, and what
     `gain` is over) are positions. `level` is the mean of the `fresh` values of its commit, else its own value."""
 
@@ -104,7 +103,7 @@ def registry(db: sqlite3.Connection, campaign: str, as_of: int | None = None) ->
         values = fresh.get(run.commit, ()) if run.value is not None else ()
         parent = run.parent if run.parent is not None or terms[3] == "lab" else throne
         level = math.fsum(values) / len(values) if values else run.value
-        known[run.run] = replace(run, parent=parent, level=level, fresh=len(values), barred=run.run in out)
+        known[run.run] = run._replace(parent=parent, level=level, fresh=len(values), barred=run.run in out)
         if upcoming is not None and upcoming.run == run.run:
             throne, upcoming = run.run, next(best)
     champion = known[reigning[-1].run] if reigning else None
