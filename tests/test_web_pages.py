@@ -280,6 +280,17 @@ def test_a_run_tells_what_rests_on_it(grown: Path) -> None:
     assert "No run rests on it" in last or "no value" in last
 
 
+def test_a_run_shows_its_own_packet(empty: Path) -> None:
+    """The number of a run is no position in the ledger."""
+    lab = Lab(empty)
+    lab.memory.land([Draft(f"note:{n}", Source(f"note {n}")) for n in range(3)], "code:test")
+    lab.close()
+    tree(empty, 30)
+    with browser(empty) as client:
+        assert "Run 7 failed: it fell." in client.get("/runs/7").text
+        assert "calls for" not in client.get("/runs/6").text
+
+
 # --- what a person brings
 
 

@@ -16,7 +16,7 @@ from .choosing import Action
 from .learned import Failure, Next
 from .logbook import Logbook
 from .outliers import too_good
-from .packets import Packet, ranked
+from .packets import Packet, desk_of, ranked
 from .wording import clean, command, listed, plural, run_numbers, sql_text
 
 _MOST = 8
@@ -84,7 +84,7 @@ def _alarms(db: sqlite3.Connection, book: Logbook) -> list[Next]:
 
 def _packets(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     kinds: dict[Action, list[Packet]] = defaultdict(list)
-    for packet in ranked(db, book.campaign, book=book):
+    for packet in ranked(db, book.campaign, desk=desk_of(db, book.campaign, book)):
         if packet.action in _TITLES:
             kinds[packet.action].append(packet)
     items = []
@@ -124,6 +124,8 @@ def _directions(book: Logbook, more: str) -> list[Next]:
     if champion is None or champion is book.baseline:
         return []
     items = []
+    own = {change.knob for change in book.changes.get(champion.run, ())}
+    moved = [(run.number, c) for run in book.runs for c in book.changes.get(run.run, ()) if c.knob in own]
     for change in book.changes.get(champion.run, ()):
         old, new = _as_number(change.old), _as_number(change.new)
         if old is None or new is None or old == new:
@@ -131,11 +133,10 @@ def _directions(book: Logbook, more: str) -> list[Next]:
         further = new * new / old if old * new > 0 else 2 * new - old
         name = clean(change.knob, 60)
         beyond = []
-        for run in book.runs:
-            for other in book.changes.get(run.run, ()):
-                value = _as_number(other.new) if other.knob == change.knob else None
-                if value is not None and (value - new) * (new - old) > 0:
-                    beyond.append(run.number)
+        for number, other in moved:
+            value = _as_number(other.new) if other.knob == change.knob else None
+            if value is not None and (value - new) * (new - old) > 0:
+                beyond.append(number)
         if not beyond:
             items.append(
                 Next(

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from ..memory.doubts import Doubt
@@ -80,6 +81,7 @@ class Desk:
         told = (run for run in book.runs if run.failed and (run.error or run.reason).strip())
         failed = by_cause((run.status, run.error or run.reason, run.number) for run in told)
         self._same_cause = {number: tuple(numbers) for numbers in failed.values() for number in numbers}
+        self._normal = cache(normal_knob)
         self._moved: dict[str, int] = {}  # knob -> the run at which the champion's line moved it last
         self._measured: dict[frozenset[tuple[str, str | None]], int] = {}  # change -> the run that measured it last
         for run in book.runs:
@@ -239,7 +241,7 @@ class Desk:
     # --- what the rules ask
 
     def _knobs(self, run: LoggedRun) -> set[str]:
-        return {normal_knob(change.knob) for change in self.book.changes.get(run.run, ())}
+        return {self._normal(change.knob) for change in self.book.changes.get(run.run, ())}
 
     def _idea(self, run: LoggedRun) -> frozenset[tuple[str, str | None]]:
         """What a run changed, or its own text where nobody could read that as changes."""

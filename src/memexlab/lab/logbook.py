@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sqlite3
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _SEED_ONLY = re.compile(
     r"[\s:=#]*(?:from\s+)?\d*\s*(?:->|=>|→|to|vs\.?)?\s*\d*(?:\s*\([^()]*\))?",
     re.IGNORECASE,
 )
+_NUMBERS = ("value", "seconds", "usd")
 _SEED_KNOB = re.compile(r"(?:.*[._:])?(?:random_?|rng_?|torch_?)?seed", re.IGNORECASE)
 
 
@@ -86,8 +88,7 @@ class Reign:
     gain: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One typed edit of a run."""
 
     knob: str
@@ -255,9 +256,10 @@ class Logbook:
 
 def campaigns_newest_first(db: sqlite3.Connection, since: str | None) -> list[str]:
     """Campaigns in which something happened since then, the one with the newest run first."""
+    last = "max(at)" if since is not None else "NULL"  # without it an index answers: this is asked on every page
     rows = db.execute(
-        "SELECT c.campaign, max(r.run) newest, max(r.at) last FROM campaigns c LEFT JOIN runs r USING (campaign)"
-        " GROUP BY 1 ORDER BY newest DESC NULLS LAST, 1"
+        f"SELECT campaign, newest, last FROM campaigns LEFT JOIN (SELECT campaign, max(run) newest, {last} last"
+        " FROM runs GROUP BY 1) USING (campaign) ORDER BY newest DESC NULLS LAST, 1"
     )
     return [row[0] for row in rows if since is None or (row[2] is not None and is_since(row[2], since))]
 
@@ -280,12 +282,14 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
     ).fetchone()
     if terms is None:
         raise KeyError(campaign)
+    value, seconds, usd = (f"iif(abs({name}) <= {sys.float_info.max!r}, {name}, NULL)" for name in _NUMBERS)
     rows = db.execute(
-        "SELECT run, id, number, role, status, verdict, reason, value, description, parent, commit_id, seed, seconds,"
-        " usd, hardware, isolation, self_reported, error, at FROM runs WHERE campaign = ? ORDER BY number, run",
+        f"SELECT run, id, number, role, status, verdict, reason, {value}, description, parent, commit_id, seed,"
+        f" {seconds}, {usd}, hardware, isolation, self_reported, error, at FROM runs WHERE campaign = ?"
+        " ORDER BY number, run",
         (campaign,),
     )
-    runs = tuple(_logged(row) for row in rows)
+    runs = tuple(map(LoggedRun._make, rows))
     decisions = {run.run: run.verdict for run in runs}
     judged: dict[int, Judged] = {}
     for row in db.execute(
@@ -303,13 +307,15 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
             (campaign,),
         )
     )
-    changes: dict[int, list[Change]] = defaultdict(list)
+    changes: dict[int, list[tuple[str, str, Change]]] = defaultdict(list)
     for run, component, knob, old, new, direction in db.execute(
         "SELECT c.run, c.component, c.knob, c.old, c.new, c.direction FROM changes c JOIN runs r ON r.run = c.run"
-        " WHERE r.campaign = ? ORDER BY c.run, c.component, c.knob",
+        " WHERE r.campaign = ?",
         (campaign,),
     ):
-        changes[run].append(Change(f"{component}.{knob}" if component else knob, old, new, direction))
+        changes[run].append(
+            (component, knob, Change(f"{component}.{knob}" if component else knob, old, new, direction))
+        )
     tests = dict(
         db.execute(
             "SELECT p.run, t.run FROM runs p JOIN refs f ON f.seq = p.run AND f.role = 'tests' JOIN runs t"
@@ -330,10 +336,14 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
     return Logbook(
         campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
         terms[4], terms[5], runs, judged, reigns,
-        {run: tuple(found) for run, found in changes.items()}, tests,
+        {run: tuple(change for *_, change in sorted(found, key=_place)) for run, found in changes.items()}, tests,
         frozenset(row[0] for row in again), _finite(training),
         _settings_of(db),
     )  # fmt: skip
+
+
+def _place(change: tuple[str, str, Change]) -> tuple[str, str]:
+    return change[:2]
 
 
 def _settings_of(db: sqlite3.Connection) -> Callable[[int], Mapping[str, str]]:
@@ -343,13 +353,6 @@ def _settings_of(db: sqlite3.Connection) -> Callable[[int], Mapping[str, str]]:
         return {knob: "none" if value is None else value for knob, value in rows}
 
     return settings
-
-
-def _logged(row: Sequence[object]) -> LoggedRun:
-    run = LoggedRun._make(row)
-    if all(number is None or math.isfinite(number) for number in (run.value, run.seconds, run.usd)):
-        return run
-    return run._replace(value=_finite(run.value), seconds=_finite(run.seconds), usd=_finite(run.usd))
 
 
 def _finite(value: object) -> float | None:

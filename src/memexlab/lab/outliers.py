@@ -53,6 +53,8 @@ def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None)
     varies = any(len(results) > 1 for _, results in made.values())
     found: list[Alarm] = []
     for run in known.runs.values():
+        if run.run not in book.by_run:
+            continue  # it landed after the book was read
         took = book.by_run[run.run].seconds
         if run.value is not None and run.role == "candidate" and champion is not None and champion.level is not None:
             gain = run.gain if run.gain is not None and run.pairs else gain_of(run.value, champion.level, known.better)

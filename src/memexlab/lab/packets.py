@@ -56,21 +56,25 @@ class Packet:
         return "\n".join(lines) + "\n"
 
 
+def desk_of(db: sqlite3.Connection, campaign: str, book: Logbook | None = None) -> Desk:
+    """What packets of a campaign are chosen from: it reads no view after that."""
+    return Desk(book or read_logbook(db, campaign), {d.id: d for d in doubts(db, campaign) if d.kind == "run"})
+
+
 def packets_for(
-    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, book: Logbook | None = None
+    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, desk: Desk | None = None
 ) -> list[Packet]:
-    """The packets that are due now, in order of run number: of the runs of these numbers, or of every judged or failed one.
+    """The packets that are due now, in order of run number: of the runs of these numbers, or of all.
 
     Linear in the runs of the campaign. Raises KeyError for a campaign that nobody defined.
     """
-    book = book or read_logbook(db, campaign)
-    desk = Desk(book, {d.id: d for d in doubts(db, campaign) if d.kind == "run"})
+    desk = desk or desk_of(db, campaign)
     wanted = None if runs is None else set(runs)
     said: dict[int, str] = dict(
         db.execute("SELECT run, hypothesis FROM runs WHERE campaign = ? AND hypothesis <> ''", (campaign,)).fetchall()
     )
     found = []
-    for run in book.runs:
+    for run in desk.book.runs:
         if (wanted is None or run.number in wanted) and desk.is_due(run):
             gain, champion, _ = desk.gain(run)
             choice, hypothesis = desk.choose(run), said.get(run.run, "")
@@ -116,11 +120,11 @@ def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:
 
 
 def ranked(
-    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, book: Logbook | None = None
+    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, desk: Desk | None = None
 ) -> list[Packet]:
     """The queue: one packet for each run (of these) that still calls for something, the most urgent first."""
     levels = get_args(Priority)
-    found = [packet for packet in packets_for(db, campaign, runs, book) if packet.is_open]
+    found = [packet for packet in packets_for(db, campaign, runs, desk) if packet.is_open]
     found.sort(key=lambda p: (levels.index(p.priority), _MOST_URGENT.index(p.action), -(p.gain or 0.0), -p.number))
     return found
 

@@ -107,8 +107,10 @@ class Placer:
                     shift = radius + 4 if distance == 0 else 0
                     left = {"start": x + shift, "end": x - shift - width, "middle": x - width / 2}[anchor]
                     box = Box(left - 2, middle - size * 0.62, left + width + 2, middle + size * 0.62)
-                    cost = distance * 1.4 + (side != towards) * 4 + (anchor == "end") * 0.5 + self._ink_in(box) * 1.6
-                    cost += 5 * self._marks_beside(box, (x, y))
+                    cost = distance * 1.4 + (side != towards) * 4 + (anchor == "end") * 0.5
+                    if best is not None and cost >= best[0]:
+                        continue
+                    cost += self._ink_in(box) * 1.6 + 5 * self._marks_beside(box, (x, y))
                     if best is not None and cost >= best[0]:
                         continue
                     end = (x, box.top if middle > y else box.bottom)
@@ -137,11 +139,8 @@ class Placer:
     def _marks_beside(self, box: Box, own: tuple[float, float]) -> int:
         """How many other named marks the text would seem to belong to."""
         wide = Box(box.left - 16, box.top, box.right + 16, box.bottom)
-        return sum(
-            wide.left < x < wide.right and wide.top < y < wide.bottom
-            for x, y in self._marks
-            if abs(x - own[0]) + abs(y - own[1]) > 1
-        )
+        beside = [(x, y) for x, y in self._marks if wide.left < x < wide.right and wide.top < y < wide.bottom]
+        return sum(abs(x - own[0]) + abs(y - own[1]) > 1 for x, y in beside)
 
     def _ink_in(self, box: Box) -> int:
         columns = range(int(box.left // _CELL), int(box.right // _CELL) + 1)

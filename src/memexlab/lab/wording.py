@@ -20,8 +20,10 @@ def clean(text: str, limit_chars: int = 200) -> str:
     """Foreign text as one line of visible characters, cut at `limit_chars`."""
     raw = text[: limit_chars * 8]
     # Most text is printable as it is, and is cleaned ten thousand times for one report of a long campaign.
-    kept = raw if raw.isprintable() else "".join(
-        " " if unicodedata.category(c) in _UNWANTED and c not in _JOINERS else c for c in raw
+    kept = (
+        raw
+        if raw.isprintable()
+        else "".join(" " if unicodedata.category(c) in _UNWANTED and c not in _JOINERS else c for c in raw)
     )
     line = " ".join(kept.split())
     return line if len(line) <= limit_chars else line[: limit_chars - 1].rstrip() + "…"

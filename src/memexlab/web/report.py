@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -10,9 +11,44 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ..commands.running import since_instant
+from ..lab.chart import progress_svg
 from ..lab.report import Report, build_report, report_main, report_style, to_html, to_markdown
-from .labs import lab_of, labs_of
+from .labs import campaigns, lab_of, labs_of
 from .rendering import page
+
+
+class Drawn:
+    """A report, and what is drawn of it when somebody asks: kept together, so that no part is older than another."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    @cached_property
+    def main(self) -> str:
+        return report_main(self.report)
+
+    @cached_property
+    def pictures(self) -> tuple[str, str]:
+        """The progress of the first campaign, wide and narrow; '' where there is none."""
+        chart = self.report.sections[0].chart if self.report.sections else None
+        if chart is None or not chart.points:
+            return "", ""
+        return progress_svg(chart, height=420), progress_svg(chart, width=420, height=420)
+
+
+def report_key(request: Request, campaign: str | None, since: str | None = None) -> tuple[str, str | None, str | None]:
+    """Under what a report is kept: that of the only campaign is that of the lab."""
+    names = campaigns(request)
+    # The instant of "yesterday" moves with the clock: such a report is worth keeping for its minute.
+    return "report", campaign or (names[0] if len(names) == 1 else None), since and since[:16]
+
+
+def drawn(request: Request, campaign: str | None, since: str | None = None) -> Drawn:
+    def made() -> Drawn:
+        db = lab_of(request).memory.db
+        return Drawn(build_report(db, campaign=campaign, since=since, now=datetime.now(UTC)))
+
+    return labs_of(request).kept(report_key(request, campaign, since), made)
 
 
 def _report(request: Request) -> Response:
@@ -21,12 +57,8 @@ def _report(request: Request) -> Response:
     campaign = request.query_params.get("campaign") or None
     instant = since_instant(since, now) if since else None
 
-    def built() -> Report:
-        return build_report(lab.memory.db, campaign=campaign, since=instant, now=now)
-
-    # The instant of "yesterday" moves with the clock: such a report is worth keeping for its minute.
-    key, labs = (campaign, instant and instant[:16]), labs_of(request)
-    report = labs.kept(("report", *key), built)
+    kept = drawn(request, campaign, instant)
+    report = kept.report
     kind = request.path_params.get("kind", "")
     if kind == "html":
         headers = {"content-disposition": f'attachment; filename="report-{now:%Y-%m-%d}.html"'}
@@ -38,7 +70,7 @@ def _report(request: Request) -> Response:
         request,
         "report.html",
         "Morning report",
-        main=Markup(labs.kept(("main", *key), lambda: report_main(report))),
+        main=Markup(kept.main),
         days=days,
         since=since,
     )

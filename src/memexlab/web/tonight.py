@@ -6,7 +6,6 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -14,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ..lab.chart import progress_svg
-from ..lab.report import Report, build_report
 from .labs import campaigns, lab_of, labs_of
 from .rendering import page
+from .report import drawn, report_key
 from .steering import loop_of, program_of, waiting
 
 _LOOK_SECONDS = 0.4
@@ -25,20 +23,13 @@ _LATEST, _WINS = 12, 5
 
 
 def tonight(request: Request) -> Response:
-    lab, labs = lab_of(request), labs_of(request)
+    lab = lab_of(request)
     db = lab.memory.db
     wanted = request.query_params.get("campaign")
     names = campaigns(request)
     campaign = wanted if wanted in names else (names[0] if names else None)
-
-    def drawn() -> tuple[Report, str, str]:
-        report = build_report(db, campaign=campaign, since=None, now=datetime.now(UTC))
-        chart = report.sections[0].chart if report.sections else None
-        if chart is None or not chart.points:
-            return report, "", ""
-        return report, progress_svg(chart, height=420), progress_svg(chart, width=420, height=420)
-
-    report, wide, narrow = labs.kept(("tonight", campaign), drawn)
+    kept = drawn(request, campaign)
+    report, (wide, narrow) = kept.report, kept.pictures
     section = report.sections[0] if report.sections else None
     running = _running(db, campaign)
     return page(
@@ -46,7 +37,7 @@ def tonight(request: Request) -> Response:
         campaigns=names, campaign=campaign, running=running, latest=_latest(db, campaign),
         wins=[row for row in section.verdicts if row.decision == "confirmed"][:_WINS] if section else [],
         loop=loop_of(lab, campaign, running), waiting=waiting(lab), program=program_of(lab.root),
-        behind=labs.is_behind(("tonight", campaign)),
+        behind=labs_of(request).is_behind(report_key(request, campaign)),
     )  # fmt: skip
 
 
