@@ -31,6 +31,8 @@ now = float(re.search(r"^LEARNING_RATE = (\\S+)", text, re.M)[1])
 RAISE = EDIT + 'path.write_text(text.replace(f"LEARNING_RATE = {now:g}", f"LEARNING_RATE = {now * 2:g}", 1))\n'
 SAYS = 'print("HYPOTHESIS: the rate is too low, so twice of it learns faster")\n'
 
+pytestmark = pytest.mark.slow
+
 
 def agent(folder: Path, code: str) -> str:
     folder.mkdir(exist_ok=True)

@@ -36,6 +36,9 @@ from .cheats import CHEATS, EVALUATE, HONEST_LOSS, PRELUDE, TOML, Cheat
 from .test_night import night, sql
 from .toy import make_toy
 
+pytestmark = pytest.mark.slow
+
+
 LEVEL = best_level()
 walled = pytest.mark.skipif(
     LEVEL != "bwrap",

@@ -235,6 +235,7 @@ def test_folded_run_by_run_or_at_once_the_rows_are_the_same(tmp_path: Path) -> N
     assert seen >= {"within noise", "unresolved", "one run", "fresh runs", "pairs"}
 
 
+@pytest.mark.slow
 def test_the_shuffle_catches_effects_that_are_not_settled_when_sigma_moves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_wiki_index_has_runs_without_a_metric_and_cautious_statuses() -> None:
     assert {"no-metric", "no-status"} <= rules(got)
 
 
+@pytest.mark.slow
 def test_a_log_of_145_thousand_rows_is_read_in_seconds() -> None:
     data = gzip.decompress(log("trading/commits.tsv.gz"))
     began = time.perf_counter()

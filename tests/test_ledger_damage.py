@@ -98,6 +98,7 @@ def check_never_silent(specimen: Specimen, reading: Reading, case: object) -> No
     assert reading.entries == original or reading.findings != specimen.whole.findings, case
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_is_silent(specimen: Specimen) -> None:
     rng = random.Random(5)
     spots = [(name, place) for name, data in specimen.files.items() for place in range(len(data))]

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from memexlab import Lab
 from memexlab.commands.founding import init_lab
 from memexlab.commands.health import check
@@ -84,6 +86,7 @@ def test_four_write_two_read_one_watches_and_every_entry_is_there_once(tmp_path:
     lab.close()
 
 
+@pytest.mark.slow
 def test_what_one_agent_learned_is_in_the_next_briefing_of_another(tmp_path: Path) -> None:
     root = tmp_path / "lab"
     init_lab(root, "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def conversation(lab: Path, talk: Any) -> Any:
         async with mcp.Client(parameters) as client:
             return await talk(client)
 
-    return asyncio.run(run())
+    with ThreadPoolExecutor(1) as apart:  # another test of this process may hold an event loop, as a browser does
+        return apart.submit(asyncio.run, run()).result()
 
 
 def test_tools_have_the_words_of_the_command_line(lab: Path) -> None:

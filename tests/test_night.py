@@ -221,6 +221,7 @@ def test_a_lab_inside_a_larger_repository(tmp_path: Path) -> None:
     assert sql(inner, "SELECT count(*) FROM runs WHERE role = 'candidate' AND value IS NOT NULL") == [(2,)]
 
 
+@pytest.mark.slow
 def test_a_race_measures_two_runs_again_and_changes_no_verdict(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     night(root, runs=2)
@@ -258,6 +259,7 @@ def test_steering_is_read_again_before_every_idea(tmp_path: Path) -> None:
     assert seen[:3] == ["", "turn 1", "turn 2"]
 
 
+@pytest.mark.slow
 def test_the_report_of_a_night_is_written_and_named(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     done = subprocess.run(

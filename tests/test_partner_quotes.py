@@ -55,6 +55,7 @@ def mutated(quote: str, others: list[str], vocabulary: list[str], chance: random
     return " ".join(words)
 
 
+@pytest.mark.slow
 def test_no_changed_quote_is_found() -> None:
     chance = random.Random(8)
     quotes = true_sentences()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from pathlib import Path
 
+import pytest
+
 from memexlab.api import Lab
 from memexlab.commands.running import Options, prepared_night
 from memexlab.lab.night import Limits
@@ -101,6 +103,7 @@ def test_a_proposer_that_only_repeats_itself_ends_the_night(tmp_path: Path) -> N
     assert events[-1].kind in ("stop", "final")
 
 
+@pytest.mark.slow
 def test_a_near_miss_is_tried_on_the_new_champion_when_nothing_new_is_proposed(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab", noise=0.004)
     near: Idea = {"MOMENTUM": 0.8}  # does nothing; the noise of the seed that is its turn flatters it a little

@@ -256,6 +256,7 @@ def test_hostile_pdfs_end_in_a_process_of_their_own(request: pytest.FixtureReque
         assert all(isinstance(one, Document | Finding) for one in found)
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_a_bomb_is_not_unpacked() -> None:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from memexlab.commands.running import Options, prepared_night, run_night
 from memexlab.lab.night import Limits
 from memexlab.lab.planning import Event
@@ -16,6 +18,8 @@ from memexlab.memory import Memory
 from memexlab.memory.knobs import set_knobs
 
 from .toy import make_toy
+
+pytestmark = pytest.mark.slow
 
 
 def rows(root: Path, query: str) -> list[tuple[object, ...]]:

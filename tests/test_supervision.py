@@ -24,6 +24,8 @@ from memexlab.memory import Memory
 
 from .toy import make_toy
 
+pytestmark = pytest.mark.slow
+
 
 def rows(root: Path, query: str) -> list[tuple[object, ...]]:
     memory = Memory(root / ".memex")

@@ -262,6 +262,7 @@ def one_edit(rng: random.Random, folder: Path, token: str, mine: dict[str, str])
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_two_hundred_random_edits_between_compiles_lose_nothing(lab: Lab) -> None:
     rng = random.Random(11)
     mine: dict[str, str] = {}

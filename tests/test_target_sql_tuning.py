@@ -72,6 +72,7 @@ def test_alone_it_builds_checks_and_times(tmp_path: Path) -> None:
     assert found["size_mb"] == pytest.approx(1.626, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_third_split_asks_other_requests(lab: Path) -> None:
     code = "import workload as w; v, t = w.requests('val'), w.requests('test'); print(len(v), any(r in v for r in t))"
     assert run(lab, "-c", code).stdout.split() == ["40", "False"]
@@ -157,6 +158,7 @@ def test_a_database_that_is_not_right_gets_no_score(lab: Path, spoil: Callable[[
     assert "p50_ms" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_evaluator_runs_nothing_of_the_edited_file_and_writes_nothing(lab: Path) -> None:
     (lab / "tuning.py").write_text("raise SystemExit('p50_ms: 0.01')\n")
     before = (lab / "out" / "db.sqlite").read_bytes()

@@ -118,6 +118,7 @@ def test_the_union_of_three_is_the_same_in_every_order(tmp_path: Path) -> None:
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_any_causal_order_of_a_union_gives_the_same_views(tmp_path: Path) -> None:
     """The same names, run numbers and terms in both: the shuffled histories of test_views, two at a time."""
     entries: list[Entry] = []

@@ -150,12 +150,14 @@ def test_any_causal_order_gives_the_same_views(tmp_path: Path) -> None:
     assert len(shuffled_hashes(tmp_path, SHUFFLES)) == 3
 
 
+@pytest.mark.slow
 def test_the_shuffle_catches_a_fold_that_depends_on_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: a champion is whoever arrived last, and no campaign is settled afterwards."""
     monkeypatch.setattr(runs.Fold, "_settle_champions", lambda self, campaign: None)
     assert len(shuffled_hashes(tmp_path, 60)) > 3
 
 
+@pytest.mark.slow
 def test_the_shuffle_catches_a_verdict_that_counts_by_arrival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def last_arrived(self: runs.Fold, run: int) -> None:
         row = self.db.execute("SELECT decision FROM verdicts WHERE run = ? ORDER BY seq DESC", (run,)).fetchone()

@@ -123,6 +123,7 @@ def test_words_of_a_proposer_stay_words(tmp_path: Path) -> None:
     assert not re.search(r"(?<!\\)!\[\[secret", text)
 
 
+@pytest.mark.slow
 def test_a_night_renders_the_wiki_where_there_is_one(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     (root / "wiki").mkdir()

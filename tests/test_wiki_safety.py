@@ -195,6 +195,7 @@ PATHOLOGIES = {
 }
 
 
+@pytest.mark.slow
 def test_texts_that_make_patterns_backtrack_are_bounded(tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     (lab / "raw").mkdir(parents=True)

@@ -6,9 +6,12 @@ import re
 import subprocess
 import sys
 
+import pytest
 from playwright.sync_api import expect
 
 from .conftest import Opener, Served
+
+pytestmark = pytest.mark.slow
 
 
 def test_tonight_says_who_won(opener: Opener, logged: Served) -> None:

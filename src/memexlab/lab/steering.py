@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,11 +105,11 @@ class Steering:
     def queue(self) -> list[Patch]:
         """The patches that wait for a word, the oldest first."""
         paths = [path for path in self._patches.glob("*.json") if not path.name.endswith(".word.json")]
-        paths = [path for path in paths if not path.with_suffix(".word.json").exists()]
-        found = []
-        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
-            found.append(Patch(**json.loads(path.read_text(encoding="utf-8"))))
-        return found
+        found: list[tuple[int, Patch]] = []
+        for path in paths:
+            with suppress(FileNotFoundError):  # a word was said on it, and the loop took it away
+                found.append((path.stat().st_mtime_ns, Patch(**json.loads(path.read_text(encoding="utf-8")))))
+        return [patch for _, patch in sorted(found, key=lambda one: one[0])]
 
     def say(self, patch: Patch, word: Word) -> None:
         _replace(self._patches / f"{patch.id}.word.json", json.dumps(asdict(word)))
