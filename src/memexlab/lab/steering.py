@@ -105,6 +105,7 @@ class Steering:
     def queue(self) -> list[Patch]:
         """The patches that wait for a word, the oldest first."""
         paths = [path for path in self._patches.glob("*.json") if not path.name.endswith(".word.json")]
+        paths = [path for path in paths if not path.with_suffix(".word.json").exists()]
         found: list[tuple[int, Patch]] = []
         for path in paths:
             with suppress(FileNotFoundError):  # a word was said on it, and the loop took it away
