@@ -44,8 +44,8 @@ def main() -> None:
         nonlocal number
         number += 1
         run = Run(
-            "c", "ok" if role != "candidate" else "discard", number, role, "one more",  # type: ignore[arg-type]
-            metrics={"loss": 9.0 + number % 7 / 1e4}, settings={**settings, **more}, commit=(more and "") or "c0",  # type: ignore[arg-type]
+            "c", "ok" if role != "candidate" else "discard", number, role, "one more",
+            metrics={"loss": 9.0 + number % 7 / 1e4}, settings={**settings, **more}, commit=(more and "") or "c0",
         )  # fmt: skip
         memory.land([Draft(f"run:c/{number}", run, (Ref("parent", parent),))], "code:bench")
 

@@ -62,7 +62,7 @@ class Task:
 
     @property
     def start(self) -> Settings:
-        return settings(self.source)  # type: ignore[return-value]
+        return settings(self.source)
 
     def beats(self, value: float, than: float, by: float = 0.0) -> bool:
         return value < than - by if self.better == "lower" else value > than + by
@@ -143,22 +143,22 @@ def by_knobs(task: Task, runs: int, seed: int, wave: int = 1) -> list[Settings]:
         except StopIteration as stop:
             proposals = stop.value
         if not proposals:
-            return found + [settings(head)] * (runs - len(found))  # type: ignore[list-item]
+            return found + [settings(head)] * (runs - len(found))
         parent, parent_value = settings(head), head_value
         for proposal in proposals:
             source = proposal.files["train.py"]
-            value = task.measure(settings(source))  # type: ignore[arg-type]
+            value = task.measure(settings(source))
             noise = task.sigma * min(1.0, abs(head_value / start_value))
             won = value is not None and task.beats(value, head_value, 0.5 * noise)
             status = "crash" if value is None else "keep" if won else "discard"
             tried.append(Tried(settings(source), parent, value, parent_value, status))
             if value is not None and won:
                 head, head_value = source, value
-            found.append(settings(head))  # type: ignore[arg-type]
+            found.append(settings(head))
     return found[:runs]
 
 
-def spans(task: Task) -> dict[str, tuple[str, tuple]]:  # type: ignore[type-arg]
+def spans(task: Task) -> dict[str, tuple[str, tuple]]:
     """Where each knob that the proposer would turn may go, for methods that need to be told."""
     found = {}
     knobs = read_knobs(task.source)
@@ -167,7 +167,7 @@ def spans(task: Task) -> dict[str, tuple[str, tuple]]:  # type: ignore[type-arg]
         if axis.scale in ("choice", "rungs"):
             found[axis.name] = "choice", tuple(dict.fromkeys([*axis.choices, axis.value]))
         else:
-            value = float(axis.value)  # type: ignore[arg-type]
+            value = float(axis.value)
             low = given.low if given.low is not None else value / 4
             high = given.high if given.high is not None else value * 4
             found[axis.name] = ("int" if knobs[axis.name].kind == "int" else "float"), (low, high)
@@ -197,7 +197,7 @@ def by_small_chance(task: Task, runs: int, seed: int) -> list[Settings]:
     return best_so_far(task, runs, one_knob)
 
 
-def drawn(draw: random.Random, kind: str, options: tuple) -> bool | int | float | str:  # type: ignore[type-arg]
+def drawn(draw: random.Random, kind: str, options: tuple) -> bool | int | float | str:
     if kind == "choice":
         return draw.choice(options)
     low, high = options
@@ -320,7 +320,7 @@ def real(folder: Path) -> Task:
         values = [value for value in (measure(at), measure(at)) if value is not None]
         return statistics.fmean(values) if values else math.nan
 
-    start: Settings = settings(source)  # type: ignore[assignment]
+    start: Settings = settings(source)
     repeats = [value for value in (measure(start) for _ in range(4)) if value is not None]
     if len(repeats) < 4:
         raise SystemExit(f"{folder}: its own settings do not run")

@@ -1,16 +1,15 @@
 """Questions with exact answers about real logs: `python bench/research_memory.py [--logs FOLDER] [--wrong SET]`.
 
-The expected answers are computed here from the raw files with csv, json and re alone; nothing of memexlab is used for
-them. Beside it two baselines that show five lines of the log: those that share most words with the question, and the
-best by FTS5 over the descriptions. A baseline is right where one of the five is a run that the answer is about, or
-holds the expected value: much easier than to say it, and it cannot say that it does not know. Writes
+The expected answers are computed by research_gold.py from the raw files; nothing of memexlab is used for them. Beside
+it two baselines that show five lines of the log: those that share most words with the question, and the best by FTS5
+over the descriptions. A baseline is right where one of the five is a run that the answer is about, or holds the
+expected value: much easier than to say it, and it cannot say that it does not know. Writes
 bench/results/research_memory.md, and one line a question to bench/out/research_memory.jsonl.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import random
@@ -19,15 +18,22 @@ import sqlite3
 import tempfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+from research_gold import METRIC, Log, agrees, expected, read_log
+
+from memexlab.lab.recording import import_log
+from memexlab.memory import Memory
+from memexlab.memory.answers import Answer, ask
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 FILES = {"mar8": DATA / "logs/mar8.results.tsv", "sweep": DATA / "logs/sweep.jsonl",
          "serving": DATA / "logs/serving.results.tsv",
-         "several-agents": DATA / "logs/several-agents.results.tsv"}  # fmt: skip
-METRIC = {"serving": "decode_tok_s"}
-SIGNS = {"=": float.__eq__, "<": float.__lt__, "<=": float.__le__, ">": float.__gt__, ">=": float.__ge__}
-Log = list[dict[str, Any]]
+         "several-agents": DATA / "logs/several-agents.results.tsv",
+         "night": DATA / "logs/night.ledger.jsonl", "toy": DATA / "logs/toy.ledger.jsonl"}  # fmt: skip
+#: What the campaign of a lab's own ledger is called.
+CAMPAIGN = {"night": "lab"}
 OUT = Path(__file__).parent
 #: Lines that a baseline may show.
 SHOWN = 5
@@ -37,26 +43,40 @@ FIRST = {
     "second, 30": ("15", "-", "-"),
     "third, 30": ("11", "2", "17"),
     "fourth, 20": ("15", "0", "5"),
+    "fifth, 30": ("5", "1", "24"),
+    "sixth, 41": ("39", "2", "0"),
+    "seventh, 28": ("24", "3", "1"),
 }
 
 
 REPORT = """# Questions about research logs
 
-`python bench/research_memory.py --logs FOLDER`; rtx.tsv in that folder is the results file of TrainRTX5070. Every
-answer with a wrong value counts as stated as true, whatever it says of its own confidence. {left} questions were left
-out for want of their log.
+`python bench/research_memory.py --logs FOLDER`; rtx.tsv in that folder is the results file of TrainRTX5070, kernels.tsv
+that of autokernel5090. Every answer with a wrong value counts as stated as true, whatever it says of its own
+confidence. {left} questions were left out for want of their log.
 
 {table}
 
-These figures are of today, after the grammar was mended with every set but the fourth. What each set gave when it was
-first asked, its answers already written down:
+These figures are of today, after the grammar was mended with every set. What each set gave when it was first asked, its
+answers already written down:
 
 | set | right | wrong | silent |
 |---|---:|---:|---:|
 {first}
 
-The fourth is the figure for questions that nobody mended for. Whoever wrote it knew the grammar: outsiders may do
-worse. The goal of 95 % right on such questions is missed; that of 1 % wrong is met, on 20 questions, which are few.
+The fifth and sixth were written together, as people type, and split by chance. The fifth is the figure of the grammar
+that had 93 % or more on the first three sets; that was then rewritten with the fifth and some 500 phrases more, and
+the sixth was asked once. The seventh was written after that, to a log of which nothing had been asked before, and asked
+once: this is the figure for a log of your own. Whoever wrote the questions wrote the grammar too: outsiders may do
+worse.
+
+Wrong were, in the sixth, a number that begins with a point ("under .1" was read as "under 1") and "baseline score",
+which told the status; in the seventh "best throughput" (no metric was known by that name, so it was looked for in
+descriptions), "reverted" in a log that says REVERT and KILL (both are imported as discard), and "cuda graphs", for
+which a run with "cudagraph" was found too. The first three were mended afterwards. The goal of 95 % right is met on the
+sixth and missed on the seventh; that of 1 % wrong is missed on both.
+
+One expected answer of the second set was corrected: how much memory the best run needed stands in its log.
 
 Not run: MiniLM, as no package that carries its weights is installed.
 
@@ -68,174 +88,89 @@ Not run: MiniLM, as no package that carries its weights is installed.
 """
 
 
-def read_log(name: str) -> Log:
-    text = FILES[name].read_text("utf-8")
-    if FILES[name].suffix == ".jsonl":
-        trials = [json.loads(line) for line in text.splitlines()]
-        return [{"n": n, "value": t["results"]["val_bpb"], "status": "", "text": json.dumps(t["params"]), "line":
-                 json.dumps(t), "params": t["params"], "columns": t["results"]}
-                for n, t in enumerate(trials, 1)]  # fmt: skip
-    rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [{"n": n, "value": float(r[METRIC.get(name, "val_bpb")]), "status": r["status"], "text": r["description"],
-             "line": "\t".join(str(v) for v in r.values()), "params": {}, "columns": r}
-            for n, r in enumerate(rows, 1)]  # fmt: skip
-
-
-def reigns(log: Log, higher: bool) -> list[int]:
-    """Numbers of the kept runs that were the best kept so far."""
-    found: list[int] = []
-    best = None
-    for r in log:
-        good = r["value"] if higher else -r["value"]
-        if r["status"].lower() == "keep" and r["value"] and (best is None or good > best):
-            best, found = good, [*found, r["n"]]
-    return found
-
-
-def expected(log: Log, name: str, gold: dict[str, Any], as_of: int | None) -> Any:
-    op, higher = gold["op"], name == "serving"
-    log = log[:as_of] if as_of else log
-    if op == "unknown":
-        return None
-    if op == "status":
-        return {"REVERT": "discard"}.get(log[gold["run"] - 1]["status"], log[gold["run"] - 1]["status"].lower())
-    if op == "champion":
-        return [n for n in reigns(log, higher) if n <= gold["at"]][-1]
-    if op == "gain":  # against the champion of the moment before
-        before = [n for n in reigns(log, higher) if n < gold["run"]][-1]
-        return abs(log[before - 1]["value"] - log[gold["run"] - 1]["value"])
-    if op == "next_champion":
-        return next(n for n in reigns(log, higher) if n > gold["after"])
-    if op == "least_param":
-        return min(r["params"][gold["name"]] for r in log)
-    if op == "measured":
-        return {"run": gold["run"], "value": float(log[gold["run"] - 1]["columns"][gold["metric"]])}
-    if op == "first_under":
-        found = next(r for r in log if r["status"] != "crash" and r["value"] < gold["bound"])
-        return {"run": found["n"], "value": found["value"]}
-    if op == "param":
-        return log[gold["run"] - 1]["params"][gold["name"]]
-    if op == "best_param":
-        return min(log, key=lambda r: r["value"])["params"][gold["name"]]
-    if op in ("common", "differ"):
-        a, b = (log[n - 1] for n in gold["runs"])
-        if a["params"]:
-            same = {k for k in a["params"] if (a["params"][k] == b["params"][k]) == (op == "common")}
-            return sorted(same)
-        heads = [re.split(r" [\d.]", r["text"])[0].lower().replace(" ", "_") for r in (a, b)]
-        return heads[:1] if heads[0] == heads[1] else []
-    if op == "setting":
-        kept = [m[1] for r in log if r["status"] == "keep" and r["n"] <= gold.get("at", 1 << 30)
-                and (m := re.search(gold["pattern"], r["text"]))]  # fmt: skip
-        if not kept:
-            kept = [m[1] for r in log if "old" in gold and (m := re.search(gold["old"], r["text"]))]
-        return float(kept[-1].replace("K", "000"))
-    first, last = gold.get("from", 1), gold.get("to", len(log))
-    if "before" in gold:
-        last = next(r["n"] for r in log if re.search(gold["before"], r["text"])) - 1
-    if "last" in gold:
-        first = len(log) - gold["last"] + 1
-    if "from_champion" in gold:
-        first = reigns(log, higher)[-1]
-    rows = [r for r in log if first <= r["n"] <= last]
-    rows = [r for r in rows if re.search(gold.get("match", ""), r["text"], re.I if name != "mar8" else 0)]
-    rows = [r for r in rows if "not" not in gold or not re.search(gold["not"], r["text"])]
-    rows = [r for r in rows if "status" not in gold or r["status"] in gold["status"]]
-    for knob, (sign, value) in gold.get("params", {}).items():
-        rows = [r for r in rows if SIGNS[sign](float(r["params"][knob]), float(value))]
-    if op == "count":
-        return len(rows)
-    if op == "mean":
-        return sum(r["value"] for r in rows) / len(rows)
-    if op == "runs":
-        return [r["n"] for r in rows]
-    measured = [r for r in rows if r["status"] != "crash" and (r["value"] or higher)]
-    if not measured:
-        return None
-    chosen = (max if (op == "best") == higher else min)(measured, key=lambda r: r["value"])
-    return {"run": chosen["n"], "value": chosen["value"]}
-
-
-def same(a: Any, b: Any) -> bool:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, int | float) and isinstance(b, int | float):
-        return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
-    return bool(a == b)
-
-
 def held_out(text: str) -> bool:
     return hashlib.sha256(text.encode()).digest()[0] % 2 == 1
 
 
-def outcome(want: Any, got: Any, known: bool) -> str:
+def outcome(want: Any, got: Answer | None) -> str:
     """right, wrong (stated as true) or silent (said that it is not in this memory, and it was)."""
-    if not known:
+    if got is None or got.confidence in ("none", "passages"):
         return "right" if want is None else "silent"
-    return "right" if want is not None and same(want, got) else "wrong"
+    return "right" if want is not None and agrees(want, got.value, got.text, got.kind) else "wrong"
 
 
 def by_lines(log: Log, want: Any, places: list[int]) -> str:
     """How a baseline did that shows these lines of the log."""
     if want is None or not places:
-        return outcome(want, None, bool(places))
+        return "wrong" if places else outcome(want, None)
+    if isinstance(want, dict) and "any" in want:
+        return "right" if any(by_lines(log, one, places) == "right" for one in want["any"]) else "wrong"
 
-    def holds(r: dict[str, Any]) -> bool:
+    def holds(r: SimpleNamespace) -> bool:
         if isinstance(want, dict):
-            return bool(want["run"] == r["n"])
+            return bool(want["run"] == r.n) if "run" in want else all(w in r.line for w in want.get("holds", ["\0"]))
         if isinstance(want, list):
-            return r["n"] in want or bool(want and all(str(w) in r["line"] for w in want))
-        return str(want) in re.findall(r"[\w.]+", r["line"]) or bool(want == r["n"])
+            return r.n in want or bool(want and all(str(w) in r.line for w in want))
+        return str(want) in re.findall(r"[\w.]+", r.line) or bool(want == r.n)
 
     return "right" if any(holds(log[place]) for place in places) else "wrong"
 
 
 def grep(log: Log, question: str) -> list[int]:
     words = set(re.findall(r"\w+", question.lower()))
-    score = [len(words & set(re.findall(r"\w+", r["line"].lower()))) for r in log]
+    score = [len(words & set(re.findall(r"\w+", r.line.lower()))) for r in log]
     return [n for n in sorted(range(len(log)), key=lambda n: -score[n])[:SHOWN] if score[n]]
 
 
 def fts(log: Log, question: str) -> list[int]:
     db = sqlite3.connect(":memory:")
     db.execute("CREATE VIRTUAL TABLE t USING fts5(text)")
-    db.executemany("INSERT INTO t(rowid, text) VALUES (?, ?)", [(n, r["text"]) for n, r in enumerate(log)])
+    db.executemany("INSERT INTO t(rowid, text) VALUES (?, ?)", [(n, r.text) for n, r in enumerate(log)])
     query = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", question))
     rows = db.execute("SELECT rowid FROM t WHERE t MATCH ? ORDER BY bm25(t) LIMIT ?", (query, SHOWN))
     return [row[0] for row in rows]
+
+
+def memory_of(name: str, file: Path) -> Memory:
+    folder = Path(tempfile.mkdtemp())
+    if not file.name.endswith(".ledger.jsonl"):
+        memory = Memory(folder)
+        metric = METRIC["kernels"] if name == "kernels" else None  # the others say it by the names of their columns
+        import_log(memory, file.read_bytes(), file.name, "code:bench", name, metric, "higher" if metric else None)
+        return memory
+    (folder / "ledger").mkdir(parents=True)
+    (folder / "ledger" / "0001.jsonl").write_bytes(file.read_bytes())
+    return Memory(folder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--wrong", default="", help="print what is not right, of one set or of all")
     parser.add_argument(
-        "--logs", type=Path, help="folder with rtx.tsv; without it the questions about rtx are left out"
+        "--questions", type=Path, default=DATA / "questions.jsonl", help="another file: nothing is written"
+    )
+    parser.add_argument(
+        "--logs", type=Path, help="folder with rtx.tsv and kernels.tsv; without it their questions are left out"
     )
     options = parser.parse_args()
     if options.logs:
-        FILES["rtx"] = options.logs / "rtx.tsv"
-    from memexlab.lab.recording import import_log
-    from memexlab.memory import Memory
-    from memexlab.memory.answers import ask
-
-    memory = Memory(Path(tempfile.mkdtemp()))
-    logs = {name: read_log(name) for name in FILES}
-    for name, file in FILES.items():
-        import_log(memory, file.read_bytes(), file.name, "code:bench", name, None, None)
+        FILES.update({file.stem: file for file in options.logs.glob("*.tsv") if file.stem in ("rtx", "kernels")})
+    logs = {name: read_log(name, file) for name, file in FILES.items()}
+    memories = {name: memory_of(name, file) for name, file in FILES.items()}
     counts: Counter[tuple[str, str, str]] = Counter()
     lost, told, left = [], [], 0
-    for line in (DATA / "questions.jsonl").read_text("utf-8").splitlines():
+    for line in options.questions.read_text("utf-8").splitlines():
         q = json.loads(line)
         if q["log"] not in logs:
             left += 1
             continue
         log, text = logs[q["log"]], q["question"]
         want = expected(log, q["log"], q["gold"], q.get("as_of"))
-        got = ask(memory.db, q["log"], text, q.get("as_of"))
+        got = ask(memories[q["log"]].db, CAMPAIGN.get(q["log"], q["log"]), text, q.get("as_of"))
         half = q["set"] if "set" in q else "held out" if held_out(text) else "development"
         known = log[: q.get("as_of")]
         found = {
-            "memex ask": outcome(want, got.value, got.confidence not in ("none", "passages")),
+            "memex ask": outcome(want, got),
             "grep": by_lines(known, want, grep(known, text)),
             "FTS5": by_lines(known, want, fts(known, text)),
         }
@@ -253,13 +188,15 @@ def main() -> None:
             total = sum(n.values())
             cells = " | ".join(f"{value} ({value / total:.1%})" for value in n.values())
             table.append(f"| {half}, {total} | {who} | {cells} |")
+    print("\n".join(table))
+    if options.questions != DATA / "questions.jsonl":
+        return
     first = [f"| {half} | {' | '.join(cells)} |" for half, cells in FIRST.items()]
     report = REPORT.format(left=left, table="\n".join(table), first="\n".join(first), lost="\n".join(lost))
     (OUT / "results" / "research_memory.md").write_text(report, "utf-8")
     (OUT / "out").mkdir(exist_ok=True)
     lines = "".join(json.dumps(one) + "\n" for one in told)
     (OUT / "out" / "research_memory.jsonl").write_text(lines, "utf-8")
-    print("\n".join(table))
 
 
 KINDS_TIMED = {

@@ -2,12 +2,15 @@
 
 Made-up runs with ten settings each, landed in batches of 1,000. Times are process CPU time in milliseconds. Warm is a
 question asked again on one connection; cold is the first question of a connection that was just opened, files in the
-cache of the machine. Writes bench/results/scale.md.
+cache of the machine. What a command takes is the time of its whole process. Writes bench/results/scale.md, and keeps
+the sections that somebody wrote below the table.
 """
 
 from __future__ import annotations
 
 import math
+import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,8 +31,36 @@ def cpu(work: Callable[[], object]) -> float:
     return (time.process_time() - begun) * 1000
 
 
-def measured(runs: int, folder: Path) -> dict[str, tuple[float, ...]]:
+def command(root: Path, *arguments: str) -> tuple[float, str]:
+    """CPU milliseconds of a process of its own from start to end, and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told = subprocess.run(
+        [sys.executable, "-m", "memexlab", "--lab", str(root), *arguments], capture_output=True, text=True, check=True
+    ).stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), told
+
+
+def commands(root: Path) -> dict[str, tuple[float, ...]]:
+    """One agent logs a run, and another one's next briefing must hold it; each is a process."""
+    found: dict[str, list[float]] = {}
+    for n in range(COLD):
+        said = f"agent A tried idea {n}"
+        log = ("log", "--metric", "val_bpb=0.5", "--description", said, "--status", "keep", "--campaign", "c")
+        asked = {"log, by agent A": log, "brief of agent B, with it": ("brief", "--campaign", "c"),
+                 "sql": ("sql", "select count(*) from runs"), "path 5 900": ("path", "run 5", "run 900")}  # fmt: skip
+        for name, words in asked.items():
+            took, told = command(root, *words)
+            found.setdefault(f"process: memex {name}", []).append(took)
+            if name.startswith("brief") and said not in told:
+                sys.exit(f"the briefing does not hold what was just logged:\n{told}")
+    return {name: (sorted(took)[COLD // 2],) for name, took in found.items()}
+
+
+def measured(runs: int, root: Path) -> dict[str, tuple[float, ...]]:
     """Warm p50, warm p99 and cold p50 of each kind; one number for what is no question."""
+    folder = root / ".memex"
+    (root / "memex.toml").write_text('[lab]\nname = "scale"\n')
     seconds = cpu(lambda: planted(folder, runs)) / 1000
     found: dict[str, tuple[float, ...]] = {"ingest, runs a second of CPU": (runs / seconds,)}
     memory, times = Memory(folder), 100 if runs <= 10_000 else 30
@@ -40,6 +71,7 @@ def measured(runs: int, folder: Path) -> dict[str, tuple[float, ...]]:
         warm = sorted(cpu(lambda asked=asked: ask(memory.db, "c", asked)) for _ in range(times))
         found[kind] = (warm[times // 2], warm[math.ceil(0.99 * times) - 1], cold[COLD // 2])
     found["rebuild, s of CPU"] = (cpu(memory.index.rebuild) / 1000,)
+    found |= commands(root)
     found["size on disk, MB"] = (sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6,)
     return found
 
@@ -64,11 +96,13 @@ def main() -> None:
             made[runs] = measured(runs, Path(folder))
         told = table(made)
         print(told, flush=True)
-        (Path(__file__).parent / "results" / "scale.md").write_text(
+        where = Path(__file__).parent / "results" / "scale.md"
+        _, mark, remarks = where.read_text("utf-8").partition("\n## ") if where.exists() else ("", "", "")
+        where.write_text(
             f"# How questions grow with the memory\n\n`python bench/scale.py {' '.join(map(str, made))}`\n\nQuestions: "
             "warm p50 / warm p99 / cold p50 in CPU milliseconds, 100 repeats (30 at 100,000 runs), 5 for cold. Runs are"
             " made up, with ten settings each. The exponent is that of p50 from the smallest memory to the largest: 1"
-            f" grows as the memory does.\n\n{told}\n",
+            f" grows as the memory does.\n\n{told}\n{mark}{remarks}",
             "utf-8",
         )
 

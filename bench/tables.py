@@ -162,7 +162,7 @@ def _cold(store: Record, sizes: list[int]) -> str:
     parts = []
     for key, title in QUESTION_TITLES.items():
         rows = {name: r for name, r in _with_connection(store, key).items() if name != "connection"}
-        parts.append(f"{title}:\n\n" + _by_size(rows, sizes, lambda at, key=key: at.get(f"{key}_cold")))  # type: ignore[misc]
+        parts.append(f"{title}:\n\n" + _by_size(rows, sizes, lambda at, key=key: at.get(f"{key}_cold")))
     return "\n\n".join(parts)
 
 

@@ -7,14 +7,17 @@ The world, and what is assumed of it. Sigma of one run is the unit. A candidate 
 from, and effects add up. With the probability of its regime the effect is a gain, exponential with the regime's mean;
 otherwise a loss, exponential with mean 0.9 sigma (2.7 in `harsh`). That mean was chosen so that greedy keeping makes
 about 37, 8 and 19 keeps of which about 46, 58 and 37 % are false. A run's noise is sqrt(rho) times a part that its seed
-decides, the same for every program run on that seed, plus a private rest. A campaign ends after 400 single runs (a
-race begun is finished); the four that estimate sigma count, and so does the champion's side of each pair. A win is
-false when what was crowned is truly no better than what it replaced.
+decides, the same for every program run on that seed, plus a private rest; in `tails` both are Student's t with four
+degrees of freedom, scaled to the same sigma. In `slow start` the first 40 runs are moved by the load of the machine,
+normal with 3 sigma and the same for what runs side by side, so the sigma of all single runs is too large by 2 or 3. A
+campaign ends after 400 single runs (a race begun is finished); the four that estimate sigma count, and so does the
+champion's side of each pair. A win is false when what was crowned is truly no better than what it replaced.
 
 The policies. `greedy` keeps whatever beats the best value seen. `confirmed only` makes every candidate from the
-champion, screens it, and races it above z = 1. `two tiers` makes candidates from the tip of a working branch and
-screens them against that tip; z of 0.5 to 1 buys one pair against the tip and may move it; above 1 the candidate races
-the *champion*, with all the branch has gathered; a confirmed race moves both, an inconclusive one may move the tip.
+champion, screens it, and races it above z = 1. `two tiers`, the loop's, makes candidates from the tip of a working
+branch and screens them against that tip; above z = 1 the candidate races the *champion*, with all the branch has
+gathered; a confirmed race moves both, an inconclusive one may move the tip. With a `lane` z of 0.5 to 1 buys one pair
+against the tip and may move it. In `settled` an inconclusive race gets five more pairs, once, as `memex race` measures.
 """
 
 from __future__ import annotations
@@ -26,9 +29,9 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from memexlab.lab import verdict
+from memexlab.memory.noise import Noise
 
 SIGMA = 0.01  # of the simulated metric, lower is better
 BASELINE_REPEATS = 4
@@ -59,14 +62,36 @@ class Program:
     fresh: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What runs are subject to: seed correlation, edits that reshuffle what a seed means, a slow start, heavy tails."""
+
+    name: str
+    rho: float = 0.0
+    share_decoupled: float = 0.0
+    load: float = 0.0
+    tails: bool = False
+
+
+CALM, SEEDS = Weather("rho 0"), Weather("rho 0.6", 0.6)
+WEATHERS = (
+    CALM,
+    SEEDS,
+    Weather("rho 0.3, tails", 0.3, tails=True),
+    Weather("rho 0.9 or 0, by edit", 0.9, share_decoupled=0.5),
+    SLOW := Weather("rho 0.3, slow start", 0.3, load=3.0),
+    Weather("rho 0.6, slow start, tails", 0.6, load=3.0, tails=True),
+)
+SLOW_RUNS = 40
+
+
 @dataclass(slots=True)
 class World:
     """Where edits come from and runs are measured; counts the runs."""
 
     regime: Regime
-    rho: float
+    weather: Weather
     rng: random.Random
-    share_decoupled: float = 0.0
     runs: int = 0
 
     def edit(self, parent: Program) -> Program:
@@ -75,20 +100,30 @@ class World:
             effect = self.rng.expovariate(1 / self.regime.mean_gain)
         else:
             effect = -self.rng.expovariate(1 / self.regime.mean_loss) if self.regime.mean_loss else 0.0
-        return Program(parent.quality + effect, shares_seeds=self.rng.random() >= self.share_decoupled)
+        return Program(parent.quality + effect, self.rng.random() >= self.weather.share_decoupled)
 
-    def measure(self, program: Program, of_seed: float | None = None) -> float:
-        """Run once; `of_seed` is the standard normal draw that the seed stands for, a new one if None."""
+    def draw(self) -> float:
+        if not self.weather.tails:
+            return self.rng.gauss(0, 1)
+        return self.rng.gauss(0, 1) / math.sqrt(self.rng.gammavariate(2, 1))  # t of four, over its deviation sqrt(2)
+
+    def load(self) -> float:
+        """What the machine does to all that runs now."""
+        return self.rng.gauss(0, self.weather.load) if self.weather.load and self.runs < SLOW_RUNS else 0.0
+
+    def measure(self, program: Program, of_seed: float | None = None, load: float | None = None) -> float:
+        """Run once; `of_seed` is the draw that the seed stands for, a new one if None, and so is the load."""
+        load = self.load() if load is None else load
         self.runs += 1
         if of_seed is None or not program.shares_seeds:
-            of_seed = self.rng.gauss(0, 1)
-        noise = math.sqrt(self.rho) * of_seed + math.sqrt(1 - self.rho) * self.rng.gauss(0, 1)
-        return 1 - SIGMA * (program.quality + noise)
+            of_seed = self.draw()
+        noise = math.sqrt(self.weather.rho) * of_seed + math.sqrt(1 - self.weather.rho) * self.draw()
+        return 1 - SIGMA * (program.quality + noise + load)
 
     def pair(self, candidate: Program, champion: Program) -> verdict.Pair:
         """Run both on one new seed; both values are fresh."""
-        of_seed = self.rng.gauss(0, 1)
-        pair = self.measure(candidate, of_seed), self.measure(champion, of_seed)
+        of_seed, load = self.draw(), self.load()
+        pair = self.measure(candidate, of_seed, load), self.measure(champion, of_seed, load)
         candidate.fresh.append(pair[0])
         champion.fresh.append(pair[1])
         return pair
@@ -109,29 +144,40 @@ class Told:
     false_moves: int = 0
 
 
-NoiseRule = Callable[[Sequence[Sequence[float]]], verdict.Noise]
-CorrelationRule = Callable[[Sequence[Sequence[verdict.Pair]]], float]
+Groups = Sequence[Sequence[float]]
+Races = Sequence[Sequence[verdict.Pair]]
+#: The noise of a screen, and of a race where `racing`.
+NoiseRule = Callable[[Groups, Races, bool], Noise]
 Stop = Callable[[World, Told], bool]
 
 
-def estimated(groups: Sequence[Sequence[float]]) -> verdict.Noise:
-    return verdict.Noise.pooled(groups)
+def by_differences(groups: Groups, races: Races, racing: bool) -> Noise:
+    """The rule: what the loop does."""
+    return Noise.pooled(groups).within_pairs(races)
 
 
-def first_group_only(groups: Sequence[Sequence[float]]) -> verdict.Noise:
-    """For comparison: sigma from the baseline repeats for ever."""
-    return verdict.Noise.pooled(groups[:1])
+def differences_in_races_only(groups: Groups, races: Races, racing: bool) -> Noise:
+    """For comparison: the screen keeps to the scatter of single runs."""
+    return by_differences(groups, races, racing) if racing else Noise.pooled(groups)
 
 
-def as_if_certain(groups: Sequence[Sequence[float]]) -> verdict.Noise:
+def by_single_runs(groups: Groups, races: Races, racing: bool) -> Noise:
+    """For comparison, the rule before: single runs, less the seed correlation within races, shrunk by 3 degrees of
+    freedom, from six pairs on."""
+    noise, products, squares, dof = Noise.pooled(groups), 0.0, 0.0, 0
+    for pairs in races if racing else ():
+        mean_a, mean_b = (statistics.fmean(side) for side in zip(*pairs, strict=True))
+        products += sum((a - mean_a) * (b - mean_b) for a, b in pairs)
+        squares += sum((a - mean_a) ** 2 + (b - mean_b) ** 2 for a, b in pairs)
+        dof += len(pairs) - 1
+    enough = squares and sum(len(pairs) for pairs in races if len(pairs) > 1) >= 6
+    rho = min(0.9, max(0.0, 2 * products / squares * dof / (dof + 3))) if enough else 0.0
+    return Noise(noise.sigma * math.sqrt(1 - rho), noise.dof, noise.groups)
+
+
+def as_if_certain(groups: Groups, races: Races, racing: bool) -> Noise:
     """For comparison: the estimate taken for the truth, which gives normal instead of t thresholds."""
-    return verdict.Noise(verdict.Noise.pooled(groups).sigma, 10**9, len(groups))
-
-
-def raw_correlation(races: Sequence[Sequence[verdict.Pair]]) -> float:
-    """For comparison: the correlation within races without shrinking."""
-    dof = sum(len(race) - 1 for race in races)
-    return min(0.9, verdict.seed_correlation(races) * (dof + verdict.CORRELATION_PRIOR_DOF) / dof) if dof else 0.0
+    return Noise(by_differences(groups, races, racing).sigma, 10**9, len(groups))
 
 
 @dataclass(slots=True)
@@ -139,37 +185,36 @@ class Judge:
     """The verdict with what it has learnt of the noise in one campaign."""
 
     world: World
-    noise_rule: NoiseRule = estimated
-    correlation_rule: CorrelationRule = verdict.seed_correlation
-    least_looks: int = 1
-    groups: list[list[float]] = field(default_factory=list)
+    noise_rule: NoiseRule = by_differences
+    programs: list[Program] = field(default_factory=list)
     races: list[list[verdict.Pair]] = field(default_factory=list)
-    noise: verdict.Noise = field(init=False)
-    rho: float = 0.0
 
     def calibrate(self) -> Program:
         baseline = Program(0.0)
-        baseline.fresh = [self.world.measure(baseline) for _ in range(BASELINE_REPEATS)]
-        self.groups.append(list(baseline.fresh))
-        self.noise = self.noise_rule(self.groups)
+        for _ in range(BASELINE_REPEATS // 2):  # two at a time, on seeds of their own
+            load = self.world.load()
+            baseline.fresh += [self.world.measure(baseline, None, load), self.world.measure(baseline, None, load)]
+        self.programs.append(baseline)
         return baseline
 
-    def screen(self, candidate: Program, parent: Program) -> verdict.Screen:
-        return verdict.screen(self.world.measure(candidate), parent.fresh, self.noise, "lower")
+    def noise(self, racing: bool) -> Noise:
+        return self.noise_rule([program.fresh for program in self.programs], self.races, racing)
 
-    def race(self, candidate: Program, champion: Program) -> tuple[verdict.Race, list[verdict.Pair]]:
+    def screen(self, candidate: Program, parent: Program) -> verdict.Screen:
+        return verdict.screen(self.world.measure(candidate), parent.fresh, self.noise(False), "lower")
+
+    def race(self, candidate: Program, champion: Program, more: int = 0) -> tuple[verdict.Race, list[verdict.Pair]]:
         pairs: list[verdict.Pair] = []
+        self.programs.append(candidate)
+        self.races.append(pairs)
         while True:
             pairs.append(self.world.pair(candidate, champion))
-            judged = verdict.race(pairs, self.noise, "lower", rho=self.rho)
-            too_soon = judged.decision == "confirmed" and len(pairs) < self.least_looks
-            if judged.decision != "continue" and not too_soon:
+            judged = verdict.race(pairs, self.noise(True), "lower")
+            if judged.decision != "continue":
                 break
-        if len(pairs) > 1:
-            self.groups += [[mine for mine, _ in pairs], [theirs for _, theirs in pairs]]
-            self.races.append(pairs)
-            self.noise = self.noise_rule(self.groups)
-            self.rho = self.correlation_rule(self.races)
+        if judged.decision == "inconclusive" and more:
+            pairs += [self.world.pair(candidate, champion) for _ in range(more)]
+            judged = verdict.race(pairs, self.noise(True), "lower")
         return judged, pairs
 
 
@@ -196,14 +241,8 @@ def greedy(world: World, stop: Stop = after_400_runs) -> Told:
     return told
 
 
-def confirmed_only(
-    world: World,
-    stop: Stop = after_400_runs,
-    noise_rule: NoiseRule = estimated,
-    correlation_rule: CorrelationRule = verdict.seed_correlation,
-    least_looks: int = 1,
-) -> Told:
-    told, judge = Told(), Judge(world, noise_rule, correlation_rule, least_looks)
+def confirmed_only(world: World, stop: Stop = after_400_runs, noise_rule: NoiseRule = by_differences) -> Told:
+    told, judge = Told(), Judge(world, noise_rule)
     champion = judge.calibrate()
     while not stop(world, told):
         candidate = world.edit(champion)
@@ -221,30 +260,29 @@ def confirmed_only(
 def two_tiers(
     world: World,
     stop: Stop = after_400_runs,
-    between: Literal["lane", "nothing", "race"] = "lane",
-    move_when_inconclusive: bool = True,
+    noise_rule: NoiseRule = by_differences,
+    lane: bool = False,
+    settled: bool = False,
 ) -> Told:
-    """`between` says what a z of 0.5 to 1 buys: one pair against the tip, nothing, or a race like any other."""
-    told, judge = Told(), Judge(world)
+    told, judge = Told(), Judge(world, noise_rule)
     champion = tip = judge.calibrate()
     while not stop(world, told):
         candidate = world.edit(tip)
         told.candidates += 1
         screened = judge.screen(candidate, tip)
-        in_between = screened.outcome == "provisional"
-        if screened.outcome == "discard" or (in_between and between == "nothing"):
+        if screened.outcome == "discard" or (screened.outcome == "provisional" and not lane):
             continue
-        if in_between and between == "lane":
+        if screened.outcome == "provisional":
             pairs = [world.pair(candidate, tip)]
         else:
-            judged, pairs = judge.race(candidate, champion)
+            judged, pairs = judge.race(candidate, champion, 5 if settled else 0)
             if judged.decision == "confirmed":
                 _count_win(told, judged, candidate, champion, candidate.quality - tip.quality)
                 champion = tip = candidate
                 continue
-            if judged.decision == "dropped" or not move_when_inconclusive:
+            if judged.decision == "dropped":
                 continue
-        if verdict.provisional(screened, pairs, judge.noise, "lower"):
+        if verdict.provisional(screened, pairs, judge.noise(False), "lower"):
             told.moves += 1
             told.false_moves += candidate.quality <= tip.quality
             tip = candidate
@@ -261,15 +299,10 @@ def _count_win(told: Told, judged: verdict.Race, candidate: Program, champion: P
 
 
 def campaigns(
-    policy: Callable[[World], Told],
-    regime: Regime,
-    rho: float,
-    count: int,
-    first_seed: int = 0,
-    share_decoupled: float = 0.0,
+    policy: Callable[[World], Told], regime: Regime, weather: Weather, count: int, first_seed: int = 0
 ) -> list[Told]:
     """Simulate `count` campaigns, each with its own seed."""
-    return [policy(World(regime, rho, random.Random(first_seed + number), share_decoupled)) for number in range(count)]
+    return [policy(World(regime, weather, random.Random(first_seed + number))) for number in range(count)]
 
 
 def share(told: Sequence[Told], part: str, whole: str) -> float:
@@ -299,11 +332,11 @@ def median_with_range(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.1f} ({cuts[0]:.1f} to {cuts[-1]:.1f})"
 
 
-def row(regime: Regime, rho: str, name: str, told: Sequence[Told]) -> str:
+def row(regime: Regime, weather: str, name: str, told: Sequence[Told]) -> str:
     qualities = [one.champion for one in told]
     cells = [
         regime.name,
-        rho,
+        weather,
         name,
         mean_with_interval(qualities),
         median_with_range(qualities),
@@ -318,59 +351,51 @@ def row(regime: Regime, rho: str, name: str, told: Sequence[Told]) -> str:
 
 
 def print_campaigns(count: int) -> None:
-    print(f"\n## 400 runs a campaign, {count} campaigns a row, sigma and rho estimated\n")
+    print(f"\n## 400 runs a campaign, {count} campaigns a row, sigma estimated\n")
     print(
-        "| regime | true rho | policy | champion's true gain, sigma: mean | median (95 % of campaigns) | tip's gain "
+        "| regime | weather | policy | champion's true gain, sigma: mean | median (95 % of campaigns) | tip's gain "
         "| wins: median (95 % of campaigns) | false wins, % (95 % interval) | wins whose last edit harms, % "
         "| interval covers, % | false moves of the branch, % |"
     )
     print("|---" * 11 + "|")
     for regime in (EARLY, LATE, HARSH):
-        print(row(regime, "any", "greedy", campaigns(greedy, regime, 0.0, count)), flush=True)
-        for rho in (0.0, 0.3, 0.6):
+        print(row(regime, "any", "greedy", campaigns(greedy, regime, CALM, count)), flush=True)
+        for weather in WEATHERS:
             for name, policy in POLICIES.items():
-                print(row(regime, str(rho), name, campaigns(policy, regime, rho, count)), flush=True)
-        told = campaigns(confirmed_only, regime, 0.9, count, share_decoupled=0.5)
-        print(row(regime, "0.9 or 0, by edit", "confirmed only", told), flush=True)
+                print(row(regime, weather.name, name, campaigns(policy, regime, weather, count)), flush=True)
 
 
 POLICIES: dict[str, Callable[[World], Told]] = {
-    "confirmed only": confirmed_only,
-    "confirmed only, normal thresholds": lambda world: confirmed_only(world, noise_rule=as_if_certain),
-    "confirmed only, raw rho": lambda world: confirmed_only(world, correlation_rule=raw_correlation),
-    "confirmed only, at least 2 looks": lambda world: confirmed_only(world, least_looks=2),
     "two tiers": two_tiers,
-    "two tiers, inconclusive never moves": lambda world: two_tiers(world, move_when_inconclusive=False),
-    "two tiers, no lane": lambda world: two_tiers(world, between="nothing"),
-    "two tiers, no lane, race above 0.5": lambda world: two_tiers(world, between="race"),
+    "two tiers, single runs (the rule before)": lambda world: two_tiers(world, noise_rule=by_single_runs),
+    "two tiers, differences in races only": lambda world: two_tiers(world, noise_rule=differences_in_races_only),
+    "two tiers, normal thresholds": lambda world: two_tiers(world, noise_rule=as_if_certain),
+    "two tiers, lane": lambda world: two_tiers(world, lane=True),
+    "two tiers, settled": lambda world: two_tiers(world, settled=True),
+    "confirmed only": confirmed_only,
 }
 
 
 def print_identical(count: int) -> None:
     print(f"\n## 200 candidates identical to the champion, {count} campaigns a row, sigma from 4 repeats\n")
     print(
-        "| true rho | rule | confirmed, % of candidates (95 % interval) | campaigns above 2 %, % | worst campaign, % |"
+        "| weather | rule | confirmed, % of candidates (95 % interval) | campaigns above 2 %, % | worst campaign, % |"
     )
     print("|---" * 5 + "|")
     stop = after_200_candidates
     rules: dict[str, Callable[[World], Told]] = {
-        "confirmed only": lambda world: confirmed_only(world, stop),
-        "confirmed only, normal thresholds": lambda world: confirmed_only(world, stop, as_if_certain),
-        "confirmed only, raw rho": lambda world: confirmed_only(world, stop, correlation_rule=raw_correlation),
-        "confirmed only, normal thresholds, raw rho": lambda world: confirmed_only(
-            world, stop, as_if_certain, raw_correlation
-        ),
-        "confirmed only, noise never pooled": lambda world: confirmed_only(world, stop, first_group_only),
-        "confirmed only, at least 2 looks": lambda world: confirmed_only(world, stop, least_looks=2),
         "two tiers": lambda world: two_tiers(world, stop),
-        "two tiers, no lane, race above 0.5": lambda world: two_tiers(world, stop, "race"),
+        "two tiers, single runs (the rule before)": lambda world: two_tiers(world, stop, by_single_runs),
+        "two tiers, normal thresholds": lambda world: two_tiers(world, stop, as_if_certain),
+        "two tiers, settled": lambda world: two_tiers(world, stop, settled=True),
+        "confirmed only": lambda world: confirmed_only(world, stop),
     }
-    for rho in (0.0, 0.6):
+    for weather in WEATHERS:
         for name, policy in rules.items():
-            told = campaigns(policy, NOTHING_HELPS, rho, count)
+            told = campaigns(policy, NOTHING_HELPS, weather, count)
             above = statistics.fmean(one.wins > 0.02 * one.candidates for one in told)
             worst = max(one.wins / one.candidates for one in told)
-            cells = [str(rho), name, share_with_interval(told, "wins", "candidates")]
+            cells = [weather.name, name, share_with_interval(told, "wins", "candidates")]
             print("| " + " | ".join([*cells, f"{100 * above:.1f}", f"{100 * worst:.1f}"]) + " |", flush=True)
 
 

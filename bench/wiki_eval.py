@@ -1,16 +1,11 @@
-"""The wiki on a corpus with a known answer, and its speed on 1,000 and 10,000 notes. Writes bench/results/wiki.md.
+"""`memex eval wiki` on a larger corpus, and the speed on 1,000 and 10,000 notes. Writes bench/results/wiki.md.
 
-    .venv/bin/python bench/wiki_eval.py [--quick] [--notes 1000,10000] [--seed 7]
-
-The planted corpus: people, places and tools with facts; twins that say the same, contradictions, supersessions and
-aliases, in sentences of several forms; some forms the compiler is not made for, so that coverage can be lost.
+.venv/bin/python bench/wiki_eval.py [--quick] [--notes 1000,10000] [--seed 7]
 """
 
 from __future__ import annotations
 
 import argparse
-import random
-import re
 import resource
 import sqlite3
 import statistics
@@ -21,182 +16,17 @@ import time
 from pathlib import Path
 
 from memexlab.api import Lab
-from memexlab.commands.compiling import Taken
+from memexlab.commands.evaluating import evaluate_wiki, planted, write_lab
 
 RESULTS = Path(__file__).parent / "results" / "wiki.md"
-_ONSETS = re.findall(r"\w+", "b br d dr f g gr h k kr l m n p pr r s st t tr v w")
-_NUCLEI = re.findall(r"\w+", "a e i o u ai ea or an el in")
-_KINDS = {
-    "bridge": ("height", "metres"),
-    "tool": ("latency", "ms"),
-    "reactor": ("output", "kW"),
-    "tower": ("mass", "tons"),
-}
-#: Ways to say a value; the last two are not of a form that the compiler reads.
-_FORMS = (
-    "The {rel} of {name} is {value} {unit}.", "{name}'s {rel} is {value} {unit}.",
-    "{name} has a {rel} of {value} {unit}.",
-    "At {value} {unit}, the {rel} of {name} surprised everybody.", "{name}: {rel} {value} {unit}.",
-)  # fmt: skip
-_FILLER = (
-    "Visitors often come in spring, when the weather is mild.", "Nothing else is known about that year.",
-    "The committee met again and discussed the budget for a long time.", "Several people wrote letters about it.",
-    "A second survey is planned for later.", "Records from before are kept in the town hall.",
-)  # fmt: skip
-
-
-def name_of(rng: random.Random) -> str:
-    return "".join(rng.choice(_ONSETS) + rng.choice(_NUCLEI) for _ in range(2)).capitalize() + rng.choice("kmnrst")
-
-
-def planted(seed: int, subjects: int) -> tuple[dict[str, str], dict[str, list[tuple[str, ...]]]]:
-    """Files by name, and what was planted: facts, contradictions, supersessions, aliases, twins."""
-    rng = random.Random(seed)
-    files: dict[str, str] = {}
-    truth: dict[str, list[tuple[str, ...]]] = {k: [] for k in ("fact", "contradiction", "superseded", "alias", "agree")}
-    used: set[str] = set()
-
-    def fresh() -> str:
-        while True:
-            name = f"{name_of(rng)} {name_of(rng)}"
-            if name not in used:
-                used.add(name)
-                return name
-
-    def note(name: str, sentences: list[str], head: str = "") -> str:
-        body = " ".join(x for s in sentences for x in (s, rng.choice(_FILLER)))
-        day = f"20{rng.randint(10, 24)}-{rng.randint(1, 12):02d}-{rng.randint(1, 28):02d}"
-        path = f"{len(files):05d}.md"
-        author = f"{name_of(rng)} {name_of(rng)}"
-        files[path] = f"---\ntitle: {name}\ndate: {day}\nauthor: {author}\n{head}---\n\n# {name}\n\n{body}\n"
-        return path
-
-    previous = ""
-    for number in range(subjects):
-        name, kind = fresh(), rng.choice(sorted(_KINDS))
-        rel, unit = _KINDS[kind]
-        value = rng.randint(11, 989)
-        form = rng.choice(_FORMS)
-        told = [
-            f"{name} is a {kind} near {previous or 'the sea'}.",
-            form.format(name=name, rel=rel, value=value, unit=unit),
-        ]
-        year = rng.randint(1850, 2009)
-        if rng.random() < 0.5:
-            told.append(f"{name} was founded in {year}.")
-            truth["fact"].append((name, "founded in", str(year), "0"))
-        truth["fact"].append((name, rel, f"{value} {unit}", str(_FORMS.index(form))))
-        head = ""
-        if number % 7 == 3:
-            alias = fresh()
-            head = f"aliases: [{alias}]\n"
-            truth["alias"].append((name, alias))
-            note(f"Visit {number}", [f"Yesterday we saw {alias}, which everybody knows."])
-        if number % 8 == 4 and previous:
-            told.append(f"{name} replaces {previous}.")
-            truth["superseded"].append((previous, name))
-        note(name, told, head)
-        if number % 5 == 0:
-            other = value + rng.randint(1, 9)
-            note(f"Survey {number}", [rng.choice(_FORMS[:3]).format(name=name, rel=rel, value=other, unit=unit)])
-            truth["contradiction"].append((name, rel, str(_FORMS.index(form))))
-        if number % 6 == 1:
-            note(f"Report {number}", [rng.choice(_FORMS[:3]).format(name=name, rel=rel, value=value, unit=unit)])
-            truth["agree"].append((name, rel))
-        if number % 9 == 2:  # not a contradiction: another quantity, another time
-            note(f"Cost {number}", [f"The price of {name} is {value + 3} {unit}."])
-        previous = name
-    return files, truth
-
-
-def lab_of(folder: Path, files: dict[str, str]) -> Lab:
-    (folder / "raw").mkdir(parents=True)
-    (folder / ".memex").mkdir(exist_ok=True)
-    (folder / "memex.toml").write_text('[lab]\nname = "eval"\n')
-    for name, text in files.items():
-        (folder / "raw" / name).write_text(text)
-    return Lab(folder)
-
-
-def pages(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in sorted((folder / "wiki").glob("*.md"))}
-
-
-def quality(seed: int, subjects: int) -> list[tuple[str, str]]:
-    files, truth = planted(seed, subjects)
-    rows: list[tuple[str, str]] = [("documents", str(len(files)))]
-    with tempfile.TemporaryDirectory() as place:
-        lab = lab_of(Path(place) / "all", files)
-        taken = lab.ingest([lab.root / "raw"])
-        assert isinstance(taken, Taken)
-        made = pages(lab.root)
-        by_title = {m[1]: text for text in made.values() if (m := re.search(r"(?m)^title: \"(.*)\"$", text))}
-        claims = {tuple(row) for row in lab.memory.db.execute("SELECT subject, relation, object FROM claims")}
-        read = [f for f in truth["fact"] if int(f[3]) < 3]
-        told = [f for f in truth["fact"] if (f[0], f[1], f[2]) in claims]
-        rows.append(("facts found, forms the compiler reads", rate(sum(f in told for f in read), len(read))))
-        rows.append(("facts found, all forms", rate(len(told), len(truth["fact"]))))
-        values = {c for c in claims if c[1] in {r for r, _ in _KINDS.values()} | {"founded in"}}
-        said = [c for c in values if any(str(c[2]).split(" ")[0] in t and str(c[0]) in t for t in files.values())]
-        rows.append(("values claimed that a document says", rate(len(said), len(values))))
-        links = [t for text in made.values() for t in re.findall(r"\[\[([^\]|]+)\|", text)]
-        rows.append(("links whose page exists", rate(sum(f"{t}.md" in made for t in links), len(links))))
-        found = {
-            (title, rel.lower()) for title, text in by_title.items()
-            for rel, kind in re.findall(r"> \[!contradiction\] ([^:\n]+): (\w+)", text)
-        }  # fmt: skip
-        planted_all = {(n, r) for n, r, _ in truth["contradiction"]}
-        possible = {(n, r) for n, r, form in truth["contradiction"] if int(form) < 3}
-        rows.append(("contradictions found, both sides readable", rate(len(found & possible), len(possible))))
-        rows.append(("contradictions found, all", rate(len(found & planted_all), len(planted_all))))
-        rows.append(("contradictions shown that were planted", rate(len(found & planted_all), len(found))))
-        replaced = {
-            (title, new) for title, text in by_title.items()
-            for new in re.findall(r"> \[!superseded\] Superseded by \[\[[^|]+\|([^\]]+)\]\]", text)
-        }  # fmt: skip
-        rows.append(("supersessions found", rate(len(replaced & set(truth["superseded"])), len(truth["superseded"]))))
-        rows.append(
-            ("supersessions shown that were planted", rate(len(replaced & set(truth["superseded"])), len(replaced)))
-        )
-        joined = [(n, a) for n, a in truth["alias"] if a not in by_title and a in by_title.get(n, "")]
-        rows.append(("aliases without a page of their own", rate(len(joined), len(truth["alias"]))))
-        mentioned = sum("Yesterday we saw" in by_title.get(n, "") for n, _ in truth["alias"])
-        rows.append(("aliases whose use is shown on the page", rate(mentioned, len(truth["alias"]))))
-        clear = [t for t in truth["agree"] if t not in planted_all]
-        twice = sum(
-            len(re.findall(rf"(?mi)^- (?:\*\*{rel}:|.*\b{rel}\b.*\^c)", by_title.get(n, ""))) > 1 for n, rel in clear
-        )
-        rows.append(("values said by two sources and printed twice", rate(twice, len(clear))))
-        again = lab.ingest([lab.root / "raw"])
-        assert isinstance(again, Taken)
-        assert again.compiled is not None
-        rows.append(("files written by a second ingest", str(again.compiled.wiki.written)))
-        some = dict(list(files.items())[:60])
-        whole = lab_of(Path(place) / "whole", some)
-        whole.ingest([whole.root / "raw"])
-        slow = lab_of(Path(place) / "slow", {})
-        order = sorted(some)
-        random.Random(seed).shuffle(order)
-        for name in order:
-            (slow.root / "raw" / name).write_text(some[name])
-            slow.ingest([slow.root / "raw" / name])
-        same = pages(slow.root) == pages(whole.root)
-        rows.append(("60 documents one at a time in random order: bytes equal", "yes" if same else "NO"))
-        for one in (lab, whole, slow):
-            one.close()
-    return rows
-
-
-def rate(part: int, whole: int) -> str:
-    return f"{part} of {whole}" + (f" ({100 * part / whole:.0f} %)" if whole else "")
 
 
 def speed(notes: int, seed: int) -> list[str]:
     files, _ = planted(seed, int(notes / 1.6))
     files = dict(list(files.items())[:notes])
     with tempfile.TemporaryDirectory() as place:
-        lab = lab_of(Path(place) / "lab", files)
-        lab.close()
+        write_lab(Path(place) / "lab", files)
+        lab = Lab(Path(place) / "lab")
         command = [sys.executable, "-m", "memexlab", "--lab", str(lab.root)]
         first = cpu([*command, "ingest", str(lab.root / "raw")])
         (lab.root / "raw" / "new.md").write_text(
@@ -235,10 +65,8 @@ def main() -> None:
     parser.add_argument("--speed-only", action="store_true", help="add the speed of the last of --notes to the results")
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
-    lines = [f"Seed {asked.seed}; no model.", "", "| what | result |", "|---|---|"]
-    for what, result in [] if asked.speed_only else quality(asked.seed, 100 if asked.quick else 300):
-        lines.append(f"| {what} | {result} |")
-        print(lines[-1], flush=True)
+    lines = [] if asked.speed_only else [str(evaluate_wiki(100 if asked.quick else 300, asked.seed))]
+    print(*lines, sep="\n", flush=True)
     heads = "notes | claims | pages | ingest | rate | one more note | ask, median | ask, slowest | ask, new process"
     lines += ["", "Processor seconds, user and system:", "", f"| {heads} |", "|" + "---|" * 9]
     for notes in ["1000"] if asked.quick else asked.notes.split(","):

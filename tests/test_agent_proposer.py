@@ -44,7 +44,7 @@ def agent(folder: Path, code: str) -> str:
 def night(root: Path, command: str, runs: int = 1, **options: object) -> list[Event]:
     memory, events = Memory(root / ".memex"), list[Event]()
     try:
-        run_night(root, memory, events.append, runs, None, Options(streams=1, agent=command, **options))  # type: ignore[arg-type]
+        run_night(root, memory, events.append, runs, None, Options(streams=1, agent=command, **options))
     finally:
         memory.close()
     return events
@@ -160,10 +160,23 @@ else:
     assert any("mended once" in event.text for event in events)
 
 
-def test_a_file_that_does_not_parse_is_a_crash_and_not_the_end(tmp_path: Path) -> None:
+def test_a_file_that_does_not_parse_goes_back_to_the_agent_once_and_costs_no_run(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    slip = """
+program = Path("program.md").read_text()
+if "was not run: train.py is no Python: invalid syntax, at line" in program:
+    path.write_text(text.replace("\\ndef (:", "").replace("= 0.001", "= 0.002", 1))
+else:
+    path.write_text(text + "\\ndef (:\\n")
+"""
+    night(root, agent(tmp_path / "bin", EDIT + slip + SAYS))
+    assert [row[0] for row in rows(root, CANDIDATES)] == ["blocked", "keep"]
+
+
+def test_an_agent_that_writes_no_python_at_all_ends_nothing_but_its_own_turns(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     night(root, agent(tmp_path / "bin", EDIT + 'path.write_text(text + "\\ndef (:\\n")\n' + SAYS))
-    assert {row[0] for row in rows(root, CANDIDATES)} == {"crash"}
+    assert {row[0] for row in rows(root, CANDIDATES)} == {"blocked"}
 
 
 def test_money_stops_the_night_before_it_is_passed(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def campaign(values: list[float | None], mark: Mark = "discard", **more: object) -> Chart:
     points = tuple(Point(i, v, mark if v is not None else "failed", f"run {i}") for i, v in enumerate(values, 1))
-    return Chart(points, **more)  # type: ignore[arg-type]
+    return Chart(points, **more)
 
 
 def texts(svg: str) -> list[str]:

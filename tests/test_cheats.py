@@ -22,6 +22,8 @@ from uuid import uuid4
 
 import pytest
 
+from memexlab.commands.running import Options
+from memexlab.commands.trying import try_candidate
 from memexlab.config import load
 from memexlab.lab.campaign import locked_hash
 from memexlab.lab.checkouts import Checkouts
@@ -250,8 +252,11 @@ def test_a_night_of_cheats_wins_nothing(tmp_path: Path, extra: str, status: str,
 
 
 @pytest.mark.slow
-def test_a_lucky_seed_written_into_the_code_raises_an_alarm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hides", ["", "bonus = time.time_ns() * 1e-30"])
+def test_a_lucky_seed_written_into_the_code_is_never_confirmed(tmp_path: Path, hides: str) -> None:
+    """With what hides it the artifacts differ, and what they measure does not."""
     lucky = "rng.gauss = lambda a, b: -0.05\n    LEARNING_RATE, WIDTH, ACTIVATION, bonus = 0.001, 32, 'gelu', 0.0"
+    lucky += f"\n    {hides}"
     root = make_toy(tmp_path / "lab", 0.002, f"if {CHANGED}:\n    {lucky}")
     night(root, runs=1)
     memory = Memory(root / ".memex")
@@ -259,8 +264,28 @@ def test_a_lucky_seed_written_into_the_code_raises_an_alarm(tmp_path: Path) -> N
         alarms = too_good(memory.db, "toy")
     finally:
         memory.close()
-    [seed] = [alarm for alarm in alarms if alarm.rule == "seed"]
-    assert (seed.number, seed.sentence[-20:]) == (5, "it ignores its seed.")
+    assert sql(root, "SELECT r.number, k.until FROM champions k JOIN runs r USING (run)") == [(1, None)]
+    [(decision,)] = sql(root, "SELECT decision FROM verdicts")
+    assert decision == "inconclusive"
+    refused = sql(root, "SELECT error FROM runs WHERE role = 'pair' AND status = 'invalid'")
+    assert refused
+    assert all("it ignores its seed" in str(error) for (error,) in refused)
+    if not hides:
+        [seed] = [alarm for alarm in alarms if alarm.rule == "seed"]
+        assert (seed.number, seed.sentence[-20:]) == (5, "it ignores its seed.")
+
+
+def test_code_that_no_longer_reads_its_seed_is_not_run(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    text = (root / "train.py").read_text()
+    (root / "train.py").write_text(text.replace('int(os.environ.get("MEMEX_SEED", "0"))', "7"))
+    memory = Memory(root / ".memex")
+    try:
+        tried = try_candidate(root, memory, lambda event: None, "seed 7 is lucky", "", "human:t", Options(streams=2))
+    finally:
+        memory.close()
+    assert (tried.status, tried.exit_code) == ("blocked", 1)
+    assert "reads MEMEX_SEED" in tried.reason
 
 
 @pytest.mark.slow

@@ -323,7 +323,7 @@ def test_a_knob_that_is_not_named_was_not_removed(tmp_path: Path) -> None:
         "SELECT r.number, c.knob, c.old, c.new FROM changes c JOIN runs r USING (run) WHERE r.number > 2"
     ).fetchall()
     assert changes == [(3, "softcap", "15", "20"), (4, "depth", "9", "10")]
-    assert lab.check("softcap 15 to 20").guard.matches[0].run == 3  # type: ignore[union-attr]
+    assert lab.check("softcap 15 to 20").guard.matches[0].run == 3
     settings = lab.memory.db.execute("SELECT knob, value FROM settings WHERE run = (SELECT max(run) FROM runs)")
     assert dict(settings.fetchall()) == {"depth": "10", "softcap": "20"}
 
@@ -334,7 +334,7 @@ def test_four_repeats_make_the_noise_known_and_belong_to_their_run(tmp_path: Pat
     for value in (0.91, 0.92, 0.9, 0.93):
         lab.log(description="again", status="keep", metric=[f"val_bpb={value}"], repeats=2)
     assert "Noise: sigma 0.013 for one run" in lab.brief().text
-    assert lab.registry().registry.champion.level == pytest.approx(0.915)  # type: ignore[union-attr]
+    assert lab.registry().registry.champion.level == pytest.approx(0.915)
     assert lab.memory.db.execute("SELECT count(*) FROM runs WHERE role = 'candidate'").fetchone() == (1,)
     with pytest.raises(UsageError, match="has no run 99 to repeat"):
         lab.log(description="again", status="keep", metric=["val_bpb=1"], repeats=99)

@@ -41,7 +41,7 @@ class Campaign:
             settings = {**parent.body.settings, **moved}
         commit = ",".join(f"{knob}={value}" for knob, value in sorted(settings.items()))
         metrics = {} if value is None else {"loss": value}
-        run = Run("c", status, self.number, role, metrics=metrics, settings=settings, commit=commit)  # type: ignore[arg-type]
+        run = Run("c", status, self.number, role, metrics=metrics, settings=settings, commit=commit)
         refs = [Ref("parent", parent.id)] if parent else []
         refs += [Ref("tests", tests.id)] if tests else []
         refs += [Ref("supersedes", supersedes.id)] if supersedes else []
@@ -233,6 +233,39 @@ def test_folded_run_by_run_or_at_once_the_rows_are_the_same(tmp_path: Path) -> N
         seen |= {row[0] for row in memory.db.execute("SELECT basis FROM measurements")}
         memory.close()
     assert seen >= {"within noise", "unresolved", "one run", "fresh runs", "pairs"}
+
+
+@pytest.mark.parametrize("origin", ["lab", "log"])
+def test_another_champion_settles_what_it_touches_as_if_all_was_folded_at_once(tmp_path: Path, origin: str) -> None:
+    seen: set[str] = set()
+    for seed in range(3):
+        lab, dice = Campaign(tmp_path / str(seed), origin, REPEATS[:6]), random.Random(seed)
+        champion = lab.base
+        for i in range(30):
+            moved = {knob: dice.choice(("1", "2", "3")) for knob in dice.sample(list(BASE), dice.choice((1, 1, 2)))}
+            wins = dice.random() < 0.4
+            status = "keep" if wins and origin == "log" else "ok"
+            made = lab.run(2 - 0.01 * i * wins + dice.gauss(0, 0.01), champion, status=status, **moved)
+            if wins and origin == "lab":
+                lab.judge(made, "confirmed", champion)
+            champion = made if wins else champion
+        tables = [f"SELECT * FROM {table}" for table in ("measurements", "effects")]
+        bit_by_bit = [sorted(map(repr, lab.memory.db.execute(sql))) for sql in tables]
+        seen |= {row["status"] for row in lab.rows("SELECT status FROM effects")}
+        lab.memory.index.rebuild()
+        assert [sorted(map(repr, lab.memory.db.execute(sql))) for sql in tables] == bit_by_bit
+        lab.memory.close()
+    assert seen >= {"stale", "unresolved"}
+
+
+def test_a_champion_that_lands_late_is_what_later_runs_without_a_parent_are_compared_with(tmp_path: Path) -> None:
+    log = Campaign(tmp_path, "log", [2.5])
+    told = [(2, "keep", 2.0, "baseline"), (4, "discard", 1.9, "lr 1 -> 2"), (3, "keep", 1.5, "wd 1 -> 2")]
+    for number, status, value, said in told:
+        run = Run("c", status, number, description=said, metrics={"loss": value})  # type: ignore[arg-type]
+        log.memory.land([Draft(f"run:{number}", run)], "code:test")
+    found = log.rows("SELECT r.number, gain FROM measurements m JOIN runs r ON r.run = m.against WHERE knob = 'lr'")
+    assert [(row["number"], round(row["gain"], 6)) for row in found] == [(3, -0.4)]
 
 
 @pytest.mark.slow

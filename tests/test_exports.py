@@ -229,7 +229,7 @@ def test_lines_to_train_on_quote_their_source_and_need_a_licence(lab: Lab, tmp_p
     rows = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text(encoding="utf-8").splitlines()]
     assert len(rows) > len(strict)
     for row in rows:
-        name, first, last = re.match(r"(.*)#L(\d+)(?:-L(\d+))?$", row["source"]).groups()  # type: ignore[union-attr]
+        name, first, last = re.match(r"(.*)#L(\d+)(?:-L(\d+))?$", row["source"]).groups()
         lines = (lab.root / name).read_text(encoding="utf-8").split("\n")
         assert row["quote"] in "\n".join(lines[int(first) - 1 : int(last or first)]), row
         assert row["question"].endswith("?")

@@ -122,6 +122,6 @@ def test_a_source_with_a_key_in_it_does_not_reach_the_wiki(tmp_path: Path) -> No
     note = lab.root / "raw" / "note.md"
     note.write_text(f"# Deploy notes\n\nThe deploy key of Harbour Server is {key} since the first of the month.\n")
     done = lab.ingest([lab.root / "raw"])
-    assert {f.rule for f in done.compiled.findings} == {"secret"}  # type: ignore[union-attr]
+    assert {f.rule for f in done.compiled.findings} == {"secret"}
     assert not any(key in path.read_text() for path in (lab.root / "wiki").iterdir())
     assert "secret" in GATES

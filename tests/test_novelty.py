@@ -296,9 +296,9 @@ def test_with_settings_what_was_moved_and_moved_back_has_not_changed(memory: Mem
     base = log.run("start", "keep", 0.99, settings=old)
     log.run("", "discard", 1.2, settings=old | {"DROPOUT": 0.2}, parent=base)
     away = log.run("", "keep", 0.98, settings=old | {"WEIGHT_DECAY": 0.2}, parent=base)
-    assert log.ask("dropout 0.1 to 0.2", **old | {"WEIGHT_DECAY": 0.2}).klass == "context_changed"  # type: ignore[arg-type]
+    assert log.ask("dropout 0.1 to 0.2", **old | {"WEIGHT_DECAY": 0.2}).klass == "context_changed"
     log.run("", "keep", 0.97, settings=old, parent=away)
-    assert log.ask("dropout 0.1 to 0.2", **old).decision == "block"  # type: ignore[arg-type]
+    assert log.ask("dropout 0.1 to 0.2", **old).decision == "block"
 
 
 def test_what_matters_to_what() -> None:

@@ -54,9 +54,10 @@ def test_promote_the_champion_and_not_those_before_it(tmp_path: Path) -> None:
         "supported",
     )
     assert found.rationale == (
-        "Run 5 is the champion (+0.0300 nats over run 1 in 2 fresh pairs): read its change and take it over."
+        "Run 5 is the champion (+0.0300 nats over run 1, champion then, in 2 fresh pairs): read its change and take it "
+        "over."
     )
-    assert (found.gain, found.champion, found.cites) == (0.03, 1, (1,))
+    assert (found.gain, found.against, found.cites) == (0.03, 1, (1,))
     assert found.command == "git show 00000005"
     lab.win(first)
     assert (packet(lab, first).action, packet(lab, first).is_open) == ("promote", False)
@@ -87,6 +88,13 @@ def test_replicate_what_is_provisional_and_a_win_that_rests_on_a_retracted_run(t
     perhaps = lab.run(0.99, lab.base[0], settings={"LR": 0.2}, hypothesis="smaller steps")
     pairs = lab.pairs(perhaps, lab.base[0], (0.995, 1.0))
     lab.verdict(perhaps, "provisional", lab.base[0], pairs, gain=0.005, low=-0.004, high=0.014)
+    found = packet(lab, perhaps)
+    assert (found.action, found.is_open, found.command) == ("replicate", False, "")
+    assert found.rationale == (
+        "Run 5 (+0.0050 nats over the champion, run 1, in 1 fresh pair): too small a difference to be settled here; 12 "
+        "fresh pairs show a gain of 0.0056 nats."
+    )
+    lab.verdict(perhaps, "provisional", lab.base[0], pairs, gain=0.006, low=-0.004, high=0.014)
     found = packet(lab, perhaps)
     assert (found.action, found.priority, found.hypothesis_status) == ("replicate", "medium", "mixed")
     assert found.command.startswith("memex race 5 1 --pairs ")
@@ -124,7 +132,7 @@ def test_retry_what_was_interrupted_and_what_a_few_pairs_would_settle(tmp_path: 
     assert packet(lab, lost).action == "retry"
     found = packet(lab, near)
     assert (found.action, found.priority, found.hypothesis_status) == ("retry", "medium", "inconclusive")
-    assert "+0.0070 nats over run 1 in 1 fresh pair" in found.rationale
+    assert "+0.0070 nats over the champion, run 1, in 1 fresh pair" in found.rationale
     hopeless = lab.run(0.9999, lab.base[0], settings={"WIDTH": 64})
     lab.verdict(hopeless, "inconclusive", lab.base[0], lab.pairs(hopeless, lab.base[0], (0.9999, 1.0)), gain=0.0001)
     assert packet(lab, hopeless).action == "abandon"
@@ -215,6 +223,49 @@ def test_every_action_occurs_in_these_tests() -> None:
     assert all(text.count(f'"{action}"') for action in get_args(Action))
 
 
+# --- what a verdict says and what a packet says
+
+
+def test_a_packet_compares_with_what_its_verdict_compared_with(tmp_path: Path) -> None:
+    """The head had a lucky run: against it the candidate is no better, though it is against the champion."""
+    lab = PlantedLab(tmp_path)
+    head = lab.run(0.985, lab.base[0], settings={"LR": 0.2})
+    lab.verdict(head, "provisional", lab.base[0], lab.pairs(head, lab.base[0], (0.99, 1.0)), gain=0.01)
+    idea = lab.run(0.9895, head, settings={"WIDTH": 64})
+    lab.verdict(idea, "discard", head, screen_gain=0.0005)
+    found = packet(lab, idea)
+    assert (found.gain, found.against, found.action, found.is_open) == (0.0005, number_of(head), "abandon", False)
+    assert found.rationale.startswith("Run 8 (+0.0005 nats over run 5, the head then, in one run): too small")
+    assert "- gain: +0.0005 nats, over run 5, the head then" in found.markdown()
+
+
+def test_what_was_discarded_under_more_noise_than_there_is_now_says_so(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    idea = lab.run(0.99, lab.base[0], settings={"LR": 0.2})
+    lab.verdict(idea, "discard", lab.base[0], screen_gain=0.01, sigma=0.05)
+    assert not packet(lab, idea).is_open
+    later = lab.run(1.1, lab.base[0], settings={"WIDTH": 8})
+    lab.verdict(later, "discard", lab.base[0], screen_gain=-0.1)
+    found = packet(lab, idea)
+    assert (found.action, found.is_open) == ("retry", True)
+    assert "was discarded (+0.0100 nats over the champion, run 1, in one run) with a sigma of 0.0500" in found.rationale
+    assert "it is 0.0050 now, and about 4 fresh pairs would show it" in found.rationale
+    assert found.command == "memex race 5 1 --pairs 4 --campaign toy"
+
+
+def test_a_new_verdict_with_the_same_action_gets_a_new_packet(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    near = lab.run(0.993, lab.base[0], settings={"LR": 0.2})
+    pairs = lab.pairs(near, lab.base[0], (0.993, 1.0))
+    lab.verdict(near, "inconclusive", lab.base[0], pairs, gain=0.007)
+    [first] = land_packets(lab.memory, "toy", BY)
+    again = lab.verdict(near, "inconclusive", lab.base[0], pairs, gain=0.008)
+    [second] = land_packets(lab.memory, "toy", BY)
+    assert second.targets("supersedes") == [first.id]
+    assert again.id in second.targets("from")
+    assert land_packets(lab.memory, "toy", BY) == []
+
+
 # --- landing
 
 
@@ -226,7 +277,7 @@ def test_packets_land_once_and_a_newer_one_supersedes_when_the_action_changed(tm
     assert land_packets(lab.memory, "toy", BY) == []
     assert isinstance(first.body, Claim)
     assert (first.body.relation, first.body.object, first.subject) == ("calls_for", "retry", near.subject)
-    assert first.body.scope == {"priority": "medium", "hypothesis_status": "inconclusive", "gain": 0.007, "champion": 1}
+    assert first.body.scope == {"priority": "medium", "hypothesis_status": "inconclusive", "gain": 0.007, "against": 1}
     assert first.targets("tests") == [near.id]
     assert first.targets("from") == [verdict.id, lab.base[0].id]
     data, text = (lab.memory.blobs.get(blob) for blob in first.targets("file"))

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from memexlab.commands.counselling import council
 from memexlab.commands.portraying import spoken
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 from memexlab.partner.asking import Spoken, answer_as
+from memexlab.partner.perspective import perspective
+from memexlab.partner.prompt import lens_of
 
 from .partner_small import FILES, PERSON, small_lab
 
@@ -111,3 +114,25 @@ def test_a_model_that_answers_nothing_leaves_the_quotes(memory: Memory) -> None:
     assert "gave no answer" in answer.note
     assert answer.sentences
     assert all(one.quotes for one in answer.sentences)
+
+
+def test_a_perspective_takes_a_seat_with_its_own_words(memory: Memory) -> None:
+    root = memory.folder.parent
+    (root / "lenses").mkdir()
+    (root / "lenses" / "sceptic.md").write_text("Look for storms.")
+    (root / "memex.toml").write_text('[lab]\nname = "seats"\n')
+    question = "What shapes the harbour, the tide or the storm?"
+    told = council(memory, root, question, "harbour,sceptic", 0, lambda line: None)
+    assert any("slow tide" in piece.quote for piece in told.by_seat["harbour"])
+    assert not any("machine of mud" in piece.quote for piece in told.by_seat["harbour"])
+    number = 1 + [piece.quote for piece in told.pieces].index(told.by_seat["harbour"][0].quote)
+    said = {"text": told.by_seat["harbour"][0].quote, "cites": [str(number)]}
+    (root / "replies.jsonl").write_text(json.dumps({"match": "each cites", "reply": json.dumps({"sentences": [said]})}))
+    dial = '[model]\ndial = "scripted"\nfile = "replies.jsonl"\n'
+    (root / "memex.toml").write_text(f'[lab]\nname = "seats"\n\n{dial}')
+    done = council(memory, root, question, "harbour,sceptic", 0, lambda line: None)
+    assert done.council is not None
+    assert "harbour" in {one.seat for one in done.council.opinions}, done.council.absent
+    lens = lens_of(perspective(memory, PERSON))
+    assert "a model of published words, not of the person" in lens
+    assert "slow tide" in lens

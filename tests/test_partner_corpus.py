@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.ledger import UsageError
+from memexlab.commands.partnering import say_voice
+from memexlab.ledger import Refused, UsageError
 from memexlab.memory import Memory
-from memexlab.partner.corpus import find_person, open_corpus, say_voice, take_in
+from memexlab.partner.corpus import find_person, open_corpus, take_in
 from memexlab.partner.voice import overridden, segments
 
 DARWIN = Path(__file__).parent / "data" / "darwin"
@@ -80,14 +81,14 @@ def test_long_quotations_and_page_fronts_are_not_the_persons(memory: Memory) -> 
 def test_what_a_person_says_of_a_voice_wins_and_survives_a_rebuild(memory: Memory) -> None:
     corpus = open_corpus(memory, PERSON)
     said = next(one for one in corpus.own if one.text.startswith("A German Editor"))
-    entry = corpus.texts[said.source].entry
-    say_voice(memory, entry, said.start, said.end, "fiction", "human:test", "a joke")
+    place = f"S{corpus.texts[said.source].entry}:{said.start}-{said.end}"
+    assert say_voice(memory, PERSON, place, "fiction", "a joke", "human:test").landed == {"voice": 1}
     memory.index.rebuild()
     again = open_corpus(memory, PERSON)
     assert not any(one.start == said.start and one.source == said.source for one in again.own)
     assert sum(n for (voice, *_), n in again.word_counts.items() if voice == "fiction") == len(said.text.split())
-    with pytest.raises(UsageError, match="no voice 'ghost'"):
-        say_voice(memory, entry, 0, 9, "ghost", "human:test")
+    with pytest.raises(Refused, match="voice is 'ghost'"):
+        say_voice(memory, PERSON, place, "ghost", "", "human:test")
 
 
 def test_a_year_hides_everything_later(memory: Memory) -> None:
@@ -155,3 +156,15 @@ def test_the_last_word_on_a_voice_cuts_only_its_part() -> None:
     assert [(one.start, one.end, one.voice) for one in parts] == [
         (0, 4, "own"), (4, 8, "quoted"), (8, 13, "fiction"), (13, 18, "own")
     ]  # fmt: skip
+
+
+def test_a_heading_of_the_autobiography_is_no_letter_and_an_unclosed_mark_turns_nothing_round() -> None:
+    text = (
+        "Edited by his son Tom\n\nCHAPTER 2. -- AUTOBIOGRAPHY.\n\nI was born by the sea.\n\n"
+        "FROM MY RETURN TO ENGLAND TO MY MARRIAGE.\n\nThese two years were the most active ones of my life.\n"
+    )
+    found = segments(text, "Ada Byron", "letters", "1887", "declared")
+    voices = [next(one.voice for one in found if one.start <= text.index(w) < one.end) for w in ("I was", "These two")]
+    assert voices == ["own", "own"]
+    open_mark = 'I read "Tides.\n\nI hold the view that slow tides shape a harbour more than storms, as in the "Mud".\n'
+    assert {one.voice for one in segments(open_mark, "Ada Byron", "note", "2020", "declared")} == {"own"}

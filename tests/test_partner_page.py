@@ -18,6 +18,7 @@ from memexlab.commands.portraying import page_of, portray
 from memexlab.memory import Memory
 from memexlab.partner.corpus import open_corpus, take_in
 from memexlab.partner.page import index, policy, terms
+from memexlab.partner.proposing import admit, lines_about_a_person
 from memexlab.web.app import application
 
 from .partner_small import FILES, OTHER, PERSON, small_lab
@@ -169,12 +170,30 @@ def test_in_a_browser_two_clicks_lead_to_the_words_and_search_and_review_work(me
             page.inner_text("#reader mark").strip().startswith("The mud keeps a record of each winter \U0001f600 for")
         )
         page.click("#reader-close")
+        page.fill("#ask", "harbour")
+        for choose, shown in (
+            (("#f-kind", "letter"), {"letter-1860"}), (("#f-kind", ""), {"letter-1860", "tides"}),
+        ):  # fmt: skip
+            page.select_option(*choose)
+            page.wait_for_function(f"document.querySelectorAll('#hits li').length === {len(shown)}")
+            assert {one.split(",")[0] for one in page.locator("#hits cite").all_inner_texts()} == shown
+        page.fill("#f-to", "1855")
+        page.wait_for_function("document.querySelectorAll('#hits li').length === 1")
+        assert page.inner_text("#hits cite").startswith("tides, 1851")
+        page.select_option("#f-voice", "own")
+        page.wait_for_function("document.querySelectorAll('#hits li').length === 1")
         page.fill("#ask", "blockchain")
         page.wait_for_function("document.querySelector('#told').textContent.startsWith('not in this corpus')")
         page.click("#reviewing")
         page.keyboard.press("a")
         page.reload()
         assert "1 accepted" in page.inner_text("#judged")
+        page.locator("#save-review").scroll_into_view_if_needed()
+        with page.expect_download() as saving:
+            page.click("#save-review")
+        lines = lines_about_a_person(Path(saving.value.path()))
+        assert lines is not None
+        assert admit(memory, lines, "human:ada").landed == {"verdict": 1}
         assert wrong == []
         assert {url.partition("#")[0] for url in asked} == {(tmp_path / "page.html").as_uri()}
         browser.close()

@@ -30,9 +30,7 @@ def statement(n: int, text: str) -> Statement:
 
 
 def wide() -> Perspective:
-    had = Coverage(
-        120_000, 40, 9, {"book": 90_000, "letter": 30_000}, {1851: 90_000, 1860: 30_000}, {"own": 1}, ("gap",)
-    )
+    had = Coverage(120_000, 40, 9, {"book": {1851: 90_000}, "letter": {1860: 30_000}}, {"own": 1}, ("gap",))
     many = tuple(
         statement(n, f"The tide number {n} shapes the harbour, naïvely “so” {'on ' * (n % 9)}🌊.") for n in range(90)
     )
@@ -73,7 +71,7 @@ def test_it_asks_for_marks_places_and_silence_and_never_speaks_as_the_person() -
 
 def test_a_tension_that_nobody_confirmed_is_no_fact() -> None:
     assert "Storms rule" not in build_prompt(wide(), 5_000).text
-    sure = replace(wide(), tensions=(replace(wide().tensions[0], candidate=False),))
+    sure = replace(wide(), tensions=(replace(wide().tensions[0], reviewed_by="human:ada"),))
     assert '"Tides rule." [S7:9100-9111, 1851] against "Storms rule."' in build_prompt(sure, 8_000).text
 
 

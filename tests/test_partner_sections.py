@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from memexlab.partner.axioms import gate_of
 from memexlab.partner.corpus import Said, open_corpus, take_in
 from memexlab.partner.matching import negative, opposed
 from memexlab.partner.perspective import Perspective, _quotes, perspective
-from memexlab.partner.proposing import admit, metered, review
 from memexlab.partner.voice import Segment
 
 DARWIN = Path(__file__).parent / "data" / "darwin"
@@ -33,7 +32,7 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
     memory.close()
 
 
-def all_quotes(found: Perspective) -> list:  # type: ignore[type-arg]
+def all_quotes(found: Perspective) -> list:
     return [quote for name in SECTIONS for part in getattr(found, name) for quote in _quotes(part)]
 
 
@@ -47,7 +46,7 @@ def test_every_quote_is_the_span_it_names_in_own_voice(memory: Memory) -> None:
         assert " ".join(text[quote.start : quote.end].split()) == quote.text
         assert quote.line == text.count("\n", 0, quote.start) + 1
         assert quote.voice == "own"
-    assert found.meter.verified == len(quotes)
+    assert (found.meter.by_code, found.meter.proposed) == (len(quotes), 0)
     assert json.loads(json.dumps(asdict(found)))["person"] == PERSON
 
 
@@ -101,43 +100,6 @@ def test_polarity_is_told_by_words_and_twice_no_is_yes() -> None:
     assert not negative("There is no doubt that it acts")
     assert opposed("It acts always in small steps", "It acts sometimes in small steps")
     assert not opposed("It acts in small steps", "It acts in small steps only")
-
-
-def test_what_a_model_proposes_enters_with_own_words_only(memory: Memory) -> None:
-    foundations = "It is surprising that Malthus should have been needed to give him the clue"
-    drafts = [
-        {"text": "He expects important researches in the distant future.", "quotes": [FIELDS]},
-        {"text": "He expects small researches.", "quotes": [FIELDS.replace("important", "trifling")]},
-        {"text": "Malthus was needed.", "quotes": [foundations]},
-        {"text": "He expects it by 1900.", "quotes": [FIELDS]},
-        {"text": "He expects nothing.", "quotes": []},
-    ]
-    accepted, refused = admit(memory, PERSON, drafts, "model:test")
-    assert [one.text for one in accepted] == [drafts[0]["text"]]
-    assert [one.rule for one in refused] == ["quote", "voice", "claim-number", "draft"]
-    assert "{489}" in accepted[0].quotes[0].text
-    memory.index.rebuild()
-    [stored] = [one for one in perspective(memory, "darwin").once if one.made_by == "model:test"]
-    assert stored == accepted[0]
-    meter = metered(memory, PERSON)
-    assert (meter.proposed, meter.verified, meter.refused) == (4, 2, 2)
-
-
-def test_a_call_that_brings_nothing_retires_nothing(memory: Memory) -> None:
-    admit(memory, PERSON, [{"text": "Future researches matter.", "quotes": [FIELDS]}], "model:test")
-    assert admit(memory, PERSON, [], "model:test") == ([], [])
-    assert [one.text for one in perspective(memory, "darwin").once if one.made_by == "model:test"]
-
-
-def test_a_verdict_on_a_statement_survives_a_rebuild(memory: Memory) -> None:
-    first, second, *_ = perspective(memory, "darwin").once
-    ids = {one.entry: one.id for one in open_corpus(memory, PERSON).texts}
-    for one, word in ((first, "accept"), (second, "reject")):
-        review(memory, ids[one.quotes[0].source], one.quotes[0].start, word, "human:test")  # type: ignore[arg-type]
-    memory.index.rebuild()
-    again = perspective(memory, "darwin").once
-    assert replace(first, candidate=False) in again
-    assert second.text not in {one.text for one in again}
 
 
 def test_a_small_corpus_says_why_its_sections_are_empty(tmp_path: Path) -> None:

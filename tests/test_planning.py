@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -78,9 +78,54 @@ def test_a_repeated_failure_is_refused_recorded_and_costs_no_run(tmp_path: Path)
     assert found[2][0] == "MOMENTUM 0.9 -> 0.8"
     assert len(found) == 3
     [(number, error, seconds)] = rows(root, "SELECT number, error, seconds FROM runs WHERE status = 'blocked'")
-    assert "Run 5 made the same change and lost" in str(error)
+    assert str(error).startswith("Run 5 (discard) ran the same code to the byte")
+    assert str(error).endswith("memex race 5 1 --pairs 4")
     assert seconds is None
     assert [event.status for event in events if event.number == number] == ["blocked"]
+
+
+class Rewriter(Scripted):
+    """Proposes whole texts of the file, each made from the text at the head."""
+
+    def __init__(self, *texts: Callable[[str], str]) -> None:
+        super().__init__()
+        self.texts = list(texts)
+
+    def propose(self, brief: Brief) -> Generator[Prompt, str, list[Proposal]]:
+        yield from ()
+        self.briefs.append(brief)
+        texts, self.texts = self.texts[:1], self.texts[1:]
+        return [Proposal(f"idea {len(self.briefs)}", "", {"train.py": text(brief.files["train.py"])}) for text in texts]
+
+
+def calmer(source: str) -> str:
+    return source.replace("bonus = 0.0", "bonus = 0.001")
+
+
+def test_the_same_code_under_another_name_is_refused_and_says_how_to_measure_it_again(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    run_night(
+        root,
+        Rewriter(calmer, calmer, lambda source: calmer(source).replace("import json", "# why\nimport json")),
+        runs=2,
+    )
+    refused = rows(root, "SELECT description, error FROM runs WHERE status = 'blocked' ORDER BY number")
+    assert [row[0] for row in refused][:2] == ["idea 2", "idea 3"]
+    assert "ran the same code to the byte" in str(refused[0][1])
+    assert "ran the same code but for comments and layout" in str(refused[1][1])
+    assert all("To measure it again: memex race 5 1 --pairs 4" in str(row[1]) for row in refused[:2])
+
+
+def test_a_file_that_does_not_parse_costs_no_run(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    run_night(root, Rewriter(lambda source: source + "\nif True\n    pass\n", calmer), runs=1)
+    [(_, error, seconds), measured] = rows(
+        root, "SELECT number, error, seconds FROM runs WHERE role = 'candidate' ORDER BY number"
+    )
+    line = len((root / "train.py").read_text().splitlines()) + 2
+    assert error == f"train.py is no Python: expected ':', at line {line}: 'if True'"
+    assert seconds is None
+    assert measured[2] is not None
 
 
 def test_without_the_guard_it_is_measured_again(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ SIGMA = 0.01
 
 def brief(source: str = SOURCE, tried: tuple[Tried, ...] = (), want: int = 1, **more: object) -> Brief:
     plain = Brief("c", {"train.py": source}, "lower", SIGMA, tried, {}, want, 1)
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)
 
 
 def ask(about: Brief) -> list[Proposal]:
@@ -41,7 +41,7 @@ def ask(about: Brief) -> list[Proposal]:
     generator = KnobProposer().propose(about)
     with pytest.raises(StopIteration) as stop:
         next(generator)
-    return stop.value.value  # type: ignore[no-any-return]
+    return stop.value.value
 
 
 def turned(
@@ -49,7 +49,7 @@ def turned(
 ) -> Tried:
     value = None if gain is None else 1.0 - gain
     status = status or ("crash" if gain is None else "keep" if gain > 0 else "discard")
-    return Tried({**settings(source), **knobs}, settings(parent), value, 1.0, status, number)  # type: ignore[dict-item]
+    return Tried({**settings(source), **knobs}, settings(parent), value, 1.0, status, number)
 
 
 def moves(about: Brief) -> list[dict[str, object]]:

@@ -72,7 +72,7 @@ def night(arms: dict[str, float], runs: int, seed: int) -> Counter[str]:
     for number in range(runs):
         [proposal] = proposals(mixed, brief(tried, seed=seed * 1000 + number))
         credit = owed[proposal.origin] + arms[proposal.origin]
-        owed[proposal.origin] = credit - int(credit)  # type: ignore[assignment]
+        owed[proposal.origin] = credit - int(credit)
         tried.append(run(proposal.origin, "keep" if credit >= 1 else "discard"))
     return Counter(t.origin for t in tried)
 

@@ -155,7 +155,8 @@ def test_words_that_narrow_are_not_looked_for_in_descriptions(mar8: Memory) -> N
     for question in (
         "best val_bpb without the softcap",
         "which runs were not softcap runs",
-        "second best val_bpb",
+        "average val_bpb by depth",
+        "is depth 10 better than depth 9",
         "how many knobs were tried",
     ):
         assert ask(mar8.db, "mar8", question).value is None
@@ -165,7 +166,25 @@ def test_words_that_narrow_are_not_looked_for_in_descriptions(mar8: Memory) -> N
     ("question", "value"),
     [
         ("which run first got val_bpb under 0.975", {"run": 11, "value": 0.974729}),
-        ("average val_bpb of runs 1 to 3", None),
+        ("average val_bpb of runs 1 to 3", (0.9979 + 0.986041 + 0.981773) / 3),
+        ("second best val_bpb", {"run": 121, "value": 0.969714}),
+        ("top 3 runs", [119, 121, 125]),
+        ("how many runs beat 0.9705", 11),
+        ("how many champions after run 100", 6),
+        ("when did the champion first change", {"run": 2, "value": 0.986041}),
+        ("what replaced run 38 as champion", {"run": 41, "value": 0.972694}),
+        ("what replaced run 39 as champion", None),  # it never was one
+        ("what fraction of the first 10 runs was discarded", 0.2),
+        ("biggest win", {"run": 2, "value": pytest.approx(0.011859)}),
+        ("how much did we improve since run 112", 0.969952 - 0.969686),
+        ("how much better is run 9 than run 8", 0.978784 - 0.975524),
+        ("what embeding lr do we use", 0.9),  # one slip of the fingers
+        ("which run used the most memory", {"run": 43, "value": 72.6}),
+        ("how many runs since the last crash", 110),
+        ("what softcap are we on", 15.0),
+        ("how long did the night take", None),  # the log was imported: its times are those of the import
+        ("when was run 9 recorded", None),
+        ("how noisy is val_bpb", None),
         ("average val_bpb before run 4", (0.9979 + 0.986041 + 0.981773) / 3),
         ("by how much did run 9 beat the champion", 0.978784 - 0.975524),
         ("how many runs got val_bpb below 0.9705", 11),
@@ -234,3 +253,65 @@ def test_the_sql_that_is_shown_runs_read_only(mar8: Memory, question: str) -> No
     assert rows == mar8.db.execute(answer.sql).fetchall()[:1000]
     if isinstance(answer.value, list) and answer.kind in ("tried", "hurt", "changed"):
         assert [row[0] for row in rows] == answer.value
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Memory:
+    """A night of a lab's own: repeats, verdicts, a crash and a blocked run."""
+    folder = tmp_path_factory.mktemp("night")
+    (folder / "ledger").mkdir()
+    (folder / "ledger" / "0001.jsonl").write_bytes((LOGS / "night.ledger.jsonl").read_bytes())
+    return Memory(folder)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "value"),
+    [
+        ("how noisy is this", "noise", 0.08047855),
+        ("which wins were confirmed", "tried", [6, 48]),
+        ("which keeps are only provisional", "tried", [22, 63, 74]),
+        ("was run 63 confirmed", "sure", "provisional"),
+        ("what did run 33 change", "moved", ["HEADS", "WIDTH"]),
+        ("how many steps did run 58 do", "run", {"run": 58, "value": 775}),
+        ("gain of run 74", "gain", 0.08187133),
+        ("how many times has the champion changed", "count", 2),
+        ("when did run 30 crash", "when", "2026-11-21T13:15:40.164294+00:00"),
+        ("which widths did we try", "values", [64, 80, 88, 96, 128]),
+        ("highest learning rate tried", "reach", 0.008),
+        ("longest run", "best", {"run": 6, "value": 8.291}),
+        ("why was run 45 blocked", "unknown", None),  # it was not
+        ("how many runs had a gain above 0.05", "passages", None),
+        ("how long was run 6 champion", "passages", None),
+        ("mean gain", "passages", None),
+        ("who ran the most", "unknown", None),
+    ],
+)
+def test_a_night_is_asked_for_what_was_judged(night: Memory, question: str, kind: str, value: Any) -> None:
+    answer = ask(night.db, "lab", question)
+    assert (answer.kind, answer.value) == (kind, pytest.approx(value) if isinstance(value, float) else value)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("why was run 46 blocked", "Runs 35 and 45 made the same change"),
+        ("why did run 30 crash", "IndentationError"),
+        ("which runs crashed and why", "IndentationError"),
+        ("why was run 33 discarded", "0.1 worse (0.5 sigma)"),
+        ("whats the idea behind run 74", "random MLP output is noise"),
+    ],
+)
+def test_a_reason_is_given_as_it_was_recorded(night: Memory, question: str, words: str) -> None:
+    assert words in ask(night.db, "lab", question).text
+
+
+def test_no_kind_drops_a_part_of_the_question(night: Memory) -> None:
+    for question in ("sigma of run 20", "champion with width 96", "how many steps did it take", "noise before run 20"):
+        assert ask(night.db, "lab", question).value is None
+
+
+def test_who_ran_most_is_read_from_the_names_before_the_colon(tmp_path: Path) -> None:
+    memory, log = Memory(tmp_path), LOGS / "several-agents.results.tsv"
+    import_log(memory, log.read_bytes(), log.name, "code:test", "s", None, None)
+    assert ask(memory.db, "s", "who ran the most").value == "gpu0"
+    assert ask(memory.db, "s", "how many runs of agent1").value == 6

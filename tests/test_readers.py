@@ -26,11 +26,11 @@ ARTICLE = """<html lang=en><head><title>On attention | Some Blog</title><meta na
 
 
 def documents(found: object) -> list[Document]:
-    return [one for one in found if isinstance(one, Document)]  # type: ignore[attr-defined]
+    return [one for one in found if isinstance(one, Document)]
 
 
 def findings(found: object) -> list[Finding]:
-    return [one for one in found if isinstance(one, Finding)]  # type: ignore[attr-defined]
+    return [one for one in found if isinstance(one, Finding)]
 
 
 def test_a_web_page_is_read_without_its_frame() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from memexlab.commands.deciding import standings
+from memexlab.commands.telling import story
+from memexlab.lab.briefing import briefing
 from memexlab.lab.learned import failures
 from memexlab.lab.logbook import read_logbook
+from memexlab.lab.packets import ranked
 from memexlab.lab.recording import import_log
+from memexlab.lab.report import build_report
+from memexlab.lab.summary import CampaignReport
 from memexlab.ledger import Draft, Ref, UsageError
 from memexlab.memory import Memory
 from memexlab.memory.registry import Registry, by_cause, cause_of, registry
@@ -103,13 +109,48 @@ def test_fresh_values_say_what_a_challenger_is_worth_and_repeats_stay_apart(tmp_
     steady = lab.run(0.97, lab.base[0])
     repeat = lab.run(0.98, lab.base[0], commit="aaaaaaa1")
     found = registry(lab.memory.db, "toy")
-    assert [run.number for run in found.challengers] == [number_of(steady), number_of(lucky), number_of(repeat)]
-    known = found.challengers[1]
+    assert [run.number for run in found.challengers] == [number_of(lucky), number_of(repeat), number_of(steady)]
+    known = found.challengers[0]
     assert (known.fresh, known.pairs, known.gain) == (2, 2, 0.0075)
     assert known.level == pytest.approx(0.9925)
     assert "mean of 2 fresh runs; inconclusive, +0.0075 over run 1 in 2 pairs (95 % -0.002 to 0.017)" in str(
         standings(lab.memory, None)
     )
+
+
+def test_what_the_harness_found_no_better_is_no_challenger_however_high_its_one_value(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    lucky = lab.run(0.5, lab.base[0])
+    lab.verdict(lucky, "dropped", lab.base[0], lab.pairs(lucky, lab.base[0], (1.01, 1.0)), gain=-0.01)
+    lab.verdict(lab.run(0.6, lab.base[0]), "discard", lab.base[0], screen_gain=-0.1)
+    near = lab.run(0.7, lab.base[0])
+    lab.verdict(near, "provisional", lab.base[0], lab.pairs(near, lab.base[0], (0.99, 1.0)), gain=0.01)
+    assert [run.number for run in registry(lab.memory.db, "toy").challengers] == [number_of(near)]
+
+
+def test_what_was_refused_did_not_fail_and_what_was_mended_is_no_to_do(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    for error in ("Runs 5 and 6 made the same change and lost.", "Runs 7 and 8 made the same change and lost."):
+        lab.run(None, lab.base[0], status="blocked", error=error)
+    crash = lab.run(None, lab.base[0], description="wider", error="IndentationError: unexpected indent")
+
+    def section() -> CampaignReport:
+        return build_report(lab.memory.db, now=datetime(2026, 1, 1, tzinfo=UTC)).sections[0]
+
+    assert section().queue[0].title.startswith("Mend 1 \N{MULTIPLICATION SIGN} crash: Indentation")
+    assert "1 failed, 2 refused before they ran" in section().counts
+    brief = briefing(lab.memory.db, "toy", 1500).text
+    assert "## Refused before they ran\n- 2 x blocked: Runs 7 and 8 made the same change and lost. (and alike)" in brief
+    again = lab.run(1.01, lab.base[0], description="wider")
+    lost = lab.run(None, again, again, status="lost", role="pair", error="the harness ended before the run did")
+    assert [packet.number for packet in ranked(lab.memory.db, "toy") if packet.action == "retry"] == [number_of(lost)]
+    lab.verdict(again, "discard", lab.base[0], screen_gain=-0.01)
+    assert not ranked(lab.memory.db, "toy")
+    assert not [item.title for item in section().queue if item.title.startswith("Mend")]
+    assert [failure.runs for failure in section().failures] == [(number_of(crash),), (number_of(lost),)]
+    assert (number_of(crash),) in [numbers for *_, numbers in registry(lab.memory.db, "toy").failures]
+    told = str(story(lab.memory, "run:5", "toy", None, None, None, 9))
+    assert "Runs 5 and 6 made the same change and lost." in told
 
 
 def test_lineages_are_told_apart_by_their_roots(tmp_path: Path) -> None:
@@ -133,7 +174,7 @@ def test_a_run_that_cannot_reign_is_listed_and_says_so(tmp_path: Path) -> None:
     assert [(run.number, run.barred) for run in found.challengers] == [(number_of(child), True)]
     assert "cannot reign: it rests on a retracted run" in str(standings(lab.memory, "toy"))
     data = standings(lab.memory, "toy").data()
-    assert data["challengers"][0]["parent"] == number_of(wrong)  # type: ignore[index]
+    assert data["challengers"][0]["parent"] == number_of(wrong)
 
 
 def test_causes_do_not_differ_by_numbers_paths_and_addresses() -> None:

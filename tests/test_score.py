@@ -37,7 +37,7 @@ def scored(memory: Memory, rubric: str = "evidence.md", **more: object) -> Score
     root = memory.folder.parent
     told: dict[str, object] = {"repeats": 1, "own": (), "why": "", "by": "human:ada", "out": None} | more
     table = str(told.pop("table", root / "claims.csv"))
-    return score(memory, root, table, root / rubric, **told)  # type: ignore[arg-type]
+    return score(memory, root, table, root / rubric, **told)
 
 
 def script(root: Path, *replies: dict[str, object]) -> None:
@@ -80,12 +80,6 @@ def test_a_formula_counts_text_and_chooses() -> None:
 def test_a_rubric_that_lacks_something_says_what(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=re.escape(told)):
         read_rubric(text, "r.md")
-
-
-def test_a_rubric_may_be_toml() -> None:
-    bands = "\n".join(f'"{band}" = "b{band}"' for band in BANDS)
-    rubric = read_rubric(f'scorer = "formula"\nformula = "n"\n[bands]\n{bands}\n', "worth.toml")
-    assert (rubric.name, rubric.bands["8-9"]) == ("worth", "b8-9")
 
 
 def test_a_model_scores_with_words_that_the_row_holds(memory: Memory) -> None:

@@ -107,7 +107,7 @@ def test_of_two_streams_with_one_idea_one_has_the_claim(tmp_path: Path) -> None:
         " ORDER BY r.number",
     )
     # Never two at once: the second began only after the first had ended.
-    assert all(later[1] > earlier[2] for earlier, later in pairwise(spans))  # type: ignore[operator]
+    assert all(later[1] > earlier[2] for earlier, later in pairwise(spans))
 
 
 def test_a_claim_is_by_the_change_wherever_it_is_made(tmp_path: Path) -> None:

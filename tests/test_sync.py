@@ -55,7 +55,7 @@ def test_a_changed_block_is_a_claim_of_that_person_in_place_of_the_one_it_was(la
     line = next(
         text for text in before["harbour-bridge.md"].split("\n") if "134 metres" in text and CLAIMED.search(text)
     )
-    claim = CLAIMED.search(line)[1]  # type: ignore[index]
+    claim = CLAIMED.search(line)[1]
     edit(lab, "harbour-bridge.md", line, line.replace("134 metres", "135 metres"))
     synced = lab.sync()
     assert (synced.found.changed, synced.found.added, synced.found.withdrawn) == (1, 0, 0)
@@ -135,7 +135,7 @@ def test_what_is_deleted_is_withdrawn_and_stays_away(lab: Lab) -> None:
     line = next(t for t in files(lab)["harbour-bridge.md"].split("\n") if "129 metres" in t and CLAIMED.search(t))
     edit(lab, "harbour-bridge.md", f"{line}\n", "")
     assert lab.sync().found.withdrawn == 1
-    claim = CLAIMED.search(line)[1]  # type: ignore[index]
+    claim = CLAIMED.search(line)[1]
     page = files(lab)["harbour-bridge.md"]
     assert claim not in page
     assert "[!contradiction]" not in page
@@ -293,7 +293,7 @@ def test_two_hundred_random_edits_between_compiles_lose_nothing(lab: Lab) -> Non
             assert not lost, turn
     lab.sync()
     before = files(lab)
-    assert lab.ingest([raw]).compiled.wiki.written == 0  # type: ignore[union-attr]
+    assert lab.ingest([raw]).compiled.wiki.written == 0
     assert files(lab) == before
     assert len(mine) > 100
     lab.rebuild()

@@ -34,7 +34,7 @@ def lab(tmp_path: Path) -> Lab:
         settings |= moved
         refs = [Ref("from", campaign.id)] + ([Ref("parent", parent.id)] if parent else [])
         body = Run("c", "keep", number, "candidate", f"idea {number}", metrics={"loss": 9.0 - number},
-                   settings=dict(settings))  # type: ignore[arg-type]  # fmt: skip
+                   settings=dict(settings))  # fmt: skip
         [parent] = lab.memory.land([Draft(f"run:c/{number}", body, tuple(refs))], f"agent:{'ab'[number % 2]}")
     said = [
         Claim("five steps do", "steps", 5),

@@ -27,7 +27,7 @@ def a_lab(folder: Path, worst: float, better: str = "lower") -> Lab:
         log.write_text(f"run {number} of {folder.name}\n")
         lab.log(
             description=f"{folder.name} lr {number}", status="keep", metric=[f"loss={worst - number / 10}"],
-            set_=[f"lr={number}"], campaign="main", better=better, log=log,  # type: ignore[arg-type]
+            set_=[f"lr={number}"], campaign="main", better=better, log=log,
         )  # fmt: skip
     lab.retract(3, why="a bug", campaign="main")
     return lab

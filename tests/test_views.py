@@ -76,6 +76,8 @@ def planted(memory: Memory, seed: int) -> list[Entry]:
             if rng.random() < 0.5:
                 reference = (Ref("parent", against.id), *(Ref("from", pair.id) for pair in pairs))
                 numbers = {"gain": rng.random(), "pairs": 1, "sigma": 1.0, "standard_error": 0.5}
+                if rng.random() < 0.4:  # it won a race against a champion that began after it
+                    numbers["since"] = 20 + len(entries)
                 again = Verdict(rng.choice(["confirmed", "dropped"]), "raced", numbers)
                 first = land(Draft(run.subject, again, (Ref("tests", run.id), *reference, Ref("supersedes", first.id))))
             land(

@@ -14,7 +14,7 @@ async def _never(scope: object, receive: object, send: object) -> None:
     raise AssertionError("a refused request must not reach the pages")
 
 
-GUARD = Guard(_never, TOKEN)  # type: ignore[arg-type]
+GUARD = Guard(_never, TOKEN)
 HOST = ("host", "127.0.0.1:8765")
 COOKIE = ("cookie", f"memex={TOKEN}")
 JSON = ("content-type", "application/json")

@@ -237,9 +237,9 @@ def test_spans_of_text_files_point_into_the_file_itself(tmp_path: Path) -> None:
         [path] = [file for file in FILES if file.name == name]
         [document] = read(path, path.parent)
         assert not hasattr(document, "rule")
-        assert document.text.encode() == path.read_bytes()  # type: ignore[union-attr]
-        for section in document.sections:  # type: ignore[union-attr]
-            assert section.heading in document.text[section.start : section.end]  # type: ignore[union-attr]
+        assert document.text.encode() == path.read_bytes()
+        for section in document.sections:
+            assert section.heading in document.text[section.start : section.end]
     assert {".md", ".rst", ".txt"} <= set(READERS)
 
 

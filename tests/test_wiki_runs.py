@@ -106,7 +106,7 @@ def test_what_is_shown_is_told_from_what_only_looked_so(tmp_path: Path) -> None:
     assert "and measured nothing" in crash
     assert "width.md" not in files  # one run, inside its interval: nothing to say
     assert "WIDTH" not in files["lr.md"]
-    experiment = files[f"run-{best.body.number}-of-toy.md"]  # type: ignore[union-attr]
+    experiment = files[f"run-{best.body.number}-of-toy.md"]
     assert "faster steps" in experiment
     assert "One run is off by" in files["campaign-toy.md"]
 

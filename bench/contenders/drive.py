@@ -30,7 +30,7 @@ def _milliseconds(call: Callable[[], object]) -> float:
 def _open(contender: str, folder: str, loading: bool = False) -> Store:
     module, _, variant = contender.partition(":")
     opens = importlib.import_module(module).open_store
-    return opens(Path(folder), loading, variant) if variant else opens(Path(folder), loading)  # type: ignore[no-any-return]
+    return opens(Path(folder), loading, variant) if variant else opens(Path(folder), loading)
 
 
 def load(contender: str, folder: str, start: int, stop: int, cap_seconds: float) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def load(contender: str, folder: str, start: int, stop: int, cap_seconds: float)
     step = min(_LOAD_BATCH, max(1, (stop - start) // 10))
     while reached < stop and spent < cap_seconds:
         runs = [run_at(number) for number in range(reached, min(stop, reached + step))]
-        spent += _milliseconds(lambda runs=runs: store.load(runs)) / 1000  # type: ignore[misc]
+        spent += _milliseconds(lambda runs=runs: store.load(runs)) / 1000
         reached += len(runs)
     spent += _milliseconds(store.close) / 1000
     return {"reached": reached, "seconds": spent}
@@ -56,7 +56,7 @@ def write(contender: str, folder: str, start: int, stop: int, cap_seconds: float
     for number in range(start + 1, stop):
         run = run_at(number)
         before = time.process_time()
-        taken.append(_milliseconds(lambda run=run: store.write(run)))  # type: ignore[misc]
+        taken.append(_milliseconds(lambda run=run: store.write(run)))
         cpu += time.process_time() - before
         if time.monotonic() > deadline:
             break
@@ -133,7 +133,7 @@ def rebuild(contender: str, folder: str) -> dict[str, float]:
     """Only for stores that keep views apart from what was recorded."""
     store = _open(contender, folder)
     before = time.process_time()
-    milliseconds = _milliseconds(store.rebuild)  # type: ignore[attr-defined]
+    milliseconds = _milliseconds(store.rebuild)
     cpu_seconds = time.process_time() - before
     store.close()
     return {"rebuild_seconds": milliseconds / 1000, "rebuild_cpu_seconds": cpu_seconds}

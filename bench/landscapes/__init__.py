@@ -91,7 +91,7 @@ def _measured_places() -> dict[str, list[tuple[float, float]]]:
             if len(changes) == 1 and math.isfinite(value) and math.isfinite(best):
                 old, new = changes[0].old, changes[0].new
                 if all(isinstance(v, int | float) and not isinstance(v, bool) and v > 0 for v in (old, new)):
-                    edges[changes[0].knob].append((float(old), float(new), best - value))  # type: ignore[arg-type]
+                    edges[changes[0].knob].append((float(old), float(new), best - value))
             if row["status"] == "keep":
                 best = min(best, value)
     found = {}

@@ -129,7 +129,7 @@ def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) 
         if typing.get_origin(kind) is Literal:
             extra["choices"] = typing.get_args(kind)
         elif kind is not bool:
-            extra |= {"type": kind}
+            extra |= {"type": whole_number if kind is int else kind}
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             if parameter.default is not parameter.empty:
                 extra |= {"nargs": "?", "default": parameter.default}
@@ -148,6 +148,13 @@ def _add_arguments(parser: argparse.ArgumentParser, method: Callable[..., Any]) 
             if text.startswith("alone, "):  # its value may be left out
                 extra |= {"nargs": "?", "const": ""}
             parser.add_argument(flag, dest=name, required=required, default=default, **extra)
+
+
+def whole_number(text: str) -> int:
+    """A number that a view can hold; argparse tells its name."""
+    if not -(1 << 63) <= (value := int(text)) < 1 << 63:
+        raise ValueError(text)
+    return value
 
 
 def _metavar(name: str) -> str:

@@ -27,7 +27,7 @@ _SECTIONS: dict[str, dict[str, type | tuple[type, ...]]] = {
         "hide": list, "read": list,
     },
     "metric": {"name": str, "unit": str, "better": str},
-    "budget": dict.fromkeys(("seconds", "kill_after_seconds", "memory_mb", "disk_mb"), (int, float)),
+    "budget": dict.fromkeys(("seconds", "kill_after_seconds", "memory_mb", "disk_mb", "early_kill"), (int, float)),
     "network": {"allow": bool},
     "notify": {"command": str, "webhook": str, "crashes": int},
     "model": {f.name: str if isinstance(f.default, str) else (int, float) for f in fields(ModelSettings)},
@@ -96,7 +96,7 @@ def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:
             "name the file that the run leaves for the evaluator",
         )
     for key, value in budget.items():
-        if value < 0 or (key != "memory_mb" and value == 0):
+        if value < 0 or (key not in ("memory_mb", "early_kill") and value == 0):
             raise UsageError(f"{path}: [budget] {key} is {value}", "a number above 0")
     seconds = float(budget.get("seconds", 60))
     return Contract(
@@ -110,6 +110,7 @@ def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:
             float(budget.get("kill_after_seconds", seconds * 1.5 + 60)),
             float(budget.get("memory_mb", 0)),
             float(budget.get("disk_mb", 20_000)),
+            float(budget.get("early_kill", 0)),
         ),
         evaluate=target.get("evaluate", ""),
         evaluate_final=target.get("evaluate_final", ""),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 _PIECE = re.compile(r"[A-Za-z]+|\d{1,3}|[^\x00-\x7f]+|\s*\n\s*| +(?= )|[^\sA-Za-z\d]")
 #: Letters a token covers in words a vocabulary does not hold whole, and the longest word it nearly always does.
@@ -48,9 +50,22 @@ def _letters(word: str) -> int:
 
 @cache
 def _counter() -> Callable[[str], int]:
-    try:
-        import bpe_openai
-    except ImportError:
+    package = find_spec("bpe_openai")
+    if package is None:
         return estimate_tokens
+    for folder in package.submodule_search_locations or ():
+        for compiled in Path(folder).glob("_bindings*.*"):
+            # Without the package around it, which reads three vocabularies more: a second of work at every start.
+            spec = spec_from_file_location("bpe_openai._bindings", compiled)
+            if spec is not None and spec.loader is not None:
+                spec.loader.exec_module(bindings := module_from_spec(spec))
+                return _of_unicode(bindings.tokenizer_for_encoding("o200k_base").count)
+    import bpe_openai
+
     encoding = bpe_openai.get_encoding("o200k_base")
-    return lambda text: len(encoding.encode_ordinary(text))
+    return _of_unicode(lambda text: len(encoding.encode_ordinary(text)))
+
+
+def _of_unicode(count: Callable[[str], int]) -> Callable[[str], int]:
+    """A counter that takes half a surrogate pair, which is no Unicode, for a question mark."""
+    return lambda text: count(text.encode("utf-8", "replace").decode("utf-8"))

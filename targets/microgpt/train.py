@@ -219,7 +219,7 @@ def main() -> None:
     weights = random.normal(0, INIT_STD, sum(math.prod(shape) for shape in shapes().values())).astype(np.float32)
     gradient, optimizer = np.zeros_like(weights), AdamW(weights.size)
     w, g = views(weights), views(gradient)
-    window, told, started = np.arange(CONTEXT + 1), 0.0, time.perf_counter()
+    window, told, losses, started = np.arange(CONTEXT + 1), 0.0, list[float](), time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         starts = random.integers(0, len(text) - CONTEXT, BATCH_SIZE)
         tokens = text[starts[:, None] + window]
@@ -227,9 +227,10 @@ def main() -> None:
         if not math.isfinite(loss):
             raise SystemExit(f"diverged at step {optimizer.steps}: the loss is {loss}; lower LEARNING_RATE")
         optimizer.update(weights, gradient, LEARNING_RATE * schedule(elapsed / seconds))
-        if elapsed >= told:
-            print(f"{elapsed:5.1f} s  step {optimizer.steps}  loss {loss:.3f} nats a token", flush=True)
-            told += seconds / 8
+        losses.append(loss)
+        if elapsed >= told:  # the share of the time that is used, and the mean loss since the last such line
+            print(f"progress {elapsed / seconds:.3f} {sum(losses) / len(losses):.4f}", flush=True)
+            told, losses = told + seconds / 16, []
     save(w, Path("out"))
     print(f"---\nsteps: {optimizer.steps}")
     print(f"tokens_per_second: {optimizer.steps * BATCH_SIZE * CONTEXT / elapsed:.0f}")

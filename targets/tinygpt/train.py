@@ -175,7 +175,7 @@ def main() -> None:
     optimizers: list[torch.optim.Optimizer] = [adam, Muon(matrices)]
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     window = torch.arange(CONTEXT + 1, device=where)
-    step, told, started = 0, 0.0, time.perf_counter()
+    step, told, losses, started = 0, 0.0, list[float](), time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
         starts = torch.randint(len(text) - CONTEXT, (BATCH_SIZE,), generator=rng).to(where)
         tokens = text[starts[:, None] + window]
@@ -191,9 +191,10 @@ def main() -> None:
         step += 1
         if not math.isfinite(value := loss.item()):  # item() also waits for the device: the clock stays honest
             raise SystemExit(f"diverged at step {step}: the loss is {value}; lower the rates")
-        if elapsed >= told:
-            print(f"{elapsed:5.1f} s  step {step}  loss {value:.3f} nats a token", flush=True)
-            told += seconds / 8
+        losses.append(value)
+        if elapsed >= told:  # the share of the time that is used, and the mean loss since the last such line
+            print(f"progress {elapsed / seconds:.3f} {sum(losses) / len(losses):.4f}", flush=True)
+            told, losses = told + seconds / 16, []
     save(w, Path("out"))
     print(f"---\nsteps: {step}\ntokens_per_second: {step * BATCH_SIZE * CONTEXT / elapsed:.0f}")
     print(f"training_seconds: {elapsed:.2f}\nnum_params: {sum(weight.numel() for weight in w.values())}")

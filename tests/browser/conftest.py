@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from memexlab import Lab
 from ..toy import make_toy
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Dialog, Page, Route
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -79,6 +80,11 @@ class Seen:
     def open(self, path: str) -> None:
         self.page.goto(self.address + path)
 
+    def shot(self, name: str) -> None:
+        """A picture to look at, where somebody wants them: MEMEX_SHOTS=folder pytest tests/browser."""
+        if folder := os.environ.get("MEMEX_SHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
     def fine(self) -> None:
         assert (self.scripts_run, self.off_origin, self.errors) == ([], [], [])
 
@@ -91,9 +97,9 @@ def opener(browser: Browser) -> Iterator[Opener]:
     """Opens a lab in a fresh context, with the token unless told otherwise; whatever leaves the server is stopped."""
     contexts = []
 
-    def opened(served: Served, *, token: bool = True, **options: object) -> Seen:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)  # type: ignore[arg-type]
-        context.set_default_timeout(15_000)
+    def opened(served: Served, *, token: bool = True, seconds: float = 15, **options: Any) -> Seen:
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+        context.set_default_timeout(seconds * 1000)
         contexts.append(context)
         seen = Seen(context.new_page(), served.address)
 
@@ -106,7 +112,12 @@ def opener(browser: Browser) -> Iterator[Opener]:
 
         context.route("**/*", watched)
         page = seen.page
-        page.on("dialog", lambda dialog: (seen.scripts_run.append(dialog.message), dialog.accept()))
+
+        def noted(dialog: Dialog) -> None:
+            seen.scripts_run.append(dialog.message)
+            dialog.accept()
+
+        page.on("dialog", noted)
         page.on("pageerror", lambda error: seen.errors.append(str(error)))
         if token:
             page.goto(f"{served.address}/open?token={served.token}")
@@ -117,17 +128,20 @@ def opener(browser: Browser) -> Iterator[Opener]:
         context.close()
 
 
-@pytest.fixture(scope="session")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The published log of 126 runs, and a wiki of six PEPs and three notes that contradict each other."""
-    root = tmp_path_factory.mktemp("logged") / "lab"
+def logged_lab(root: Path) -> Path:
     Lab.init(root, target="none")
     shutil.copytree(DATA / "wiki", root / "raw", dirs_exist_ok=True)
     lab = Lab(root)
     lab.ingest([root / "raw"])
     lab.import_(DATA / "logs" / "mar8.results.tsv", campaign="mar8")
     lab.close()
-    served = serve(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The published log of 126 runs, and a wiki of six PEPs and three notes that contradict each other."""
+    served = serve(logged_lab(tmp_path_factory.mktemp("logged") / "lab"))
     yield served
     stop(served)
 

@@ -13,8 +13,10 @@ pytestmark = pytest.mark.slow
 
 PAGES = (
     "/", "/runs", "/runs/38?campaign=mar8", "/runs/compare?runs=7+38&campaign=mar8", "/runs/lineage?campaign=mar8",
-    "/effects", "/report", "/wiki", "/wiki/harbour-bridge", "/sources", "/ask?q=which+changes+helped%3F", "/ask",
-    "/graph", "/graph?at=depth", "/graph?at=8&to=rope_base", "/search?q=bridge", "/nothing-here",
+    "/runs?group=knob&campaign=mar8", "/effects", "/report", "/wiki", "/wiki/harbour-bridge", "/wiki-review",
+    "/wiki-lint", "/sources", "/sources?q=bridge", "/sources/17", "/partner", "/ask?q=which+changes+helped%3F", "/ask",
+    "/ask?q=how+high+is+the+harbour+bridge%3F", "/graph", "/graph?at=depth", "/graph?at=8&to=rope_base",
+    "/search?q=bridge", "/nothing-here",
 )  # fmt: skip
 SHIFT = """() => new Promise((done) => {
   let total = 0;

@@ -59,8 +59,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "conflicts": Lab.conflicts,
     "watch": Lab.watch,
     "partner": Lab.partner,
+    "voice": Lab.voice,
     "prompt": Lab.prompt,
     "score": Lab.score,
+    "eval": Lab.eval,
     "rebuild": Lab.rebuild,
     "doctor": Lab.doctor,
 }

@@ -33,6 +33,7 @@ class Experiments(Opened):
         *,
         target: Literal["microgpt", "tinygpt", "sql-tuning", "none"] = "microgpt",
         here: bool = False,
+        demo: Literal["partner"] | None = None,
     ) -> Started:
         """Makes a lab in a new or empty folder, or in the repository you stand in.
 
@@ -43,8 +44,15 @@ class Experiments(Opened):
             folder: where; a new or empty folder
             target: what to experiment on
             here: write a commented memex.toml into this repository, for a command and a metric that exist already
+            demo: partner: instead of an experiment, excerpts of Charles Darwin as a thinking partner, with its page
         """
-        from ..commands.founding import init_here, init_lab
+        from ..commands.adopting import init_here
+        from ..commands.founding import init_lab
+
+        if demo is not None:
+            from ..commands.partnering import init_demo
+
+            return init_demo(folder)
 
         return init_here(folder) if here else init_lab(folder, target)
 
@@ -64,6 +72,7 @@ class Experiments(Opened):
         usd: float | None = None,
         approve: bool = False,
         unsafe: bool = False,
+        early_kill: float | None = None,
     ) -> NightOutcome:
         """Runs the experiment loop: baseline and its noise, then propose, measure, judge, keep or not, until a limit.
 
@@ -73,7 +82,7 @@ class Experiments(Opened):
             runs: stop after this many new candidates (repeats and fresh pairs come on top)
             hours: stop after this many hours
             seconds: training budget of one run instead of the one in memex.toml; makes a campaign of its own
-            streams: how many propose, measure and judge side by side (default: one per processor, at most 2)
+            streams: how many propose, measure and judge side by side (default: one a graphics card, else at most 2)
             devices: one for each stream, as CUDA_VISIBLE_DEVICES and MEMEX_DEVICE of its runs, such as 0,1,2
             campaign: name of the campaign to start or continue
             proposer: who has the ideas (default: knobs, which needs no model; agent or model where one is named)
@@ -83,16 +92,17 @@ class Experiments(Opened):
             usd: what models or agents may cost in this call, as far as they say what they cost
             approve: let no patch run before somebody typed memex approve
             unsafe: run without walls; every run says so
+            early_kill: cut a run short that is so many standard errors behind on its way, such as 4; 0 for none
         """
         from ..commands.live import listener
         from ..commands.running import Options, run_night
 
         named = tuple(device.strip() for device in devices.split(",") if device.strip())
         options = Options(
-            seconds, streams, named, campaign, proposer, model, agent, agent_seconds, usd, approve, unsafe
+            seconds, streams, named, campaign, proposer, model, agent, agent_seconds, usd, approve, unsafe, early_kill
         )  # fmt: skip
         with listener(sys.stderr) as tell:
-            outcome = run_night(self.root, self.memory, tell, runs, hours, options)
+            outcome = run_night(self.root, self.memory, tell, runs, hours, options, person())
         if outcome.campaign:
             outcome = outcome.with_report(self.report(campaign=outcome.campaign))
         return outcome
@@ -175,11 +185,13 @@ class Experiments(Opened):
         pairs: int = 5,
         campaign: str | None = None,
     ) -> Raced:
-        """Measures two runs again in fresh pairs, side by side on the same seeds, and prints what these alone show.
+        """Measures two runs again in fresh pairs, side by side on the same seeds, and lands what all their pairs show.
+
+        A run that beats the champion so becomes champion; a win that is not seen again is taken back.
 
         Arguments:
             run: number of the run to test again (default: the champion)
-            against: number of the run to compare with (default: the baseline)
+            against: number of the run to compare with (default: the champion, and for it the baseline)
             pairs: how many fresh pairs
             campaign: the campaign of both (default: that of memex.toml)
         """

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .opened import Opened, person
 
 if TYPE_CHECKING:
     from ..commands.portraying import Portrayed, Prompted
+    from ..commands.results import Text
     from ..commands.scoring import Scored
+    from ..partner.proposing import Told
+
+Voice = Literal[
+    "own", "co-authored", "editor", "recipient", "interviewer", "quoted", "fiction", "code", "unknown"
+]  # fmt: skip
 
 
 class Partner(Opened):
     """Commands on perspectives and rubrics."""
 
-    def partner(self, name: str, *, out: Path | None = None, as_of: int | None = None, against: str = "") -> Portrayed:
+    def partner(
+        self,
+        name: str,
+        *,
+        out: Path | None = None,
+        as_of: int | None = None,
+        against: str = "",
+        brief: bool = False,
+        tokens: int = 8_000,
+    ) -> Portrayed | Text:
         """Writes the page of a person: what the corpus says, each statement with its exact words, in one HTML file.
 
         It opens from disk and loads nothing: search, timeline, tensions, lineage, gaps, review, prompts. First take the
@@ -26,10 +41,29 @@ class Partner(Opened):
             out: the file (default: reports/NAME.html)
             as_of: only words from up to this year
             against: another person of this lab, or: notes
+            brief: print the work order for an agent instead; memex land takes what it writes
+            tokens: with --brief: how long the work order may be
         """
+        if brief:
+            from ..commands.partnering import order
+
+            return order(self.memory, name, as_of, tokens)
         from ..commands.portraying import portray
 
         return portray(self.memory, self.root, name, out, as_of, against)
+
+    def voice(self, name: str, passage: str, voice: Voice, *, why: str = "") -> Told:
+        """Says who speaks in a passage of a person's corpus, where the rules err; your word outlives every rebuild.
+
+        Arguments:
+            name: the person whose corpus it is
+            passage: its words, or its place as the page gives it: S12:4031-4102
+            voice: own and co-authored count for the person, the others do not
+            why: the reason, in a sentence
+        """
+        from ..commands.partnering import say_voice
+
+        return say_voice(self.memory, name, passage, voice, why, person())
 
     def prompt(
         self,
@@ -69,7 +103,7 @@ class Partner(Opened):
 
         Arguments:
             table: a file (.csv, .tsv, .jsonl), or a SELECT over the views
-            rubric: a markdown or TOML file with a line for each band: 0-1, 2-3, 4-5, 6-7, 8-9, 10
+            rubric: a markdown file with a line for each band: 0-1, 2-3, 4-5, 6-7, 8-9, 10
             repeats: how often a model reads each row; the spread of its readings is shown
             own: your score of a row, ROW=7; it stands from then on
             why: the reason of your score

@@ -69,12 +69,13 @@ class Questions(Opened):
     def council(self, question: str, *, seats: str, seed: int = 0) -> Counsel:
         """Lets several seats answer a question apart and rank each other blind; the minority report is always kept.
 
-        A seat is a lens, lenses/NAME.md in the lab, or a model at the address of memex.toml. No seat ranks its own
-        answer, and each sees the others in an order of its own. Without a model: the evidence of each, side by side.
+        A seat is a lens, lenses/NAME.md in the lab, a person whose corpus was taken in, or a model at the address of
+        memex.toml. No seat ranks its own answer, and each sees the others in an order of its own. Without a model: the
+        evidence of each, side by side.
 
         Arguments:
             question: in words
-            seats: 2 to 12 names, such as sceptic,builder,qwen3:8b
+            seats: 2 to 12 names, such as sceptic,darwin,qwen3:8b
             seed: which orders the answers are shown in
         """
         from ..commands.counselling import council

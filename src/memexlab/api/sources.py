@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..commands.results import Text
     from ..commands.reviewing import Waiting
     from ..commands.syncing import Synced
+    from ..partner.proposing import Told
 
 
 class Sources(Opened):
@@ -134,8 +135,11 @@ class Sources(Opened):
 
         return export(self.memory, self.root, kind, out, tokens, any_licence)
 
-    def land(self, drafts: Path) -> Drafted:
+    def land(self, drafts: Path) -> Drafted | Told:
         """Takes claims and answers that an agent wrote, one JSON object a line, through the gates of the wiki.
+
+        Lines with a "person" are of a thinking partner: the form is in memex partner NAME --brief; the review that its
+        page saves is such a file, too.
 
         Good lines land even if others fail; each refusal names its line and what to mend, and then the exit code is 1.
         Landing a line again adds nothing. The form of a line: memex ingest raw --brief

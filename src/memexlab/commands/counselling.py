@@ -14,6 +14,7 @@ from ..models import Driver, Prompt
 from ..wiki.council import Council, Seat, deliberate, first_prompt
 from ..wiki.quoting import Piece, evidence
 from .landing import driver_for, needed
+from .portraying import seated
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,22 @@ class Counsel:
 
 
 def council(memory: Memory, root: Path, question: str, seats: str, seed: int, tell: Callable[[str], None]) -> Counsel:
-    """Seats are names: of a lens where `lenses/NAME.md` exists, else of a model at the address of memex.toml."""
+    """Seats are names: of a lens where `lenses/NAME.md` exists, of a person of this lab, else of a model."""
     names = [name.strip() for name in seats.split(",") if name.strip()]
     if len(set(names)) < 2 or len(set(names)) < len(names) or len(names) > 12:
         raise UsageError(f"a council has 2 to 12 different seats, not {seats!r}", "--seats sceptic,builder")
     found = evidence(memory, question, limit=8)
     sat: dict[str, tuple[Seat, Driver]] = {}
-    lenses = {}
+    lenses, people = {}, dict[str, list[Piece]]()
     for name in names:
         path = root / "lenses" / f"{name}.md"
         lenses[name] = path.read_text(encoding="utf-8")[:8_000] if NAME.fullmatch(name) and path.is_file() else ""
+        if not lenses[name] and (person := seated(memory, name, question)) is not None:
+            lenses[name], people[name] = person[0][:8_000], person[1]
+            found += people[name]
     if load(root).model.dial == "none":
-        told = {name: tuple(_own(memory, question, name, lens)) for name, lens in lenses.items()}
+        told = {name: tuple(people[name] if name in people else _own(memory, question, name, lens))
+                for name, lens in lenses.items()}  # fmt: skip
         return Counsel(question, None, tuple(found), told)
     if not found:
         raise UsageError("no source holds half of the words of this question", "memex ingest raw")

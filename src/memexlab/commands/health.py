@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import os
+import shlex
 import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..config import load
 from ..folder import FILE
-from ..lab.campaign import locked_files
-from ..lab.sandbox import MEANING, best_level
+from ..lab.campaign import Contract, locked_files
+from ..lab.engine import run_environment
+from ..lab.interpreters import located
+from ..lab.sandbox import MEANING, best_level, walls
 from ..ledger import Finding, MemexError
 from ..memory import Memory
 
@@ -152,5 +160,55 @@ def _check_target(root: Path, checks: list[str], findings: list[Finding]) -> Non
             f"target     {', '.join(contract.edit)} may change, {len(locked)} locked, {len(hidden)} hidden, "
             f"metric {contract.metric.name}"
         )
+        _check_program(root, contract, checks, findings)
     except MemexError as error:
         findings.append(Finding("target", "error", FILE, str(error).split("\n")[0], "mend memex.toml"))
+
+
+def _check_program(root: Path, contract: Contract, checks: list[str], findings: list[Finding]) -> None:
+    """Starts the program of `[target] run` behind the walls; a Python is asked for what the files import."""
+    env = run_environment({}, contract.env)
+    nowhere = Path(os.devnull)  # no checkout exists yet
+    words, own = located(shlex.split(contract.run), root, nowhere, env["PATH"])
+    program = shutil.which(words[0], path=env["PATH"])
+    if program is None:
+        said, hint = f"[target] run names {words[0]}, which is no program here", "mend it, or install that program"
+        findings.append(Finding("target-run", "error", FILE, said, hint))
+        return
+    if not Path(program).name.startswith("python"):
+        checks.append(f"program    {program}")
+        return
+    wanted = sorted(_imported(root, (*contract.edit, *locked_files(root, contract.lock))))
+    ask = "import sys, importlib.util as u; print(*[n for n in sys.argv[1:] if u.find_spec(n) is None])"
+    with tempfile.TemporaryDirectory(prefix="memex-doctor-") as folder:
+        before = walls(best_level(), Path(folder), Path(folder), (*contract.read, *own))
+        asked = [*before, program, "-c", ask, *wanted]
+        done = subprocess.run(asked, cwd=folder, env=env, capture_output=True, text=True)
+    checks.append(f"program    {program}")
+    if done.returncode:
+        said = f"{program} does not start behind the walls: {(done.stderr.strip().splitlines() or ['no output'])[-1]}"
+        hint = 'name what it needs to see: [target] read = ["/folder"]'
+        findings.append(Finding("target-run", "error", FILE, said, hint))
+    elif missing := done.stdout.split():
+        said = f"{program} has no {', '.join(missing)}, which the target imports"
+        hint = f"install it there, or name another Python in [target] run; this is memex's own: {sys.executable}"
+        findings.append(Finding("target-import", "warning", FILE, said, hint))
+
+
+def _imported(root: Path, names: tuple[str, ...]) -> set[str]:
+    """The packages that Python files import at their top, without the standard library and the files beside them."""
+    found: set[str] = set()
+    for name in names:
+        if not name.endswith(".py") or not (root / name).is_file():
+            continue
+        try:
+            body = ast.parse((root / name).read_bytes()).body
+        except (SyntaxError, ValueError):
+            continue  # the run itself says where
+        for node in body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                found.add(node.module.partition(".")[0])
+    here = {path.stem for path in root.iterdir() if path.suffix == ".py" or path.is_dir()}
+    return found - sys.stdlib_module_names - here

@@ -12,6 +12,7 @@ from ..lab.wording import clean
 from ..ledger import UsageError
 from ..memory import Memory
 from ..models import Driver, provider_from
+from ..partner.proposing import Told, admit, lines_about_a_person
 from ..wiki.landing import Landed, Worded, compile_by_model, estimated, land_drafts, work_order
 from .compiling import Taken, counted, take_in
 from .results import Text
@@ -64,7 +65,7 @@ class Drafted:
         told += f"{len(done.findings)} refused; wiki: {done.wiki.written} files written"
         if done.nowhere:
             names = ", ".join(clean(name, 40) for name in done.nowhere[:8])
-            told += f"\nno page shows the claims about {names}: take the name of their source as the subject"
+            told += f"\nno page of its own: {names}; these claims stand on the page of their source"
         return "\n".join([told, *map(str, done.findings)])
 
 
@@ -104,6 +105,8 @@ def order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: int) -
     return Text(work_order(memory, root, paths, most_tokens))
 
 
-def land(memory: Memory, root: Path, file: Path, by: str) -> Drafted:
-    """An agent's drafts through the gates."""
+def land(memory: Memory, root: Path, file: Path, by: str) -> Drafted | Told:
+    """An agent's drafts through the gates: of the wiki, or of a person where the first line names one."""
+    if (lines := lines_about_a_person(file)) is not None:
+        return admit(memory, lines, by)
     return Drafted(land_drafts(memory, root, file, by))

@@ -1,16 +1,27 @@
-"""`memex ingest PATH... --person NAME`: a person's corpus in, with what it holds."""
+"""`memex ingest --person`, `memex partner --brief` and `memex voice`: a corpus, its work order, who speaks."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..folder import FOLDER
 from ..lab.wording import plural
+from ..ledger import Refused
 from ..memory import Memory
 from ..partner.corpus import TakenIn, open_corpus, slug_of, take_in
 from ..partner.coverage import coverage
+from ..partner.perspective import perspective_of
+from ..partner.proposing import Told, admit, lines_about_a_person
 from ..partner.statements import Coverage
+from ..partner.work_order import work_order
+from .founding import Started, init_lab
+from .portraying import portray
+from .results import Text
+
+DEMO = Path(__file__).parents[1] / "partner" / "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class Gathered:
             f"sources: {taken.new} new, {taken.changed} changed, {taken.known} known before",
             f"{self.person}: {held.words:,} own words in {plural(held.groups, 'group')} of "
             f"{plural(held.sources, 'source')}{years}",
-            f"words by voice: {voices}",
+            f"words by voice, what stands twice counted twice: {voices}",
             f"own words by kind: {kinds}",
             *map(str, taken.findings[:20]),
             f"memex partner {slug_of(self.person).split('-')[-1]}",
@@ -48,3 +59,34 @@ def gather(memory: Memory, root: Path, paths: Sequence[Path], person: str, by: s
     taken = take_in(memory, root, paths, " ".join(person.split()), by)
     corpus = open_corpus(memory, person)
     return Gathered(corpus.person, taken, coverage(corpus, ()))
+
+
+def init_demo(folder: Path) -> Started:
+    """A lab with the corpus that ships, what a model drafted of it, and its page; nobody reviewed any of it."""
+    init_lab(folder, "none")
+    shutil.copytree(DEMO, folder / "corpus")
+    memory = Memory(folder / FOLDER)
+    try:
+        gather(memory, folder, [folder / "corpus"], "Charles Darwin", "code:memexlab")
+        admit(memory, lines_about_a_person(folder / "corpus" / "landing.jsonl") or [], "model:demo")
+        made = portray(memory, folder, "darwin", None, None, "")
+    finally:
+        memory.close()
+    then = f'open {made.path}, or: cd {folder} && memex ask --as darwin "How does natural selection act?"'
+    return Started(str(folder), "excerpts of Charles Darwin", then)
+
+
+def order(memory: Memory, person: str, as_of: int | None, most_tokens: int) -> Text:
+    """The work order for an agent."""
+    corpus = open_corpus(memory, person, as_of)
+    return Text(work_order(perspective_of(memory, corpus), corpus, most_tokens))
+
+
+def say_voice(memory: Memory, person: str, passage: str, voice: str, why: str, by: str) -> Told:
+    """Who speaks in one passage, as one line of a file would say it."""
+    told = admit(
+        memory, [("", {"person": person, "section": "voice", "passage": passage, "voice": voice, "why": why})], by
+    )
+    if told.findings:
+        raise Refused(list(told.findings))
+    return told

@@ -11,11 +11,12 @@ from typing import Any
 from ..lab.wording import plural
 from ..ledger import UsageError
 from ..memory import Memory
-from ..partner.asking import Spoken, answer_as
-from ..partner.corpus import Text, find_person, open_corpus
+from ..partner.asking import Spoken, answer_as, answer_from
+from ..partner.corpus import Text, find_person, open_corpus, people, slug_of
 from ..partner.page import Shared, render_page, shared
-from ..partner.perspective import Perspective, perspective
-from ..partner.prompt import BUDGETS, BuiltPrompt, build_prompt, skill_files
+from ..partner.perspective import Perspective, perspective, perspective_of
+from ..partner.prompt import BUDGETS, BuiltPrompt, build_prompt, lens_of, skill_files
+from ..wiki.quoting import Piece
 from .landing import driver_for, needed
 
 #: What a person calls everything in the lab that belongs to no corpus.
@@ -53,8 +54,8 @@ class Prompted:
 
 def page_of(memory: Memory, person: str, as_of: int | None = None, against: str = "") -> tuple[Perspective, str]:
     """The perspective and its page. As of a year, words that are later are not in the file."""
-    found = perspective(memory, find_person(memory, person), as_of)
-    texts = open_corpus(memory, found.person, as_of).texts
+    corpus = open_corpus(memory, person, as_of)
+    found, texts = perspective_of(memory, corpus), corpus.texts
     if as_of is not None:
         texts = [replace(text, text=_until(text)) for text in texts if text.segments]
     beside = _against(memory, found, against, as_of) if against else None
@@ -77,11 +78,12 @@ def prompted(
     memory: Memory, person: str, tokens: int, out: Path | None, as_of: int | None, first_person: bool
 ) -> Prompted:
     """Builds a prompt; with `out`, writes a skill, where the licences of all that it quotes are known."""
-    found = perspective(memory, find_person(memory, person), as_of)
+    corpus = open_corpus(memory, person, as_of)
+    found = perspective_of(memory, corpus)
     built = build_prompt(found, tokens, as_of, first_person)
     if out is None:
         return Prompted(built)
-    unknown = [text.title for text in open_corpus(memory, found.person, as_of).texts if not text.licence]
+    unknown = [text.title for text in corpus.texts if not text.licence]
     if unknown:
         told = f"{plural(len(unknown), 'source has', 'sources have')} no licence: {', '.join(unknown[:5])}"
         raise UsageError(
@@ -100,6 +102,20 @@ def spoken(memory: Memory, root: Path, person: str, question: str, as_of: str | 
         raise UsageError(f"{as_of!r} is no year", f'memex ask --as "{person}" --as-of 1859 "..."')
     driver = needed(driver_for(memory, root, model)) if model is not None else None
     return answer_as(memory, person, question, driver, int(as_of[:4]) if as_of else None)
+
+
+def seated(memory: Memory, name: str, question: str) -> tuple[str, list[Piece]] | None:
+    """(lens, own words on the question) of a person of this lab who takes a seat in a council; None for nobody."""
+    if not any(name.casefold() in (slug_of(one), slug_of(one).split("-")[-1]) for one in people(memory)):
+        return None
+    corpus = open_corpus(memory, name)
+    ids = {text.entry: text for text in corpus.texts}
+    quotes = [quote for one in answer_from(corpus, question).sentences for quote in one.quotes]
+    pieces = [
+        Piece(f"{corpus.person} wrote in {q.date[:4]}", q.text, q.title, q.line, q.last_line, q.date, ids[q.source].id,
+              ids[q.source].blob, q.start, q.end, 0) for q in quotes
+    ]  # fmt: skip
+    return lens_of(perspective_of(memory, corpus)), pieces
 
 
 def _until(text: Text) -> str:

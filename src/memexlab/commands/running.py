@@ -19,14 +19,15 @@ from ..lab.campaign import Contract, hardware, locked_hash
 from ..lab.checkouts import Checkouts
 from ..lab.engine import Slots
 from ..lab.night import Limits, Manner, Night
+from ..lab.packets import packets_for
 from ..lab.planning import BY, Drive, Event
 from ..lab.proposers import Prompt, Proposal, Proposer
 from ..lab.proposers.agent import AgentProposer, Task
 from ..lab.proposers.knobs import KnobProposer
-from ..lab.streams import TOLD_FROM, Desk, Streams, interference
+from ..lab.streams import TOLD_FROM, Desk, Streams, interference, visible_cards
 from ..lab.tsv import results_tsv
 from ..lab.turns import AgentTurns, Bounds
-from ..lab.verdict import race
+from ..lab.verdict import LOOKS, in_words, race
 from ..ledger import Draft, Entry, OutsideError, Ref, Source, UsageError, utc_now, write_durably
 from ..memory import Memory
 from ..memory.namespaces import plain_names, shown_names
@@ -55,6 +56,7 @@ class Options:
     usd: float | None = None
     approve: bool = False
     unsafe: bool = False
+    early_kill: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,10 @@ class NightOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Raced:
-    """Two runs measured again side by side; `pairs` are (run, against) on the same seed."""
+    """Two runs measured again side by side; `pairs` are the new ones, (run, against) on the same seed.
+
+    `gain` and its interval are of all their fresh pairs, earlier ones too. `verdict` is '' where they are too few.
+    """
 
     campaign: str
     run: int
@@ -99,20 +104,17 @@ class Raced:
     high: float
     sigma: float
     unit: str
+    verdict: str
+    reason: str
+    champion: int
+    packet: str
 
     def __str__(self) -> str:
         lines = [
             f"pair {i}: run {self.run} {a:.6g}, run {self.against} {b:.6g}" for i, (a, b) in enumerate(self.pairs, 1)
         ]
-        word = "better" if self.gain > 0 else "worse"
-        sigmas = f" ({abs(self.gain) / self.sigma:.1f} sigma)" if self.sigma else ""
-        unit = f" {self.unit}" if self.unit else ""
-        count = f"{len(self.pairs)} fresh pair{'s' if len(self.pairs) > 1 else ''}"
-        lines.append(
-            f"run {self.run} is {abs(self.gain):.4g}{unit} {word} than run {self.against}{sigmas}, "
-            f"95 % interval {self.low:.4g} to {self.high:.4g}, from {count}"
-        )
-        return "\n".join(lines)
+        lines += [f"run {self.run}: {self.reason}", f"champion: run {self.champion}"]
+        return "\n".join(lines) + (f"\n\n{self.packet}" if self.packet else "")
 
 
 def run_night(
@@ -122,11 +124,13 @@ def run_night(
     runs: int | None,
     hours: float | None,
     options: Options,
+    by: str = BY,
 ) -> NightOutcome:
     """Runs the loop of the lab at `root` until a limit; raises UsageError where the lab has no target."""
     _above_zero(runs=runs, hours=hours)
     with prepared_night(root, memory, tell, options) as night:
-        candidates = night.run(Limits(runs, hours))
+        _measure_commits(root, night, tell, by)
+        candidates = night.run(Limits(runs, hours, options.usd))
         cost = interference(memory, night.campaign)
         if (root / "wiki").is_dir():
             from ..wiki.compiling import render
@@ -147,11 +151,16 @@ def race_runs(
     pairs: int,
     campaign: str | None,
 ) -> Raced:
-    """Measures two runs of a campaign again, side by side, and says what the fresh pairs alone show."""
+    """Measures two runs of a campaign again, side by side, and lands what all their fresh pairs say."""
     _above_zero(pairs=pairs)
-    with prepared_night(root, memory, tell, Options(campaign=campaign), edited=True) as night:
-        first = night.board.numbered(run) if run is not None else night.board.champion()
-        second = night.board.numbered(against) if against is not None else night.board.baseline()
+    budget = memory.db.execute("SELECT budget_seconds FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+    options = Options(budget[0] if budget else None, campaign=campaign)
+    with prepared_night(root, memory, tell, options, edited=True) as night:
+        board, better = night.board, night.contract.metric.better
+        first = board.numbered(run) if run is not None else board.champion()
+        reigns = first == board.champion()
+        rival = board.baseline() if reigns else board.champion()
+        second = board.numbered(against) if against is not None else rival
         for given, found in ((run, first), (against, second)):
             if found is None or not found.commit:
                 raise UsageError(
@@ -162,24 +171,21 @@ def race_runs(
         assert second is not None
         if first.commit == second.commit:
             raise UsageError(f"runs {first.number} and {second.number} are the same commit", "memex run --runs 8")
-        values = night.retest(first, second, pairs)
-        unit = night.contract.metric.unit
-    finite = [(a, b) for a, b in values if a is not None and b is not None]
-    if not finite:
-        raise OutsideError("no pair could be measured", hint="memex doctor")
-    state = race(finite, night.board.noise(), night.contract.metric.better, looks=len(finite))
-    low, high = state.interval
-    return Raced(
-        night.campaign,
-        first.number,
-        second.number,
-        tuple(finite),
-        state.gain,
-        low,
-        high,
-        night.board.noise().sigma,
-        unit,
-    )
+        candidate, other = night.judge.sides(first, second)
+        before = len(board.pairs(candidate, other))
+        verdict = night.retest(candidate, other, pairs)
+        every, noise, champion = board.pairs(candidate, other), board.noise(), board.champion()
+        if len(every) == before:
+            raise OutsideError("no pair could be measured", hint="memex doctor")
+        state = race(every, noise, better)
+        packets = packets_for(memory.db, night.campaign, [candidate.number])
+        told = in_words(state, noise, f"run {other.number}").partition(": ")[2]
+        return Raced(
+            night.campaign, candidate.number, other.number, tuple(every[before:]), state.gain, *state.interval,
+            noise.sigma, night.contract.metric.unit, verdict.decision if verdict else "",
+            verdict.reason if verdict else f"no verdict yet, {LOOKS} pairs are needed: {told}",
+            champion.number if champion else other.number, packets[0].markdown().strip() if packets else "",
+        )  # fmt: skip
 
 
 @contextmanager
@@ -193,7 +199,8 @@ def prepared_night(
     """The loop of a lab, ready to run, with the lab locked against a second one; `edited` says that the editable files
     may differ from the last commit."""
     _above_zero(
-        seconds=options.seconds, streams=options.streams, agent_seconds=options.agent_seconds, usd=options.usd
+        seconds=options.seconds, streams=options.streams, agent_seconds=options.agent_seconds, usd=options.usd,
+        early_kill=options.early_kill or None,
     )  # fmt: skip
     config = load(root)
     contract = config.contract
@@ -203,6 +210,8 @@ def prepared_night(
     if seconds is not None:
         longer = max(contract.budget.kill_after_seconds, seconds * 2 + 30)
         contract = replace(contract, budget=replace(contract.budget, seconds=seconds, kill_after_seconds=longer))
+    if options.early_kill is not None:
+        contract = replace(contract, budget=replace(contract.budget, early_kill=options.early_kill))
     checkouts = Checkouts(root, memory.folder / "worktrees")
     dirty = checkouts.changed_files([*(() if edited else contract.edit), *contract.lock])
     if dirty:
@@ -217,8 +226,10 @@ def prepared_night(
         terms = f"{metric.name}, {metric.better} is better, {contract.budget.seconds:g} s a run"
         tell(Event("campaign", f"Campaign {name}: {terms}."))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        count = options.streams or len(options.devices) or min(2, cores)
-        streams = Streams(count, options.devices, Slots(count, options.unsafe))
+        # Two trainings on one card slow each other down, or do not fit.
+        devices = options.devices or (visible_cards() if options.streams is None else ())
+        count = options.streams or len(devices) or min(2, cores)
+        streams = Streams(count, devices, Slots(count, options.unsafe))
         desk = Desk()
         with _proposing(root, memory, config, options, checkouts, name, desk, tell) as (proposer, manner):
             yield Night(
@@ -318,6 +329,20 @@ def _drive(desk: Desk, turns: AgentTurns | None, driver: Driver | None) -> Drive
                 return proposals
 
     return drive
+
+
+def _measure_commits(root: Path, night: Night, tell: Callable[[Event], None], by: str) -> None:
+    """What the person committed since the baseline is the first idea: who commits and starts the loop means that."""
+    from .trying import committed_change
+
+    make = committed_change(root, night)
+    if make is None:
+        return
+    tell(Event("notice", "Your commits changed what was measured: that is the first idea."))
+    try:
+        night.try_one(make, by)
+    except UsageError as error:
+        tell(Event("notice", f"They are not measured: {error}"))
 
 
 def _above_zero(**given: float | None) -> None:

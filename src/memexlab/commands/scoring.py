@@ -102,9 +102,7 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read: {error}", "a rubric is markdown or TOML; see docs/score.md"
-        ) from error
+        raise UsageError(f"{path} cannot be read: {error}", "a rubric is markdown; see docs/score.md") from error
 
 
 def _rows(memory: Memory, table: str) -> list[dict[str, Any]]:

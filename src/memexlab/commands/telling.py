@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from ..lab.sandbox import MEANING
 from ..lab.wording import clean, plural
 from ..ledger import UsageError
 from ..memory import Memory
@@ -18,8 +19,8 @@ from ..memory.names import known
 _ENTRIES = (
     "SELECT e.at, e.seq, r.number, e.id, e.kind, e.by, coalesce((e.body ->> '$.decision') || coalesce(': ' ||"
     " (e.body ->> '$.reason'), ''), (e.body ->> '$.status') || coalesce(', ' || r.value, '') || coalesce(': ' ||"
-    " (e.body ->> '$.description'), ''), e.body ->> '$.title', e.body ->> '$.text')"
-    " FROM entries e LEFT JOIN verdicts v"
+    " (e.body ->> '$.description'), '') || coalesce('; ' || nullif(e.body ->> '$.error', ''), ''),"
+    " e.body ->> '$.title', e.body ->> '$.text') FROM entries e LEFT JOIN verdicts v"
     " ON v.seq = e.seq LEFT JOIN runs r ON r.run = coalesce(v.run, e.seq) WHERE"
     " e.kind IN ('source', 'run', 'claim', 'answer', 'verdict') AND "
 )
@@ -60,13 +61,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The facts and the events of a subject under all its names; `earlier` events were cut to fit the screen."""
+    """The facts and the events of a subject under all its names; `earlier` events were cut to fit the screen.
+
+    `walls` says of a run behind which it ran.
+    """
 
     subject: str
     names: tuple[str, ...]
     facts: tuple[Fact, ...]
     events: tuple[Event, ...]
     earlier: int
+    walls: str = ""
 
     def data(self) -> dict[str, object]:
         return asdict(self)
@@ -78,11 +83,12 @@ class Story:
             lines += [
                 f"  {fact.predicate}: {clean(fact.object or '')}{_when(fact)}" for fact in self.facts[-_MOST_FACTS:]
             ]
+        lines += [f"isolation {self.walls}"] if self.walls else []
         if self.earlier:
             lines.append(f"... {plural(self.earlier, 'earlier event')}: --limit {self.earlier + len(self.events)}")
         for event in self.events:
             number = f"run {event.run}" if event.run is not None else ""
-            lines.append(f"{event.at[:16].replace('T', ' ')}  {number:<9} {clean(event.text, 150)}")
+            lines.append(f"{event.at[:16].replace('T', ' ')}  {number:<9} {clean(event.text, 300)}")
         return "\n".join(lines)
 
 
@@ -102,7 +108,7 @@ def story(
     if limit < 1:
         raise UsageError(f"--limit is {limit}", "a number above 0, such as --limit 40")
     db, aliases = memory.db, known(memory.index.aliases)
-    number = subject.lower().removeprefix("run ").lstrip("#")
+    number = subject.lower().removeprefix("run").lstrip(" :#")
     asked = f"run:{campaign}/{number}" if number.isdigit() else subject
     speaks = db.execute("SELECT 1 FROM entries WHERE by = ? LIMIT 1", (asked,)).fetchone()
     names = [asked] if speaks else subjects(db, asked, aliases)
@@ -123,7 +129,9 @@ def story(
         events = [event for event in events if times.point(as_of).meets(event.as_fact(lasts=True))]
     if during:
         events = [event for event in events if times.span(during).meets(event.as_fact(lasts=False))]
-    return Story(asked, tuple(names), tuple(facts), tuple(events[-limit:]), max(0, len(events) - limit))
+    row = db.execute("SELECT isolation FROM runs r JOIN entries e ON e.seq = r.run WHERE e.subject = ?", (asked,))
+    walls = ": ".join(filter(None, ((level := (row.fetchone() or ("",))[0]), MEANING.get(level, ""))))
+    return Story(asked, tuple(names), tuple(facts), tuple(events[-limit:]), max(0, len(events) - limit), walls)
 
 
 def _events(db: sqlite3.Connection, name: str, before: str | None) -> Iterator[Event]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..lab.board import Standing
+from ..lab.night import Night
 from ..lab.packets import packets_for
 from ..lab.planning import Event, Planner
 from ..lab.proposers import Proposal
@@ -57,7 +58,13 @@ def try_candidate(
     """Raises UsageError where the working tree holds nothing to try, or nothing that fits onto the working head."""
     with prepared_night(root, memory, tell, options, edited=True) as night:
         planner = night.planner
-        run = night.try_one(lambda head: _from_working_tree(root, planner, head, hypothesis, description), by)
+
+        def made(head: Standing) -> Proposal:
+            baseline = night.board.baseline()
+            since = baseline.commit if baseline is not None else head.commit
+            return _from_working_tree(root, planner, head, hypothesis, description, since)
+
+        run = night.try_one(made, by)
         files = " ".join(night.contract.edit)
         [(reason, error)] = memory.db.execute(
             "SELECT r.reason, json_extract(e.body, '$.error') FROM runs r JOIN entries e ON e.seq = r.run"
@@ -79,7 +86,27 @@ def try_candidate(
     )  # fmt: skip
 
 
-def _from_working_tree(root: Path, planner: Planner, head: Standing, hypothesis: str, description: str) -> Proposal:
+def committed_change(root: Path, night: Night) -> Callable[[Standing], Proposal] | None:
+    """What makes a candidate of what the person committed since the baseline; None where that was one already."""
+    checkouts, names, baseline = night.checkouts, night.contract.edit, night.board.baseline()
+    if baseline is None:
+        return None
+    mine, before = checkouts.contents([checkouts.head(), baseline.commit], names)
+    working = night.board.head()
+    if mine == before or (working is not None and mine == checkouts.contents([working.commit], names)[0]):
+        return None
+    name, subject = checkouts.named()
+    marked = f"commit {name}: "
+    seen = "SELECT 1 FROM runs WHERE campaign = ? AND substr(description, 1, ?) = ?"
+    if night.memory.db.execute(seen, (night.campaign, len(marked), marked)).fetchone():
+        return None
+    return lambda head: _from_working_tree(root, night.planner, head, subject, f"{marked}{subject}", baseline.commit)
+
+
+def _from_working_tree(
+    root: Path, planner: Planner, head: Standing, hypothesis: str, description: str, since: str
+) -> Proposal:
+    """What the working tree changes on the working head: beside the last commit, or else since commit `since`."""
     checkouts, names = planner.checkouts, planner.contract.edit
     mine: dict[str, str] = {}
     for name in names:
@@ -87,7 +114,7 @@ def _from_working_tree(root: Path, planner: Planner, head: Standing, hypothesis:
             mine[name] = (root / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{name} cannot be read: {error}", f"git checkout -- {name}") from error
-    base = checkouts.head()
+    base = checkouts.head() if checkouts.changed_files(names) else since
     edited = checkouts.commit(base, mine, "working tree")
     back = f"git checkout memex/{planner.campaign} -- {' '.join(names)}"
     before = {name: checkouts.read(head.commit, name) for name in names}

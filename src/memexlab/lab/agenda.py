@@ -9,20 +9,20 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..memory.doubts import doubts as retraction_doubts
-from .choosing import Action
+from .choosing import Action, Desk
 from .learned import Failure, Next
 from .logbook import Logbook
 from .outliers import too_good
 from .packets import Packet, desk_of, ranked
-from .wording import clean, command, listed, plural, run_numbers, sql_text
+from .wording import clean, command, plural, run_numbers, sql_text
 
 _MOST = 8
 _MOST_OF_A_KIND = 2
 #: What a packet asks for, as a title; failures are told by cause, and a champion is the headline.
-_TITLES: dict[Action, str] = {
+TITLES: dict[Action, str] = {
     "replicate": "Measure run {} again", "retry": "Re-test run {}", "retest": "Try run {} on today's champion",
     "branch_followup": "Measure run {} on top of the champion",
 }  # fmt: skip
@@ -34,9 +34,10 @@ def agenda(
     """At most eight items; `champion_doubts` come before all others."""
     is_lab = book.origin == "lab"
     more = command("memex", "run", "--campaign", book.campaign, "--runs", "8") if is_lab else ""
-    items = [*champion_doubts, *_retracted(db, book), *_alarms(db, book), *_packets(db, book)]
-    items += [*_combinations(book, more), *_directions(book, more)]
-    items += [item for item in map(_mend(book), failed) if item is not None][:3]
+    desk = desk_of(db, book.campaign, book)
+    items = [*champion_doubts, *_retracted(db, book), *_alarms(db, book), *_packets(db, book, desk)]
+    items += _directions(book, more)
+    items += _mends(book, desk, failed)[:3]
     if not is_lab and book.noise is None and book.champion is not None and book.champion is not book.baseline:
         first = book.baseline.number if book.baseline else 1
         items.append(
@@ -82,40 +83,22 @@ def _alarms(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     return items
 
 
-def _packets(db: sqlite3.Connection, book: Logbook) -> list[Next]:
+def _packets(db: sqlite3.Connection, book: Logbook, desk: Desk) -> list[Next]:
     kinds: dict[Action, list[Packet]] = defaultdict(list)
-    for packet in ranked(db, book.campaign, desk=desk_of(db, book.campaign, book)):
-        if packet.action in _TITLES:
+    for packet in ranked(db, book.campaign, desk=desk):
+        if packet.action in TITLES:
             kinds[packet.action].append(packet)
     items = []
     for action, packets in kinds.items():
         for packet in packets[:_MOST_OF_A_KIND]:
             what = clean(packet.description, 80)
-            title = f"{_TITLES[action].format(packet.number)}{f': {what}' if what else ''}"
+            title = f"{TITLES[action].format(packet.number)}{f': {what}' if what else ''}"
             items.append(Next(title, clean(packet.rationale, 400), packet.command))
         rest = packets[_MOST_OF_A_KIND:]
         if rest:
             told = f"{items[-1].why} The same goes for {run_numbers([packet.number for packet in rest])}."
             items[-1] = Next(items[-1].title, told, items[-1].command)
     return items
-
-
-def _combinations(book: Logbook, more: str) -> list[Next]:
-    if book.champion is None:
-        return []
-    line = {run.run for run in book.lineage(book.champion)}
-    apart = [r for r in book.runs if r.verdict == "confirmed" and r.usable is not None and r.run not in line]
-    apart = [r for r in apart if not any(j.number("carry") for j in [book.judged.get(r.run)] if j)]
-    if not apart:
-        return []
-    names = listed([f"run {r.number}" for r in apart[:4]])
-    return [
-        Next(
-            f"Combine {names} with run {book.champion.number}",
-            "Confirmed on another line than the champion's; nobody has measured them together.",
-            more,
-        )
-    ]
 
 
 def _directions(book: Logbook, more: str) -> list[Next]:
@@ -157,15 +140,19 @@ def _as_number(text: str | None) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _mend(book: Logbook) -> Callable[[Failure], Next | None]:
-    def mend(failure: Failure) -> Next | None:
-        if failure.status in ("retracted", "lost") or (len(failure.runs) < 2 and book.origin != "lab"):
-            return None
-        where = f"campaign = {sql_text(book.campaign)} and status = {sql_text(failure.status)}"
-        return Next(
-            f"Mend {len(failure.runs)} × {failure.status}: {clean(failure.cause, 90)}",
-            f"{run_numbers(failure.runs)}. A failure says nothing about the idea itself.",
-            command("memex", "sql", f"select number, description, error from runs where {where}"),
+def _mends(book: Logbook, desk: Desk, failed: Sequence[Failure]) -> list[Next]:
+    """Failures that nothing has mended or measured again since."""
+    items = []
+    for failure in failed:
+        runs = [number for number in failure.runs if number in desk.open_failures]
+        if not runs or failure.status in ("retracted", "lost") or (len(runs) < 2 and book.origin != "lab"):
+            continue
+        where = f"campaign = {sql_text(book.campaign)} and number in ({', '.join(map(str, runs))})"
+        items.append(
+            Next(
+                f"Mend {len(runs)} × {failure.status}: {clean(failure.cause, 90)}",
+                f"{run_numbers(runs)}. A failure says nothing about the idea itself.",
+                command("memex", "sql", f"select number, description, error from runs where {where}"),
+            )
         )
-
-    return mend
+    return items

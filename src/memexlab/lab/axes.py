@@ -174,7 +174,6 @@ class Frame:
         self.low, self.high = limits(chart)
         numbers = [p.number for p in chart.points] + [s.since for s in chart.steps]
         self.first, self.last = min(numbers, default=1), max(numbers, default=1)
-        self.is_clipped = False
 
     def x(self, number: float) -> float:
         pad = min(18.0, (self.plot.right - self.plot.left) / 20)

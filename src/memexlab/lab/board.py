@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from ..ledger import Scalar
 from ..memory import Memory
 from ..memory.noise import Better, Noise
 from .proposers import Tried
+from .verdict import Pair
 
 #: Runs whose value was not chosen for being good: only these say how good a commit is.
 _FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL AND status <> 'invalid'"
@@ -36,6 +38,24 @@ _STANDING = (
     "SELECT r.id, r.number, r.role, r.status, r.verdict, r.value, r.commit_id, coalesce(p.id, ''), r.description"
     " FROM runs r LEFT JOIN entries p ON p.seq = r.parent"
 )
+
+
+def races_of(db: sqlite3.Connection, campaign: str, before: int | None = None) -> dict[tuple[str, ...], list[Pair]]:
+    """All fresh pairs of a campaign by the two commits, in order: what was measured side by side on one seed."""
+    half: dict[int, tuple[str, float | None]] = {}
+    races: dict[tuple[str, ...], list[Pair]] = defaultdict(list)
+    for seed, commit, value in db.execute(
+        "SELECT seed, commit_id, iif(status = 'invalid', NULL, value) FROM runs WHERE campaign = ?"
+        " AND role = 'pair' AND seed IS NOT NULL AND commit_id <> '' AND number < ? ORDER BY number, id",
+        (campaign, before or _LAST),
+    ):
+        if half.get(seed, (commit, None))[0] == commit:
+            half[seed] = commit, value
+            continue
+        (first, one), (second, two) = sorted([half.pop(seed), (commit, value)], key=lambda side: side[0])
+        if one is not None and two is not None:
+            races[first, second].append((one, two))
+    return races
 
 
 class Board:
@@ -75,15 +95,30 @@ class Board:
             or self.baseline()
         )
 
+    def takes_over(self, candidate: Standing, beaten: Standing) -> int | None:
+        """Since which number a win counts where that is not the candidate's own: it beat a champion that has reigned
+        since a later one, now or when it won."""
+        champion = self.champion()
+        if champion is not None and champion.commit == beaten.commit:
+            [since] = self.memory.db.execute(
+                "SELECT max(since) FROM champions WHERE campaign = ? AND until IS NULL", (self.campaign,)
+            ).fetchone()
+            return self.last_number() if since and candidate.number < since else None
+        [before] = self.memory.db.execute(
+            "SELECT max(json_extract(v.numbers, '$.since')) FROM verdicts v JOIN runs r USING (run) WHERE r.id = ?",
+            (candidate.id,),
+        ).fetchone()
+        return int(before) if before is not None else None
+
     def head(self) -> Standing | None:
-        """What the next idea is built on: the last run that was confirmed or provisionally kept and rests on nothing
-        retracted, else the baseline."""
+        """What the next idea is built on: the champion, or what was provisionally kept since it won and rests on
+        nothing retracted; else the baseline."""
+        champion = "(SELECT run FROM champions c WHERE c.campaign = r.campaign AND c.until IS NULL)"
         return (
             self._one(
-                "r.verdict IN ('confirmed', 'provisional') AND r.status = 'keep' AND (r.run NOT IN (SELECT entry FROM"
-                " doubted WHERE kind = 'run') OR r.run = (SELECT run FROM champions c WHERE c.campaign = r.campaign"
-                " AND c.until IS NULL)) ORDER BY (SELECT max(seq) FROM verdicts v WHERE v.run = r.run AND v.decision ="
-                " r.verdict) DESC"
+                f"r.status = 'keep' AND (r.verdict = 'confirmed' AND r.run = {champion} OR r.verdict = 'provisional'"
+                " AND r.run NOT IN (SELECT entry FROM doubted WHERE kind = 'run')) ORDER BY"
+                " (SELECT min(seq) FROM verdicts v WHERE v.run = r.run AND v.decision = r.verdict) DESC"
             )
             or self.baseline()
         )
@@ -117,47 +152,47 @@ class Board:
         ).fetchone()
         return row is not None
 
-    def fresh_values(self, commit: str, before: int | None = None) -> list[float]:
-        """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on."""
+    def fresh_values(self, commit: str, before: int | None = None, alone: bool | None = None) -> list[float]:
+        """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on, and
+        `alone` those known to have been measured otherwise."""
         rows = self.memory.db.execute(
-            f"SELECT value FROM runs WHERE campaign = ? AND commit_id = ? AND {_FRESH} AND number < ? ORDER BY number",
+            f"SELECT id, value FROM runs WHERE campaign = ? AND commit_id = ? AND {_FRESH} AND number < ?"
+            " ORDER BY number",
             (self.campaign, commit, before or _LAST),
-        )
-        return [row[0] for row in rows]
+        ).fetchall()
+        return [value for run, value in rows if alone is None or self.was_alone(run) == alone]
+
+    def was_alone(self, entry_id: str) -> bool | None:
+        """Whether nothing else ran beside a run; None where that is not known, or nothing ever did."""
+        [at_once] = self.memory.db.execute(
+            "SELECT json_extract(body, '$.meta.at_once') FROM entries WHERE id = ?", (entry_id,)
+        ).fetchone()
+        return None if at_once is None else at_once == 1
 
     def noise(self, before: int | None = None) -> Noise:
-        """Sigma of the metric, pooled over every group of repeats of the same commit in this campaign."""
+        """Sigma of a run beside another: of all repeats of one commit, and of the differences within the fresh pairs
+        of two; `before` leaves out runs from that number on."""
         groups: dict[str, list[float]] = defaultdict(list)
         for commit, value in self.memory.db.execute(
             f"SELECT commit_id, value FROM runs WHERE campaign = ? AND {_FRESH} AND number < ?",
             (self.campaign, before or _LAST),
         ):
             groups[commit].append(value)
-        return Noise.pooled(groups.values())
+        return Noise.pooled(groups.values()).within_pairs(races_of(self.memory.db, self.campaign, before).values())
 
-    def pairs(self, candidate: Standing) -> list[tuple[float, float]]:
-        """(candidate, champion) values of a candidate's fresh pairs, in order; half a pair does not count."""
-        return [pair for pair in self._sides(candidate) if None not in pair]  # type: ignore[misc]
+    def pairs(self, candidate: Standing, other: Standing) -> list[Pair]:
+        """(candidate, other) values of all fresh pairs of two runs, in order; half a pair does not count."""
+        found = races_of(self.memory.db, self.campaign).get(tuple(sorted((candidate.commit, other.commit))), [])
+        return [pair[::-1] for pair in found] if candidate.commit > other.commit else found
 
     def looks(self, candidate: Standing) -> int:
         """How many pairs were started for a candidate, measured or not."""
-        return len(self._sides(candidate))
-
-    def _sides(self, candidate: Standing) -> list[tuple[float | None, float | None]]:
-        sides: dict[int, list[float | None]] = {}
-        for seed, commit, value in self.memory.db.execute(
-            "SELECT r.seed, r.commit_id, r.value FROM refs f JOIN runs r ON r.run = f.seq"
-            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair' ORDER BY r.number",
+        [count] = self.memory.db.execute(
+            "SELECT count(DISTINCT r.seed) FROM refs f JOIN runs r ON r.run = f.seq"
+            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair'",
             (candidate.id,),
-        ):
-            pair = sides.setdefault(seed, [None, None])
-            pair[0 if commit == candidate.commit else 1] = value
-        return [(first, second) for first, second in sides.values()]
-
-    def all_pairs(self) -> list[list[tuple[float, float]]]:
-        """The pairs of every race of the campaign, one list a race."""
-        candidates = self._all("r.role = 'candidate' AND r.value IS NOT NULL ORDER BY r.number")
-        return [pairs for pairs in map(self.pairs, candidates) if pairs]
+        ).fetchone()
+        return int(count)
 
     def carried(self) -> list[Standing]:
         """Wins over a champion that was replaced meanwhile, not yet measured on top of the new one."""

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 
 from ..ledger import FAILED, UsageError
 from ..memory.effects import CampaignEffects
 from ..memory.noise import Better, Noise, gain_of, minimum_detectable_effect
-from ..memory.registry import cause_of
+from ..memory.registry import by_cause, example_of
 from ..tokens import count_tokens, counting
+from .board import races_of
 from .packets import Packet, ranked
 from .wording import Amounts, clean, plural, run_numbers, sigmas
 
-LEAST_TOKENS = 150
 _MOST_LINES = 40
 _TEXT_CHARS = 100
 _EFFECT = (
@@ -102,16 +102,9 @@ class _Page:
         self.better: Better = "higher" if better == "higher" else "lower"
         self.amounts = Amounts.of(self.unit, self.noise.sigma if self.noise.known else None)
 
-    @cached_property
+    @property
     def noise(self) -> Noise:
-        groups: dict[str, list[float]] = {}
-        for commit, value in self.db.execute(
-            "SELECT commit_id, value FROM runs WHERE campaign = ? AND role IN ('baseline', 'pair')"
-            " AND value IS NOT NULL AND commit_id <> '' AND status NOT IN ('invalid', 'crash', 'timeout')",
-            (self.campaign,),
-        ):
-            groups.setdefault(commit, []).append(value)
-        return Noise.pooled(groups.values())
+        return self.known.noise
 
     # --- head
 
@@ -127,7 +120,8 @@ class _Page:
             f"Metric: {terms}.",
         ]
         if self.noise.known and self.noise.sigma > 0:
-            one, three = (self.amounts.fine(minimum_detectable_effect(self.noise, n)) for n in (1, 3))
+            paired = self.noise.within_pairs(races_of(self.db, self.campaign).values())
+            one, three = (self.amounts.fine(minimum_detectable_effect(paired, n)) for n in (1, 3))
             lines.append(
                 f"Noise: sigma {self.noise.sigma:.2g} for one run ({self.noise.dof} degrees of freedom). One fresh "
                 f"pair shows an effect of {one}, three show {three}; less is not worth a run by itself."
@@ -179,12 +173,8 @@ class _Page:
         return lines
 
     def _level(self, commit: str, value: float) -> float:
-        row = self.db.execute(
-            "SELECT avg(value) FROM runs WHERE campaign = ? AND commit_id = ? AND role IN ('baseline', 'pair')"
-            " AND status NOT IN ('invalid', 'crash', 'timeout')",
-            (self.campaign, commit),
-        ).fetchone()
-        return float(row[0]) if commit and row[0] is not None else float(value)
+        fresh = self.known.fresh.get(commit, ()) if commit else ()
+        return fmean(fresh) if fresh else value
 
     # --- sections
 
@@ -199,7 +189,10 @@ class _Page:
             _Part("Worth another try: measured under settings that have changed since", self._stale()),
             _Part("Looked better or worse in one run, noise unknown", self._unknown()),
             _Part("What is due", self._due()),
-            _Part("Failed; a failure says nothing about the idea", self._failures()),
+            _Part(
+                "Failed; a failure says nothing about the idea", self._failures(FAILED - {"started", "lost", "blocked"})
+            ),
+            _Part("Refused before they ran", self._failures({"blocked"})),
             _Part("No visible effect", self._nothing()),
             _Part("Never turned", self._untouched()),
             _Part("Last runs", self._recent()),
@@ -328,20 +321,18 @@ class _Page:
             lines.append(f"- {action.replace('_', ' ')} {numbers}: {told}")
         return tuple(lines)
 
-    def _failures(self) -> tuple[str, ...]:
-        marks = ",".join("?" * len(FAILED))
-        groups: Counter[tuple[str, str]] = Counter()
-        runs: dict[tuple[str, str], list[int]] = {}
-        for number, status, error, reason in self.db.execute(
-            f"SELECT number, status, error, reason FROM runs WHERE campaign = ? AND status IN ({marks})"
-            " AND status NOT IN ('started', 'lost') AND role = 'candidate' ORDER BY number DESC LIMIT 400",
-            (self.campaign, *sorted(FAILED)),
-        ):
-            key = (status, clean(cause_of(error or reason) or "no message was recorded", 140))
-            groups[key] += 1
-            runs.setdefault(key, []).append(number)
-        order = sorted(groups, key=lambda key: (-groups[key], -max(runs[key])))[:10]
-        return tuple(f"- {groups[k]} x {k[0]}: {k[1]} [{run_numbers(sorted(runs[k]), 6)}]" for k in order)
+    def _failures(self, statuses: Collection[str]) -> tuple[str, ...]:
+        rows = self.db.execute(
+            f"SELECT status, coalesce(nullif(error, ''), reason), number FROM runs WHERE campaign = ? AND status IN"
+            f" ({','.join('?' * len(statuses))}) AND role = 'candidate' ORDER BY number DESC LIMIT 400",
+            (self.campaign, *sorted(statuses)),
+        ).fetchall()
+        groups = by_cause((status, message, (number, message)) for status, message, number in reversed(rows))
+        order = sorted(groups, key=lambda key: (-len(groups[key]), -groups[key][-1][0]))[:10]
+        told = {key: clean(example_of(m for _, m in groups[key]) or "no message was recorded", 140) for key in order}
+        return tuple(
+            f"- {len(groups[k])} x {k[0]}: {told[k]} [{run_numbers([n for n, _ in groups[k]], 6)}]" for k in order
+        )
 
     def _untouched(self) -> tuple[str, ...]:
         """Knobs of the champion that no run has turned; only a lab knows all of them."""
@@ -359,15 +350,18 @@ class _Page:
 
     def _recent(self) -> tuple[str, ...]:
         rows = self.db.execute(
-            "SELECT number, description, status, verdict, value FROM runs WHERE campaign = ?"
-            " AND role = 'candidate' ORDER BY number DESC LIMIT 8",
+            "SELECT number, description, coalesce(nullif(verdict, ''), status), value, commit_id FROM runs"
+            " WHERE campaign = ? AND role = 'candidate' ORDER BY number DESC LIMIT 8",
             (self.campaign,),
         ).fetchall()
-        return tuple(
-            f"- #{number} {clean(text, _TEXT_CHARS)}: {clean(verdict or status, 20)}"
-            + (f", {self.amounts.value(value)}" if value is not None else "")
-            for number, text, status, verdict, value in rows
-        )
+        lines = []
+        for number, text, came_to, value, commit in rows:
+            told = f"- #{number} {clean(text, _TEXT_CHARS)}: {clean(came_to, 20)}"
+            if value is not None:
+                level = self._level(commit, value)
+                told += f", {self.amounts.value(level)} in {'one run' if level == value else 'fresh runs'}"
+            lines.append(told)
+        return tuple(lines)
 
 
 def _packed(items: Iterable[str], width: int = 6) -> list[str]:

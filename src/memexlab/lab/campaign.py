@@ -42,6 +42,8 @@ class Budget:
     kill_after_seconds: float = 300.0
     memory_mb: float = 0.0
     disk_mb: float = 20_000.0
+    #: From how many standard errors behind a run is cut short on its way (curves.py); 0 lets every run end.
+    early_kill: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,15 @@ class Checkouts:
     def has(self, commit: str) -> bool:
         return self._try("cat-file", "-e", f"{commit}^{{commit}}") is not None
 
+    def named(self) -> tuple[str, str]:
+        """The person's last commit: its short name, and the first line of its message."""
+        name, _, subject = self._git("log", "-1", "--format=%h %s").decode(errors="replace").strip().partition(" ")
+        return name, subject
+
     def changed_files(self, names: Sequence[str]) -> list[str]:
         """Which of the files differ from HEAD in the person's own working tree."""
+        if not names:
+            return []  # to git, none means all
         out = self._git("status", "--porcelain", "-z", "--untracked-files=all", "--", *names)
         return [item[3:].decode(errors="replace") for item in out.split(b"\0") if item]
 
@@ -104,6 +111,12 @@ class Checkouts:
         """A file as it stands in the index: what a `git checkout BRANCH -- FILE` put there, else that of the last
         commit."""
         return self._git("show", f":{(self.prefix / name).as_posix()}").decode("utf-8", errors="replace")
+
+    def contents(self, commits: Sequence[str], names: Sequence[str]) -> list[tuple[bytes, ...]]:
+        """What names the bytes of these files at each commit: equal where every byte is."""
+        asked = [f"{commit}:{(self.prefix / name).as_posix()}\n" for commit in commits for name in names]
+        found = self._git("cat-file", "--batch-check=%(objectname)", stdin="".join(asked).encode()).splitlines()
+        return [tuple(found[i : i + len(names)]) for i in range(0, len(found), len(names))]
 
     def diff(self, old: str, new: str) -> bytes:
         return self._git("diff", "--no-color", "--no-ext-diff", old, new)
@@ -189,11 +202,6 @@ class Checkouts:
         tree.mkdir(parents=True, exist_ok=True)
         self._run(["read-tree", "--reset", "-u", commit], tree, env=env)
         self._run(["clean", "-ffdxq"], tree, env=env)
-
-    def tidy(self) -> None:
-        """Removes the trees; their runs are in the ledger."""
-        _remove(self.worktrees)
-        self._try("worktree", "prune")
 
 
 def _remove(folder: Path) -> None:

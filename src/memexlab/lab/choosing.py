@@ -10,16 +10,17 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 from ..memory.doubts import Doubt
 from ..memory.names import is_knob, normal_knob
-from ..memory.noise import runs_to_settle
+from ..memory.noise import minimum_detectable_effect, runs_to_settle
 from ..memory.registry import by_cause, last_line
 from .learned import single_run_error
 from .logbook import Logbook, LoggedRun
 from .sentences import third_split
+from .verdict import LOOKS
 from .wording import Amounts, clean, command, plural, run_numbers, sql_text
 
 Action = Literal[
@@ -30,7 +31,8 @@ HypothesisStatus = Literal["not_stated", "supported", "refuted", "mixed", "incon
 
 #: A difference is clear when it is larger than this many standard errors of a single run.
 _CLEAR = 2.0
-_MOST_PAIRS = 40
+#: A difference that would take more fresh pairs than this is too small to be settled.
+_MOST_PAIRS = 12
 _PAIRS_WHERE_NOISE_IS_UNKNOWN = 4
 #: What ran out is named; a message that merely has the word "memory" in it, such as pin_memory, is no such error.
 _RAN_OUT = re.compile(r"out of memory|\bOOM\b|MemoryError|bad_alloc|more than it may|cannot allocate|timed? ?out", re.I)
@@ -64,6 +66,10 @@ def _part(knob: str) -> set[str]:
     return set(words[:kind])
 
 
+def _words(run: LoggedRun) -> str:
+    return run.description.removesuffix(", mended").strip() or run.id
+
+
 class Desk:
     """One campaign, prepared once in a pass over its runs; `doubt` is by run id."""
 
@@ -83,25 +89,31 @@ class Desk:
         self._same_cause = {number: tuple(numbers) for numbers in failed.values() for number in numbers}
         self._normal = cache(normal_knob)
         self._moved: dict[str, int] = {}  # knob -> the run at which the champion's line moved it last
-        self._measured: dict[frozenset[tuple[str, str | None]], int] = {}  # change -> the run that measured it last
+        self._measured: dict[object, int] = {}  # a change, or a description -> the run that measured it last
         for run in book.runs:
             if run.run in self._line and run is not book.baseline:
                 self._moved |= dict.fromkeys(self._knobs(run), run.number)
             if run.role == "candidate" and run.usable is not None:
-                self._measured[self._idea(run)] = run.number
+                self._measured |= dict.fromkeys((self._idea(run), _words(run)), run.number)
+
+    @cached_property
+    def open_failures(self) -> frozenset[int]:
+        """Numbers of failed runs whose change nobody has measured since."""
+        return frozenset(run.number for run in self.book.runs if run.failed and self.choose(run).is_open)
 
     def is_due(self, run: LoggedRun) -> bool:
         """Whether a run failed, or was judged: by the harness, or by whoever kept the log."""
         is_first = run is self.book.baseline and self.book.starts_with_baseline
         judged = bool(run.verdict) or run.status in ("keep", "discard", "inconclusive")
-        failed = run.failed and run.status != "blocked"  # what was refused was never run
-        return failed or (run.role == "candidate" and not is_first and judged)
+        return run.failed or (run.role == "candidate" and not is_first and judged)
 
     def gain(self, run: LoggedRun) -> tuple[float | None, LoggedRun | None, int]:
-        """(gain over the champion of that time, that champion, the fresh pairs it rests on)."""
+        """(gain, what it is over, the fresh pairs it rests on): as the verdict has it, else over the champion then."""
         judged = self.book.judged.get(run.run)
-        if judged is not None and judged.gain is not None and judged.pairs and judged.champion is not None:
-            return judged.gain, self.book.by_run.get(judged.champion), judged.pairs
+        if judged is not None and judged.champion is not None:
+            gain = judged.gain if judged.pairs else judged.number("screen_gain")
+            if gain is not None:
+                return gain, self.book.by_run.get(judged.champion), judged.pairs
         before = bisect_left(self._starts, run.number)
         champion = self.book.by_run.get(self.book.reigns[before - 1].run) if before else None
         level = self.book.level(champion) if champion else None
@@ -124,6 +136,12 @@ class Desk:
     def choose(self, run: LoggedRun) -> Choice:
         if run.verdict == "retract":
             return _done("abandon", f"Run {run.number} was retracted: {clean(run.reason, 160)}")
+        if run.status == "blocked":
+            return _done(
+                "abandon", f"Run {run.number} was refused before it ran: {clean(run.error or run.reason, 240)}"
+            )
+        if run.status == "inconclusive" and run.usable is None and run.error:
+            return _done("abandon", f"Run {run.number} was {clean(run.error, 240)}. Nothing was measured of it.")
         if run.failed:
             return self._failed(run)
         kept = run.status == "keep" and run.verdict != "provisional"
@@ -140,14 +158,19 @@ class Desk:
         n, message = run.number, run.error or run.reason or run.description
         told = clean(last_line(message), 140) or "no message was recorded"
         ran_out = run.status == "timeout" or bool(_RAN_OUT.search(message))
-        later = self._measured.get(self._idea(run), 0)
+        later = max(self._measured.get(key, 0) for key in (self._idea(run), _words(run)))
         if later > n:
             return _done("abandon", f"Run {n} failed ({told}); its change was measured since, as run {later}.", later)
+        if run.run in self.book.again:
+            return _done("abandon", f"Run {n} failed ({told}); it was mended once, and that run says the rest.")
         for knob, at in self._since(run).items():
             if ran_out or knob in normal_knob(message):
                 why = f"Run {n} failed ({told}). Run {at} moved {knob} since, so it may run now on top of the champion."
                 return Choice("retest", "medium", why, (at,), self._look(run))
         if run.status == "lost":
+            judged = self.book.by_run.get(self.book.tests.get(run.run, -1))
+            if judged is not None and judged.verdict:
+                return _done("abandon", f"Run {n} was interrupted ({told}); run {judged.number} was judged without it.")
             why = f"Run {n} was interrupted ({told}), which says nothing about its idea."
             return Choice("retry", "medium", why, (), self._go_on(run))
         group = self._same_cause.get(n, (n,))
@@ -157,7 +180,7 @@ class Desk:
         if ran_out or _MENDABLE.search(message):
             need = "it needs less memory or time" if ran_out else "the message says what to mend"
             return Choice("fix_and_retry", "high", f"Run {n} failed: {told}; {need}.{also}", same, self._look(run))
-        level: Priority = "high" if others > 1 or run.role == "baseline" or run.status == "blocked" else "medium"
+        level: Priority = "high" if others > 1 or run.role == "baseline" else "medium"
         why = f"Run {n} failed: {told}. The cause is not clear from that.{also}"
         return Choice("investigate_crash", level, why, same, self._look(run))
 
@@ -227,13 +250,18 @@ class Desk:
             why = f"Run {n} was not settled ({seen}). Run {at} moved {closest} since, so it may count now."
             return Choice("retest", "medium" if unsettled else "low", why, (at,), self._look(run))
         pairs = self._pairs(gain)
-        if gain is None or gain <= 0 or not (near or unsettled) or pairs > _MOST_PAIRS:
-            cost = f", and {pairs:,} fresh pairs would be needed to tell" if gain and near and gain > 0 else ""
-            return _done("abandon", f"Run {n} gives no reason to go on: {seen}{cost}.")
-        why = (
-            f"Run {n} looked better ({seen}), which settles nothing; about {plural(pairs, 'fresh pair')} would show it"
-        )
-        why += " 8 times in 10, if that is its true size."
+        if gain is None or gain <= 0 or not (near or unsettled):
+            return _done("abandon", f"Run {n} gives no reason to go on: {seen}.")
+        if pairs > _MOST_PAIRS:
+            least = minimum_detectable_effect(self.book.noise, _MOST_PAIRS) if self.book.noise else 0.0
+            told = f"{_MOST_PAIRS} fresh pairs show a gain of {self._amount(least)}"
+            why = f"Run {n} ({seen}): too small a difference to be settled here; {told}."
+            return _done("replicate" if run.verdict == "provisional" else "abandon", why)
+        settle = f"about {plural(pairs, 'fresh pair')} would show it 8 times in 10, if that is its true size."
+        why = f"Run {n} looked better ({seen}), which settles nothing; {settle}"
+        if run.verdict == "discard" and judged is not None and judged.sigma and self.book.noise:
+            then, now = (self.amounts.fine(sigma) for sigma in (judged.sigma, self.book.noise.sigma))
+            why = f"Run {n} was discarded ({seen}) with a sigma of {then}; it is {now} now, and {settle}"
         if run.verdict == "provisional":
             return Choice("replicate", "medium", why, (), self._race(run))
         return Choice("retry", "medium" if unsettled else "low", why, (), self._race(run))
@@ -270,7 +298,13 @@ class Desk:
         if gain is None or champion is None:
             return "nothing to compare with"
         how = f"in {plural(pairs, 'fresh pair')}" if pairs else "in one run"
-        return f"{self.amounts.signed(gain)} {self.unit}".strip() + f" over run {champion.number} {how}"
+        return f"{self.amounts.signed(gain)} {self.unit}".strip() + f" over {self.named(champion)}, {how}"
+
+    def named(self, run: LoggedRun) -> str:
+        """A run that others are compared with, as what it was."""
+        if run is self.book.champion:
+            return f"the champion, run {run.number}"
+        return f"run {run.number}, {'champion' if run.run in self._crowned else 'the head'} then"
 
     # --- what can be typed
 
@@ -284,7 +318,7 @@ class Desk:
             )
         if not self.is_lab or champion is None or champion.commit == run.commit or not run.commit:
             return self._look(run)
-        pairs = str(min(_MOST_PAIRS, max(2, self._pairs(self.gain(run)[0]))))
+        pairs = str(min(_MOST_PAIRS, max(LOOKS, self._pairs(self.gain(run)[0]))))
         words = (str(run.number), str(champion.number), "--pairs", pairs)
         return command("memex", "race", *words, "--campaign", self.book.campaign)
 

@@ -14,15 +14,18 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..ledger import OutsideError, UsageError
 from . import sandbox, supervisor
+from .interpreters import located
 
 #: The level of a run that says none of its own; see sandbox.py.
 ISOLATION = "process"
 _LOG_KEEP_BYTES = 400_000
+_LOOK_SECONDS = 0.25
 #: What a run gets to see of the environment, besides what the contract adds.
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
@@ -31,7 +34,8 @@ _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LD_LIBRARY_PATH
 class Job:
     """One command to run: where, with what in its environment, and within which bounds.
 
-    `root` is the folder that it may write, `cwd` where none is given; `read` is what else it may read.
+    `root` is the folder that it may write, `cwd` where none is given; `read` is what else it may read. `lab` is where
+    a program is looked up that the folder lacks: the interpreter of the lab's own environment.
     """
 
     command: str
@@ -43,6 +47,9 @@ class Job:
     disk_mb: float = 20_000.0
     root: Path | None = None
     read: tuple[str, ...] = ()
+    lab: Path | None = None
+    #: Asked a few times a second with what the run has printed so far: whether to stop it.
+    is_lost: Callable[[bytes], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +73,18 @@ class Ended:
         return self.exit == 0 and not self.ended
 
 
-def run_environment(extra: dict[str, str], pass_on: tuple[str, ...] = ()) -> dict[str, str]:
+def run_environment(extra: dict[str, str], pass_on: tuple[str, ...] = (), threads: int = 1) -> dict[str, str]:
     """A small environment: no key and no token of the person's reaches a run unless the contract names it.
 
-    One thread each and passive waiting: spinning threads under contention cost 90 % of the speed (OMP_WAIT_POLICY).
+    As many threads as it has processors, and passive waiting: spinning threads under contention cost 90 % of the speed
+    (OMP_WAIT_POLICY).
     """
-    env = {name: os.environ[name] for name in (*_PASSED_ON, *pass_on) if name in os.environ}
+    each = str(max(1, threads))
+    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     bin_folder = str(Path(sys.executable).parent)
     env["PATH"] = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
-    env |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    env |= {"OMP_NUM_THREADS": each, "OPENBLAS_NUM_THREADS": each, "MKL_NUM_THREADS": each}
+    env |= {"OMP_WAIT_POLICY": "passive"} | {name: os.environ[name] for name in pass_on if name in os.environ}
     env |= {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {"PYTHONNOUSERSITE": "1"}
     env |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0", "MEMEX": "1"}
     return env | extra
@@ -110,7 +120,8 @@ class Slots:
             command = shlex.split(job.command)
         except ValueError as error:
             raise UsageError(f"the command {job.command!r} cannot be read: {error}", "mend it in memex.toml") from error
-        if os.sep not in command[0] and shutil.which(command[0], path=job.env.get("PATH")) is None:
+        command, own = located(command, job.lab or job.cwd, job.cwd, job.env.get("PATH", ""))
+        if shutil.which(command[0], path=job.env.get("PATH")) is None and not (job.cwd / command[0]).exists():
             return Ended(127, "", 0.0, f"cannot start {command[0]}: there is no such program\n".encode())
         with tempfile.TemporaryDirectory(prefix="memex-run-") as scratch:
             log = Path(scratch) / "log"
@@ -119,7 +130,7 @@ class Slots:
                 "command": command, "cwd": str(job.cwd), "env": job.env, "log": str(log), "report": writer,
                 "kill_after_seconds": job.kill_after_seconds, "memory_mb": job.memory_mb, "cpus": list(job.cpus),
                 "disk_mb": job.disk_mb, "parent": os.getpid(),
-                "walls": sandbox.walls(self.isolation, job.root or job.cwd, job.cwd, job.read),
+                "walls": sandbox.walls(self.isolation, job.root or job.cwd, job.cwd, (*job.read, *own)),
             }  # fmt: skip
             try:
                 with self._guard:
@@ -136,7 +147,7 @@ class Slots:
             finally:
                 os.close(writer)
             try:
-                report = _read_report(reader)
+                report = self._read_report(reader, process, log, job.is_lost)
                 process.wait()
             finally:
                 os.close(reader)
@@ -150,23 +161,28 @@ class Slots:
             fields["exit"] = 128 - fields["exit"]  # bubblewrap tells of a signal as a shell does
         return Ended(**fields, log=text, isolation=self.isolation)
 
+    @staticmethod
+    def _read_report(
+        reader: int, process: subprocess.Popen[bytes], log: Path, is_lost: Callable[[bytes], bool] | None
+    ) -> bytes:
+        data = b""
+        while not data.endswith(b"\n"):
+            if select.select([reader], [], [], None if is_lost is None else _LOOK_SECONDS)[0]:
+                part = os.read(reader, 65536)
+                if not part:
+                    break
+                data += part
+            elif is_lost is not None and log.exists() and is_lost(_clipped(log)):
+                process.send_signal(signal.SIGTERM)
+                is_lost = None
+        return data
+
     def stop(self) -> None:
         """Ends all running jobs and starts no more; safe to call from a signal handler's thread."""
         self._stopping = True
         with self._guard:
             for process in self._running:
                 process.send_signal(signal.SIGTERM)
-
-
-def _read_report(reader: int) -> bytes:
-    data = b""
-    while not data.endswith(b"\n"):
-        select.select([reader], [], [])
-        part = os.read(reader, 65536)
-        if not part:
-            break
-        data += part
-    return data
 
 
 def _clipped(log: Path) -> bytes:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from ..ledger import Draft, OutsideError, Ref, Scalar, Verdict
+import math
+
+from ..ledger import Draft, OutsideError, Ref, Scalar, UsageError, Verdict
 from ..memory import Memory
 from ..memory.noise import minimum_detectable_effect
 from .board import Board, Standing
-from .verdict import (
-    Race,
-    Screen,
-    in_words,
-    provisional,
-    race,
-    screen,
-    seed_correlation,
-    suspicious,
-)
+from .verdict import LOOKS, Race, Screen, in_words, provisional, race, screen, suspicious
 
 #: Pairs that may fail (a crash, a timeout) before a race is given up.
 SPARE_LOOKS = 2
+#: Fewer fresh values that were measured as the candidate was say less than all of them.
+_LEAST_ALIKE = 2
 
 
 class Judge:
@@ -38,14 +33,14 @@ class Judge:
         if self._screen(candidate, champion)[0].outcome != "race":
             return None
         looks = self.board.looks(candidate)
-        state = self._race(candidate)
+        state = self._race(candidate, champion)
         if state is not None and (state.decision != "continue" or looks >= state.n + SPARE_LOOKS):
             return None
         return None if state is None and looks >= SPARE_LOOKS else looks + 1
 
     def drop_carried(self, run: Standing, champion: Standing) -> None:
         """Records that a win over an earlier champion cannot be carried over to this one."""
-        reason = f"it beat a champion that is gone, and its change and that of run {champion.number} touch the same"
+        reason = f"it beat a champion that is gone, and its change and that of {self._named(champion)} touch the same"
         self._land(run, champion, Verdict("inconclusive", reason, {"carry": 0}))
 
     def land(self, candidate: Standing, champion: Standing) -> Verdict:
@@ -54,12 +49,65 @@ class Judge:
         self._land(candidate, reference, verdict)
         return verdict
 
+    def sides(self, first: Standing, second: Standing) -> tuple[Standing, Standing]:
+        """Which of two runs a race between them judges, and against which: what was made from the other or beat it,
+        else the challenger of the champion. Raises UsageError where neither can be judged by the other."""
+        champion = self.board.champion()
+        both = [(first, second), (second, first)]
+        order = [pair for pair in both if self._stands_on(*pair)]
+        order += [pair for pair in both if champion is not None and pair[1].commit == champion.commit]
+        order += [pair for pair in both if pair[0].verdict != "confirmed"]
+        for candidate, other in order:
+            if candidate.role == "candidate" and candidate.value is not None:
+                return candidate, other
+        told = f"neither of runs {first.number} and {second.number} can be judged by the other"
+        raise UsageError(told, f"memex race {first.number} {champion.number if champion else ''}".strip())
+
+    def _stands_on(self, candidate: Standing, other: Standing) -> bool:
+        [beat] = self.memory.db.execute(
+            "SELECT EXISTS (SELECT 1 FROM verdicts v JOIN runs r ON r.run = v.run JOIN runs c ON c.run = v.champion"
+            " WHERE r.id = ? AND v.decision = 'confirmed' AND c.commit_id = ?)",
+            (candidate.id, other.commit),
+        ).fetchone()
+        return bool(beat) or self.board.rests_on(candidate, other)
+
+    def settle(self, candidate: Standing, other: Standing) -> Verdict | None:
+        """Records what all fresh pairs of two runs say of the first; None while they are too few to say anything.
+
+        Only against the champion is a win confirmed; a win that was confirmed stays one only if it is seen again.
+        """
+        state, champion = self._race(candidate, other), self.board.champion()
+        was_win = candidate.verdict == "confirmed"
+        if state is None or state.decision == "continue":
+            return None
+        if was_win and state.decision != "confirmed" and state.n < LOOKS:
+            return None
+        noise, decision = self.board.noise(), str(state.decision)
+        reason = in_words(state, noise, self._named(other))
+        pairs, better = self.board.pairs(candidate, other), self.board.better
+        if champion is not None and champion.commit not in (candidate.commit, other.commit):
+            if decision == "confirmed" and not was_win:
+                decision = "inconclusive"
+                reason = f"{reason.partition(': ')[2]}; only a race against {self._named(champion)}, makes it a win"
+        elif (
+            decision == "inconclusive"
+            and self.board.rests_on(candidate, other)
+            and provisional(self._screen(candidate, other)[0], pairs, noise, better)
+        ):
+            decision, reason = "provisional", _provisionally(reason)
+        numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof, **state.numbers()}
+        if decision == "confirmed" and (since := self.board.takes_over(candidate, other)) is not None:
+            numbers["since"] = since
+        verdict = Verdict(decision, reason, numbers)
+        self._land(candidate, other, verdict)
+        return verdict
+
     def _land(self, candidate: Standing, reference: Standing, verdict: Verdict) -> None:
         refs = [Ref("tests", candidate.id), Ref("parent", reference.id)]
         rows = self.memory.db.execute(
             "SELECT e.id FROM refs f JOIN runs r ON r.run = f.seq JOIN entries e ON e.seq = f.seq"
-            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair' ORDER BY r.number",
-            (candidate.id,),
+            " WHERE f.target = ? AND f.role = 'tests' AND r.role = 'pair' AND r.commit_id IN (?, ?) ORDER BY r.number",
+            (candidate.id, candidate.commit, reference.commit),
         )
         refs += [Ref("from", row[0]) for row in rows]
         earlier = self.memory.db.execute(
@@ -81,52 +129,72 @@ class Judge:
         """Another candidate became champion since this one was proposed: its change is not in this one."""
         return champion.id != candidate.id and not self.board.rests_on(candidate, champion)
 
-    def _screen(self, candidate: Standing, champion: Standing) -> tuple[Screen, Standing]:
-        """The screen against what the candidate was made from, as it stood before the candidate's own pairs."""
+    def _screen(self, candidate: Standing, champion: Standing) -> tuple[Screen, Standing, str]:
+        """The screen against what the candidate was made from, as it stood before the candidate's own pairs, and what
+        to know of it. Like is compared with like: a run alone on the machine gets further than one beside another."""
         assert candidate.value is not None
-        before = self.board.first_pair(candidate)
+        before, alone = self.board.first_pair(candidate), self.board.was_alone(candidate.id)
         parent = self.board.standing(candidate.parent) if candidate.parent else None
         for reference in (parent, champion):
             values = self.board.fresh_values(reference.commit, before) if reference is not None else []
             if reference is not None and values:
-                return screen(candidate.value, values, self.board.noise(before), self.board.better), reference
+                alike = values if alone is None else self.board.fresh_values(reference.commit, before, alone)
+                enough = len(alike) >= min(_LEAST_ALIKE, len(values))
+                judged = screen(
+                    candidate.value, alike if enough else values, self.board.noise(before), self.board.better
+                )
+                return judged, reference, "" if enough else _UNLIKE[bool(alone)]
         raise OutsideError(f"run {candidate.number} has nothing to be compared with", hint="memex run")
 
-    def _race(self, candidate: Standing) -> Race | None:
-        pairs = self.board.pairs(candidate)
-        if not pairs:
-            return None
-        rho = seed_correlation(self.board.all_pairs())
-        return race(pairs, self.board.noise(), self.board.better, rho=rho)
+    def _race(self, candidate: Standing, other: Standing) -> Race | None:
+        pairs = self.board.pairs(candidate, other)
+        return race(pairs, self.board.noise(), self.board.better) if pairs else None
+
+    def _named(self, run: Standing) -> str:
+        """A run as what it is today."""
+        champion, head = self.board.champion(), self.board.head()
+        if champion is not None and run.commit == champion.commit:
+            return f"the champion, run {champion.number}"
+        if head is not None and run.commit == head.commit:
+            return f"run {head.number}, the head"
+        return f"run {run.number}, the baseline" if run.role == "baseline" else f"run {run.number}"
 
     def _verdict(self, candidate: Standing, champion: Standing) -> tuple[Verdict, Standing]:
         """The verdict, and the run that it compares with."""
         noise = self.board.noise()
-        looked, parent = self._screen(candidate, champion)
-        numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof, "z": looked.z, "screen_gain": looked.gain}
+        looked, parent, unlike = self._screen(candidate, champion)
+        numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof, "screen_gain": looked.gain}
+        if math.isfinite(looked.z):  # without noise there is no such scale
+            numbers["z"] = looked.z
         if looked.outcome != "race":
-            numbers["mde"] = visible = minimum_detectable_effect(noise, 1, 0.0)
-            seen = f"; one pair would have shown an effect of {visible:.2g} 8 times in 10"
-            if looked.outcome == "provisional":
-                told = in_words(looked, noise).partition(": ")[2]
-                return Verdict("inconclusive", f"near miss, not raced: {told}{seen}", numbers), parent
-            return Verdict("discard", f"{in_words(looked, noise)}{seen}", numbers), parent
+            numbers["mde"] = minimum_detectable_effect(noise, 1)
+            decision = "inconclusive" if looked.outcome == "provisional" else "discard"
+            return Verdict(decision, in_words(looked, noise, self._named(parent)) + unlike, numbers), parent
         if self._was_overtaken(candidate, champion):
             reason = (
-                f"it looks {abs(looked.gain):.4g} better than run {parent.number}, which run {champion.number} "
-                f"replaced meanwhile; it is measured again on top of run {champion.number}"
+                f"{in_words(looked, noise, self._named(parent))}, which run {champion.number} replaced meanwhile; "
+                f"it is measured again on top of run {champion.number}"
             )
             return Verdict("inconclusive", reason, numbers | {"carry": 1}), parent
-        state = self._race(candidate)
+        state = self._race(candidate, champion)
         if state is None or state.decision == "continue":
             return Verdict("inconclusive", "its fresh pairs could not be measured", numbers), champion
-        numbers |= {"pairs" if name == "n" else name: value for name, value in state.numbers().items()}
+        numbers |= state.numbers()
         if suspicious(state.gain, noise):
             numbers["audit"] = 1
-        decision = state.decision
-        reason = in_words(state, noise)
-        if decision == "inconclusive" and provisional(looked, self.board.pairs(candidate), noise, self.board.better):
-            return Verdict(
-                "provisional", f"provisional, the branch moves, nothing is claimed: {reason}", numbers
-            ), champion
-        return Verdict(decision, reason, numbers), champion
+        reason = in_words(state, noise, self._named(champion))
+        if state.decision == "inconclusive" and provisional(
+            looked, self.board.pairs(candidate, champion), noise, self.board.better
+        ):
+            return Verdict("provisional", _provisionally(reason), numbers), champion
+        return Verdict(state.decision, reason, numbers), champion
+
+
+_UNLIKE = {
+    True: "; it ran alone and they beside others, so it may look better than it is",
+    False: "; it ran beside others and they alone, so it looks worse than it is",
+}
+
+
+def _provisionally(reason: str) -> str:
+    return f"provisional, the branch moves, nothing is claimed: {reason}"

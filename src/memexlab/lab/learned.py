@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..memory.registry import by_cause, last_line
+from ..memory.registry import by_cause, example_of
 from .logbook import Change, Logbook, LoggedRun
 from .wording import Amounts, clean, plural
 
@@ -163,12 +163,12 @@ def _told(book: Logbook, effect: Effect, knob: str, amounts: Amounts, name_outco
 
 
 def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
-    """Failed runs by cause, the most frequent first; numbers and paths in a message do not tell causes apart."""
+    """Failed runs by cause, the most frequent first; numbers and paths in a message do not tell causes apart, and the
+    last message of each is told as it was said."""
     groups = by_cause((_status_of(run), run.error or run.reason, run) for run in runs if run.failed)
     found = []
     for (status, cause), members in groups.items():
-        example = last_line(members[0].error or members[0].reason)
-        text = example if len(members) == 1 or not cause else cause
+        text = example_of(member.error or member.reason for member in members)
         if not cause:
             example = clean(members[0].description, 90)
             lead = ": " if len(members) == 1 else ", for example for: "

@@ -51,7 +51,8 @@ class LoggedRun(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        return self.status in FAILED and self.status != "started"
+        """Whether it ran and measured nothing; what was refused before it ran did not fail."""
+        return self.status in FAILED - {"started", "blocked"}
 
     @property
     def usable(self) -> float | None:

@@ -12,7 +12,7 @@ from ..ledger import RunStatus, Scalar
 from .campaign import Contract, hash_of, locked_files, locked_hash
 from .checkouts import Checkouts
 from .engine import ISOLATION, Ended, Job, Slots, run_environment
-from .metrics import printed_metrics, sidecar_metrics
+from .metrics import nearest_line, printed_metrics, sidecar_metrics
 
 ARTIFACT_LIMIT_BYTES = 2_000_000_000
 _SUMMARY, _SUMMARY_LIMIT_BYTES = "memex-summary.json", 1_000_000
@@ -65,6 +65,7 @@ def _measure(
     env = run_environment(
         {"MEMEX_SECONDS": f"{seconds:g}", "MEMEX_SEED": str(seed), "AUTORESEARCH_SUMMARY_PATH": str(summary)},
         contract.env,
+        len(slots.cpus(cpus_of)),
     )
     ended = slots.run(_job(contract, contract.run, checkouts, f"slot-{slot}", folder, env, slots.cpus(cpus_of)))
     failed = _failure(ended, "the run")
@@ -103,9 +104,11 @@ def _measure(
         own |= printed_metrics(scored.log.decode("utf-8", errors="replace"))
     value = own.get(contract.metric.name)
     if value is None or not math.isfinite(value):
-        return Measured(
-            "crash", {}, ended.seconds, log, f"no finite number for {contract.metric.name} was printed", artifact, meta
-        )
+        name = contract.metric.name
+        line = nearest_line(log.decode("utf-8", errors="replace"), name)
+        said = f"; it printed {line!r}, but {name} wants a line of its own: {name}: 0.98" if line else ""
+        why = f"no finite number for {name} was printed{said}"
+        return Measured("crash", {}, ended.seconds, log, why, artifact, meta)
     return Measured("ok", own, ended.seconds, log, "", artifact, meta)
 
 
@@ -151,7 +154,7 @@ def _job(
     kill_after_seconds = budget.kill_after_seconds * (1 if command == contract.run else 2)
     return Job(
         command, folder, env, kill_after_seconds, budget.memory_mb, cpus, budget.disk_mb,
-        checkouts.worktrees / tree, contract.read,
+        checkouts.worktrees / tree, contract.read, checkouts.lab,
     )  # fmt: skip
 
 

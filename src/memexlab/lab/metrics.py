@@ -44,3 +44,9 @@ def sidecar_metrics(data: bytes) -> dict[str, float]:
         for name, value in found.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
+
+
+def nearest_line(text: str, name: str) -> str:
+    """The last line of a log that names a metric without being read as one; '' where none does."""
+    word = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w.])")
+    return next((line.strip()[:160] for line in reversed(text.splitlines()) if word.search(line)), "")

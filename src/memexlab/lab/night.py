@@ -10,10 +10,10 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
-from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run
+from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, Verdict, utc_now
 from ..memory import Memory
 from ..models import BudgetSpent
 from .board import Board, Standing
@@ -37,10 +37,12 @@ _SLIP = re.compile(r"\b(NameError|SyntaxError|IndentationError|ImportError|Modul
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to stop by itself: candidates in this call, hours in this call; None is no limit."""
+    """When to stop by itself: candidates in this call, hours in this call; None is no limit. `usd` is told to the
+    person, and kept by whoever pays."""
 
     runs: int | None = None
     hours: float | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Night:
         )  # fmt: skip
         self._limits, self._until = Limits(), float("inf")
         self._begun = self._done = self._busy = 0
-        self._why = ""
+        self._why, self._since = "", ""
         self._paused = self._halted = self._has_nothing_left = False
 
     # --- the loop
@@ -105,6 +107,7 @@ class Night:
         """Runs until a limit and returns how many candidates were measured in this call."""
         self._limits, self._begun, self._done, self._why = limits, 0, 0, ""
         self._until = time.monotonic() + limits.hours * 3600 if limits.hours is not None else float("inf")
+        self._since = utc_now().isoformat()
         self.steering.begin()
         try:
             self._together([self._prepare])
@@ -151,8 +154,9 @@ class Night:
                     elif self.steering.order == "stop-now":
                         self._halt("Stopped now, as told; what was measured is kept.")
                     self.steering.beat(
-                        owner=this_process(), campaign=self.campaign, candidates=self._done, paused=self._paused
-                    )
+                        owner=this_process(), campaign=self.campaign, candidates=self._done, paused=self._paused,
+                        since=self._since, limits=asdict(self._limits),
+                    )  # fmt: skip
                 except KeyboardInterrupt:
                     self._halt("Stopped by hand; what was measured is kept.")
         for job in jobs:
@@ -338,6 +342,16 @@ class Night:
                         hint=f'memex sql "select number, status, error from runs"; run it by hand: {self.contract.run}',
                     )
 
+        values = self.board.fresh_values(base)
+        if missing and len(values) > 1 and len(set(values)) == 1:
+            told = (
+                f"All {len(values)} baselines gave {values[0]:.6g}, to the last digit: no noise is known, "
+                "and a win is a win on this one seed."
+            )
+            if not any("MEMEX_SEED" in self.checkouts.read(base, name) for name in self.contract.edit):
+                told += ' To know it, read the seed of each run: int(os.environ.get("MEMEX_SEED", 0)).'
+            self.tell(Event("notice", told))
+
     # --- judging
 
     def _judge_one(self, candidate: Standing) -> None:
@@ -360,8 +374,13 @@ class Night:
                 still_wanted=partial(self._is_champion, champion),
             )
         verdict = self.judge.land(candidate, champion)
-        if verdict.decision in ("confirmed", "provisional"):
-            self.checkouts.advance(self.campaign, candidate.commit)
+        self._moved_by(verdict, candidate)
+
+    def _moved_by(self, verdict: Verdict, candidate: Standing) -> None:
+        """The branch is where the head is; whoever listens is told."""
+        head = self.board.head()
+        if head is not None and (head.commit == candidate.commit or candidate.status == "keep"):
+            self.checkouts.advance(self.campaign, head.commit)
         self.tell(Event("verdict", verdict.reason, candidate.number, candidate.value, verdict.decision))
         if verdict.decision == "confirmed":
             told = {"run": candidate.number, "description": candidate.description, "reason": verdict.reason}
@@ -376,18 +395,28 @@ class Night:
         if self._halted:
             raise Stopped
 
-    def retest(self, first: Standing, second: Standing, pairs: int) -> list[tuple[float | None, float | None]]:
-        """Measures both again, side by side on fresh seeds; the values count for their commits from now on."""
-        result: list[tuple[float | None, float | None]] = []
+    def retest(self, candidate: Standing, other: Standing, pairs: int) -> Verdict | None:
+        """Measures two runs again, side by side on fresh seeds, and judges the first by all fresh pairs of both."""
+        found: list[Verdict | None] = []
 
         def all_pairs() -> None:
             for k in range(1, pairs + 1):
                 seed = 20_000 + self.board.last_number()
-                text = f"fresh pair {k} of {pairs}: run {first.number} against run {second.number}"
-                sides = [Plan("pair", one.commit, seed, f"{text}, run {one.number}", one.id) for one in (first, second)]
-                found = [self.board.standing(entry.id) for entry in self.runner.measure(sides)]
-                result.append((found[0].value if found[0] else None, found[1].value if found[1] else None))
+                text = f"fresh pair {k} of {pairs}: run {candidate.number} against run {other.number}"
+                self.runner.measure(
+                    [
+                        Plan("pair", one.commit, seed, f"{text}, run {one.number}", one.id, tests=candidate.id)
+                        for one in (candidate, other)
+                    ]
+                )
+            self._let_go_if_stopped()
+            verdict = self.judge.settle(candidate, other)
+            found.append(verdict)
+            if verdict is not None:
+                self._moved_by(verdict, candidate)
+            land_packets(self.memory, self.campaign, BY)
 
         self.steering.begin()
         self._together([all_pairs])
-        return result
+        self._together([self.runner.score_final])
+        return found[0] if found else None

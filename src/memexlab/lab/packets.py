@@ -26,7 +26,7 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What to do about one run. `gain` is over the `champion` of that time (a run number), positive is better; `cites`
+    """What to do about one run. `gain` is over run `against`, as its verdict has it, positive is better; `cites`
     are run numbers; `command` can be typed or is ''; a packet that is not `is_open` calls for nothing any more."""
 
     campaign: str
@@ -37,7 +37,8 @@ class Packet:
     rationale: str
     gain: float | None
     unit: str
-    champion: int | None
+    against: int | None
+    against_name: str
     hypothesis: str
     hypothesis_status: HypothesisStatus
     cites: tuple[int, ...]
@@ -46,7 +47,7 @@ class Packet:
 
     def markdown(self) -> str:
         gain = "none was measured" if self.gain is None else f"{self.gain:+.6g} {self.unit}".strip()
-        over = f", over run {self.champion}" if self.champion is not None and self.gain is not None else ""
+        over = f", over {self.against_name}" if self.against_name and self.gain is not None else ""
         lines = [
             f"# Run {self.number}: {self.action} ({self.priority})", "", self.rationale, "",
             f"- change: {clean(self.description, 300) or 'not described'}", f"- gain: {gain}{over}",
@@ -76,20 +77,21 @@ def packets_for(
     found = []
     for run in desk.book.runs:
         if (wanted is None or run.number in wanted) and desk.is_due(run):
-            gain, champion, _ = desk.gain(run)
+            gain, against, _ = desk.gain(run)
             choice, hypothesis = desk.choose(run), said.get(run.run, "")
             status = desk.hypothesis_status(run) if hypothesis.strip() else "not_stated"
-            cites = dict.fromkeys([*choice.cites, *([champion.number] if champion else [])])
+            cites = dict.fromkeys([*choice.cites, *([against.number] if against else [])])
             found.append(
                 Packet(campaign, run.number, run.description, choice.action, choice.priority, choice.why, gain,
-                       desk.unit, champion.number if champion else None, hypothesis, status, tuple(cites),
-                       choice.command, choice.is_open)
+                       desk.unit, against.number if against else None, desk.named(against) if against else "",
+                       hypothesis, status, tuple(cites), choice.command, choice.is_open)
             )  # fmt: skip
     return found
 
 
 def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:
-    """Lands the packets that are missing or call for another action than the one before; returns the new entries."""
+    """Lands the packets that are missing, or that the one before differs from by its action or its verdict; returns the
+    new entries."""
     db = memory.db
     landed = _landed(db, campaign)
     rows = db.execute(
@@ -102,7 +104,7 @@ def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:
     for packet in packets_for(db, campaign):
         run, verdict = runs[packet.number]
         before, action = landed.get(run, ("", ""))
-        if action == packet.action:
+        if action == packet.action and (verdict is None or _cites(db, before, verdict)):
             continue
         texts = (json.dumps(asdict(packet), indent=1), packet.markdown())
         cited = [runs[number][0] for number in packet.cites if number in runs and number != packet.number]
@@ -112,7 +114,7 @@ def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:
             *([Ref("supersedes", before)] if before else []),
             *(Ref("file", memory.blobs.put(text.encode("utf-8", "replace"))) for text in texts),
         )
-        scope = {name: getattr(packet, name) for name in ("priority", "hypothesis_status", "gain", "champion")}
+        scope = {name: getattr(packet, name) for name in ("priority", "hypothesis_status", "gain", "against")}
         claim = Claim(packet.rationale, RELATION, packet.action, scope=scope)
         key = f"packet:{before or run}:{packet.action}"
         drafts.append(Draft(f"run:{campaign}/{packet.number}", claim, refs, key=key))
@@ -129,6 +131,11 @@ def ranked(
     return found
 
 
+def _cites(db: sqlite3.Connection, packet: str, verdict: str) -> bool:
+    cited = "SELECT 1 FROM entries e JOIN refs f USING (seq) WHERE e.id = ? AND f.role = 'from' AND f.target = ?"
+    return db.execute(cited, (packet, verdict)).fetchone() is not None
+
+
 def _landed(db: sqlite3.Connection, campaign: str) -> dict[str, tuple[str, str]]:
     """(packet, action) by run: the packet that no other supersedes; between several, the one recorded last."""
     rows = db.execute(
@@ -139,13 +146,3 @@ def _landed(db: sqlite3.Connection, campaign: str) -> dict[str, tuple[str, str]]
         (campaign, RELATION),
     )
     return {run: (packet, action) for run, packet, action in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    action: Action
-    priority: Priority
-    why: str
-    cites: tuple[int, ...] = ()
-    command: str = ""
-    is_open: bool = True

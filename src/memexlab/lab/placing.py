@@ -91,9 +91,6 @@ class Placer:
         for x, y in ink:
             self._ink[_cell(x, y)] = self._ink.get(_cell(x, y), 0) + 1
 
-    def reserve(self, box: Box) -> None:
-        self._boxes.append(box)
-
     def place(self, x: float, y: float, text: str, towards: int, radius: float = 6.0) -> Placed | None:
         """The cheapest free place for a text near (x, y); `towards` is 1 for below first, -1 above; None if full."""
         width, size = text_width(text, self.size) * BOLD, self.size

@@ -6,7 +6,8 @@ measures nothing and judges nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import json
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -25,6 +26,7 @@ from .checkouts import Checkouts, merged_lines
 from .judge import Judge
 from .packets import ranked
 from .proposers import Brief, Prompt, Proposal, Proposer
+from .proposers.edits import unparsable
 from .streams import Desk, change_key
 
 BY = "code:memexlab/0.1"
@@ -139,27 +141,34 @@ class Planner:
             origin=origin or proposal.origin or self.proposer.name, since=since,
         )  # fmt: skip
         plan = self._named(plan, head)
-        reason = self._refusal(plan, head)
-        if reason:
-            self.land_refused(plan, reason)
-        return None if reason else plan
+        wrong = self._unfit(plan, head)
+        reason = wrong or self._refusal(plan, head)
+        if not reason:
+            return plan
+        refused = self.land_refused(plan, reason)
+        return self.mended(plan, refused) if wrong and self.patient else None
 
-    def mended(self, plan: Plan, crashed: Entry) -> Plan | None:
-        """A second go at a candidate that crashed at once, by whoever proposed it; the guard is not asked again."""
+    def mended(self, plan: Plan, broken_run: Entry) -> Plan | None:
+        """A second go at a candidate that crashed at once, or is no Python, by whoever proposed it, once; the novelty
+        guard is not asked again."""
         head = self.board.standing(plan.parent)
-        run = crashed.body
+        run = broken_run.body
         if head is None or not isinstance(run, Run):
             return None
         broken = {name: self.checkouts.read(plan.commit, name) for name in self.contract.edit}
+        what = "was not run" if run.status == "blocked" else "crashed at once"
         said = (
-            f"The candidate in these files, {plan.description}, crashed at once: {run.error}\n"
+            f"The candidate in these files, {plan.description}, {what}: {run.error}\n"
             "Mend that error and change nothing else.\n\n"
         )
         brief = self._brief(head)
         for proposal in self._ask(replace(brief, files=broken, program=said + brief.program)):
             commit = self.checkouts.commit(head.commit, {**broken, **proposal.files}, _message(proposal))
-            mended = replace(plan, commit=commit, description=f"{plan.description}, mended", tests=crashed.id)
-            return self._named(mended, head)
+            mended = replace(plan, commit=commit, description=f"{plan.description}, mended", tests=broken_run.id)
+            wrong = self._unfit(mended, head)
+            if wrong:
+                self.land_refused(mended, wrong)
+            return None if wrong else self._named(mended, head)
         return None
 
     def head(self) -> Standing:
@@ -215,13 +224,26 @@ class Planner:
 
     # --- the guard
 
+    def _unfit(self, plan: Plan, head: Standing) -> str:
+        """Why a plan cannot be measured, or ''; a file that is no Python at the head, either, is for its run to say."""
+        texts = [[self.checkouts.read(at.commit, name) for name in self.contract.edit] for at in (head, plan)]
+        for name, before, after in zip(self.contract.edit, *texts, strict=True):
+            wrong = unparsable(name, after)
+            if wrong and not unparsable(name, before):
+                return wrong
+        reads = [any("MEMEX_SEED" in text for text in side) for side in texts]
+        if reads == [True, False]:
+            files = " or ".join(self.contract.edit)
+            return f"nothing in {files} reads MEMEX_SEED any more: a run takes its seed from there, and no other"
+        return ""
+
     def _refusal(self, plan: Plan, head: Standing) -> str:
         """Why the novelty guard blocks a plan, or ''."""
         if not self.guarded:
             return ""
         before, after = self.settings_of(head.commit), self.settings_of(plan.commit)
-        if before and not after:
-            return ""  # it does not parse, so nobody can say what it changes: its run will
+        if same := self._measured_before(plan, head, after):
+            return same
         changes = changes_between(before, after)
         if code := self.code_of(head.commit, plan.commit):
             changes = (*changes, code_change(plan.description, code))
@@ -229,7 +251,37 @@ class Planner:
         guard = check(changes, plan.description, history, before, "exploit")
         return guard.reason if guard.decision == "block" else ""
 
-    def land_refused(self, plan: Plan, reason: str) -> None:
+    def _measured_before(self, plan: Plan, head: Standing, after: Mapping[str, Scalar]) -> str:
+        """Which run has the very code of a plan, and how that is measured again, or ''.
+
+        The bytes of the editable files are compared, and where they differ what is no comment: the settings, and the
+        code besides them as a change of the same head. One crash may be the machine's; two are the code's.
+        """
+        rows = self.memory.db.execute(
+            "SELECT r.number, r.commit_id, coalesce(nullif(r.verdict, ''), r.status), r.value, p.commit_id,"
+            " coalesce(json_extract(e.body, '$.meta.code'), ''), json_extract(e.body, '$.settings') FROM runs r"
+            " JOIN entries e ON e.seq = r.run LEFT JOIN runs p ON p.run = r.parent WHERE r.campaign = ? AND r.role IN"
+            " ('candidate', 'baseline') AND r.commit_id <> '' AND r.verdict <> 'retract' AND (r.value IS NOT NULL AND"
+            " r.status NOT IN ('started', 'invalid', 'lost') OR r.status IN ('crash', 'timeout', 'inconclusive'))"
+            " ORDER BY r.value IS NOT NULL, r.role DESC, r.number",
+            (self.campaign,),
+        ).fetchall()
+        code = self.code_of(head.commit, plan.commit)
+        mine, *contents = self.checkouts.contents([plan.commit, *(row[1] for row in rows)], self.contract.edit)
+        found = []
+        for (number, commit, came_to, value, parent, theirs, known), content in zip(rows, contents, strict=True):
+            alike = (parent, theirs) == (head.commit, code) or (commit, "") == (head.commit, code)
+            if content == mine or (alike and json.loads(known or "{}") == after):
+                how = "to the byte" if content == mine else "but for comments and layout"
+                found.append((number, commit, value, f"Run {number} ({came_to}) ran the same code {how}"))
+        if not found or (found[-1][2] is None and len(found) < 2):
+            return ""
+        number, commit, _, told = found[-1]
+        rival = next((r for r in (self.board.champion(), self.board.baseline()) if r and r.commit != commit), None)
+        again = f"memex race {number} {rival.number} --pairs 4" if rival else "memex race --pairs 4"
+        return f"{told}: another run of it is no new idea. To measure it again: {again}"
+
+    def land_refused(self, plan: Plan, reason: str) -> Entry:
         """What was refused is a run that never started: the next proposal, and the reader, know of it."""
 
         def drafts() -> list[Draft]:
@@ -247,6 +299,7 @@ class Planner:
         assert isinstance(entry.body, Run)
         self.checkouts.keep(self.campaign, entry.body.number, plan.commit)
         self.tell(Event("measured", reason, entry.body.number, None, "blocked"))
+        return entry
 
     # --- earlier runs on today's head
 

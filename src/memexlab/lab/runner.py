@@ -5,6 +5,7 @@ It knows places, processes and entries, not why a plan is measured or what its n
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
@@ -15,13 +16,18 @@ from ..memory import Memory
 from .board import Board, Standing
 from .campaign import Contract, hardware
 from .checkouts import Checkouts
+from .curves import Curve, Pace, curve_in
 from .measure import Measured, measure, score
 from .metrics import printed_metrics
 from .owner import this_process
 from .planning import BY, Event, Plan, Planner
-from .streams import ALONE, Desk, Streams, claimed_by, steps_a_second
+from .streams import ALONE, Adjusted, Desk, Streams, claimed_by, steps_a_second
 
 ARTIFACT_KEEP_BYTES = 50_000_000
+#: So many of the latest runs say how one usually stands on its way.
+_MOST_CURVES = 48
+#: So many runs of the baseline must all differ before it is odd that two of a candidate do not.
+_LEAST_VARYING = 3
 
 
 class Runner:
@@ -75,8 +81,12 @@ class Runner:
             turned = [places[(i + self._swap) % len(places)] for i in range(len(places))]
             ended: dict[int, Entry] = {}
             errors: list[BaseException] = []
+            paces = [self._pace(plan) for plan in plans]
             with ThreadPoolExecutor(len(plans)) as pool, self.desk.away():
-                jobs = {pool.submit(self._measure_one, plan, places[i], turned[i]): i for i, plan in enumerate(plans)}
+                jobs = {
+                    pool.submit(self._measure_one, plan, places[i], turned[i], paces[i]): i
+                    for i, plan in enumerate(plans)
+                }
                 for job in as_completed(jobs):
                     error = job.exception()
                     if error is not None:
@@ -89,10 +99,46 @@ class Runner:
         self.after_each()
         return [ended[i] for i in range(len(plans))]
 
-    def _measure_one(self, plan: Plan, place: int, cpus_of: int) -> Measured:
-        return measure(
-            self.contract, self.locked, self.checkouts, self.streams.on_device(cpus_of), place, plan.commit, plan.seed,
-            cpus_of,
+    def _measure_one(self, plan: Plan, place: int, cpus_of: int, pace: Pace | None = None) -> Measured:
+        at_once = self.streams.busy()
+        slots, told = self.streams.on_device(cpus_of), list[str]()
+        if pace is not None:
+            slots = Adjusted(slots, lambda job: replace(job, is_lost=lambda log: is_lost(pace, log)))
+
+        def is_lost(pace: Pace, log: bytes) -> bool:
+            told[:] = filter(None, [pace.behind(curve_in(log.decode("utf-8", errors="replace")))])
+            return bool(told)
+
+        measured = measure(
+            self.contract, self.locked, self.checkouts, slots, place, plan.commit, plan.seed, cpus_of,
+        )  # fmt: skip
+        if told and measured.status == "lost":
+            measured = replace(measured, status="inconclusive", error=told[0])
+        if self.streams.count == 1:
+            return measured
+        return replace(measured, meta={**measured.meta, "at_once": max(at_once, self.streams.busy())})
+
+    def _pace(self, plan: Plan) -> Pace | None:
+        """How earlier runs stood on their way, where a candidate that is far behind them is to be cut short."""
+        champion = self.board.champion()
+        if not self.contract.budget.early_kill or plan.role != "candidate" or champion is None:
+            return None
+        logs = self.memory.db.execute(
+            "SELECT r.commit_id, r.role, f.target FROM runs r JOIN refs f ON f.seq = r.run AND f.role = 'log' WHERE"
+            " r.campaign = ? AND r.value IS NOT NULL AND r.role <> 'final' ORDER BY r.number DESC LIMIT ?",
+            (self.campaign, _MOST_CURVES),
+        ).fetchall()
+        curves = [
+            (commit, role, curve_in(self.memory.blobs.get(blob).decode("utf-8", errors="replace")))
+            for commit, role, blob in logs
+        ]
+        repeats: dict[str, list[Curve]] = defaultdict(list)
+        for commit, role, curve in curves:
+            if role != "candidate":
+                repeats[commit].append(curve)
+        return Pace(
+            [curve for commit, _, curve in curves if commit == champion.commit], [curve for *_, curve in curves],
+            list(repeats.values()), self.board.better, self.contract.budget.early_kill,
         )  # fmt: skip
 
     def measure_alone(self, commit: str) -> None:
@@ -182,6 +228,8 @@ class Runner:
                 refs.append(Ref("artifact", self.memory.blobs.put(measured.artifact.read_bytes())))
             else:
                 meta["artifact_bytes_not_kept"] = size
+        if seedless := self._ignores_its_seed(run, measured):
+            measured = replace(measured, status="invalid", metrics={}, error=seedless)
         body = replace(
             run, status=measured.status, metrics=measured.metrics, seconds=round(measured.seconds, 3),
             isolation=measured.isolation, error=measured.error, owner="", meta=meta,
@@ -190,6 +238,21 @@ class Runner:
         value = measured.metrics.get(self.contract.metric.name)
         self.tell(Event("measured", measured.error or run.description, run.number, value, measured.status))
         return entry
+
+    def _ignores_its_seed(self, run: Run, measured: Measured) -> str:
+        """Why a side of a pair is no evidence, or '': a fresh seed changed nothing, though it does for others."""
+        value, baseline = measured.metrics.get(self.contract.metric.name), self.board.baseline()
+        if run.role != "pair" or value is None or baseline is None or baseline.commit == run.commit:
+            return ""
+        usual = self.board.fresh_values(baseline.commit)
+        earlier = self.memory.db.execute(
+            "SELECT seed, value FROM runs WHERE campaign = ? AND commit_id = ? AND seed <> ? AND value IS NOT NULL",
+            (self.campaign, run.commit, run.seed),
+        ).fetchall()
+        if len(usual) < _LEAST_VARYING or len(set(usual)) < len(usual) or {v for _, v in earlier} != {value}:
+            return ""
+        told = f"it measured exactly {value:.6g} under the seeds {earlier[0][0]} and {run.seed}, and no two runs of the"
+        return f"{told} baseline agree: it ignores its seed, so a lucky one cannot be told from a better model"
 
     # --- the third split
 

@@ -139,19 +139,23 @@ def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma
 
 
 def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> str:
-    """`12 ideas tried in 4 min 10 s: 1 confirmed, 2 unresolved, 0 crashed.`"""
+    """`12 ideas tried in 4 min 10 s: 1 confirmed, 2 provisional, 3 inconclusive, 5 discarded, 1 failed.`"""
     ideas = book.ideas(new)
     if not ideas:
         return ""
-    failed = sum(run.failed for run in ideas)
-    open_ = sum(run.verdict in ("provisional", "inconclusive") for run in ideas)
-    kept = sum(run.status == "keep" and not run.verdict for run in ideas)
-    waiting = sum(run.status == "started" for run in ideas)
     seconds = busy_seconds(new) if book.origin == "lab" else 0.0
-    parts = [f"{sum(run.verdict == 'confirmed' for run in ideas)} confirmed"]
-    parts += [f"{open_} unresolved"] if open_ or book.origin == "lab" else []
-    parts += [f"{kept} kept without a check"] if kept else []
-    parts += [f"{failed} failed", *([f"{waiting} still running"] if waiting else [])]
+    counts = {
+        "confirmed": sum(run.verdict == "confirmed" for run in ideas),
+        "provisional": sum(run.verdict == "provisional" for run in ideas),
+        "inconclusive": sum("inconclusive" in (run.verdict, run.status) and run.usable is not None for run in ideas),
+        "cut short": sum(run.status == "inconclusive" and run.usable is None for run in ideas),
+        "kept without a check": sum(run.status == "keep" and not run.verdict for run in ideas),
+        "discarded": sum(run.status == "discard" for run in ideas),
+        "failed": sum(run.failed for run in ideas),
+        "refused before they ran": sum(run.status == "blocked" for run in ideas),
+        "still running": sum(run.status == "started" for run in ideas),
+    }
+    parts = [f"{count} {what}" for what, count in counts.items() if count or what in ("confirmed", "failed")]
     within = f" in {duration(seconds)}" if seconds else ""
     lead = "New: " if only_new else ""
     return f"{lead}{plural(len(ideas), 'idea')} tried{within}: {', '.join(parts)}."
@@ -162,7 +166,10 @@ def noise_sentence(book: Logbook, amounts: Amounts) -> str:
     noise = book.noise
     if noise is not None:
         if noise.sigma == 0:
-            return "Repeats gave exactly the same value every time: this metric shows no noise."
+            return (
+                "Repeats gave exactly the same value every time. Either this metric has no noise, or the run fixes its "
+                "seed and reads no MEMEX_SEED: then a win is a win on that one seed."
+            )
         trust = "" if noise.dof >= 8 else " That is few: sigma itself may be off by a third or more."
         return (
             f"Noise: sigma is {noise.sigma:.2g} for one run, pooled from repeats "

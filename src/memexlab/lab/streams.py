@@ -5,10 +5,12 @@ It knows no plan and no verdict. A stream proposes, measures and judges on its o
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -84,23 +86,36 @@ class Streams:
                 self._free = sorted((*self._free, *mine))
                 self._changed.notify_all()
 
+    def busy(self) -> int:
+        """How many places are taken now."""
+        with self._changed:
+            return self.count - len(self._free)
+
     def on_device(self, place: int) -> Slots:
         """The slots as a run at this place uses them: with its device in the environment."""
         if not self.devices:
             return self.slots
-        device = self.devices[place % len(self.devices)]
-        return OnDevice(self.slots, {"CUDA_VISIBLE_DEVICES": device, "MEMEX_DEVICE": device})
+        named = dict.fromkeys(("CUDA_VISIBLE_DEVICES", "MEMEX_DEVICE"), self.devices[place % len(self.devices)])
+        return Adjusted(self.slots, lambda job: replace(job, env=job.env | named))
 
 
-class OnDevice(Slots):
-    """The same slots, with more in the environment of whatever is run in them."""
+def visible_cards() -> tuple[str, ...]:
+    """The graphics cards that a run here would use, as CUDA names them: what the environment allows, else all."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return tuple(filter(None, (name.strip() for name in allowed.split(","))))
+    return tuple(str(number) for number in range(len(glob.glob("/dev/nvidia[0-9]*"))))
 
-    def __init__(self, slots: Slots, env: dict[str, str]) -> None:
+
+class Adjusted(Slots):
+    """The same slots, where every job is adjusted before it is run."""
+
+    def __init__(self, slots: Slots, adjust: Callable[[Job], Job]) -> None:
         super().__init__(slots.count, slots.unsafe, slots.isolation)
-        self._slots, self._env = slots, env
+        self._slots, self._adjust = slots, adjust
 
     def run(self, job: Job) -> Ended:
-        return self._slots.run(replace(job, env=job.env | self._env))
+        return self._slots.run(self._adjust(job))
 
 
 def change_key(diff: bytes) -> str:

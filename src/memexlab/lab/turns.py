@@ -26,12 +26,15 @@ from ..models import BudgetSpent
 from .checkouts import Checkouts
 from .proposers.agent import Task, Turn
 
-#: Agents by name: how each is started so that it edits files and asks nobody.
+#: Agents by name: how each is started so that it edits files and asks nobody. By their own documentation in 2026:
+#: docs.claude.com/en/docs/claude-code/headless; developers.openai.com/codex/noninteractive (`--full-auto` is
+#: deprecated there); geminicli.com/docs/cli/headless (a new worktree is no trusted folder, and auto_edit holds in
+#: trusted ones alone); aider.chat/docs/scripting.html; opencode.ai/v1/docs/permissions (edits need no word there).
 PRESETS = {
     "claude": "claude -p {prompt} --output-format json --permission-mode acceptEdits",
     "codex": "codex exec --sandbox workspace-write {prompt}",
-    "gemini": "gemini -p {prompt} --output-format json --approval-mode auto_edit",
-    "aider": "aider --yes-always --no-auto-commits --no-stream --message {prompt} {files}",
+    "gemini": "gemini -p {prompt} --output-format json --approval-mode auto_edit --skip-trust",
+    "aider": "aider --yes-always --no-auto-commits --no-gitignore --no-stream --message {prompt} {files}",
     "opencode": "opencode run {prompt}",
 }
 #: What of the lab lies beside the files for an agent to read, where the lab has it.
@@ -183,7 +186,8 @@ class AgentTurns:
         prefix = self.checkouts.prefix
         allowed = {(prefix / file).as_posix(): file for file in task.files}
         mine = {(prefix / file).as_posix() for file in _OWN}
-        foreign = [path for path in self.checkouts.touched(name, base) if path not in allowed and path not in mine]
+        touched = (path for path in self.checkouts.touched(name, base) if not path.startswith(".aider"))  # its notes
+        foreign = [path for path in touched if path not in allowed and path not in mine]
         found: dict[str, str] = {}
         for file, before in task.files.items():
             path = folder / file

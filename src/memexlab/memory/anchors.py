@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from .names import SHIPPED
@@ -38,6 +38,7 @@ class Terms:
     conditions: tuple[Condition, ...]
     knobs: tuple[tuple[str, ...], ...]
     words: tuple[str, ...]
+    named: tuple[str, ...] = ()  # the knobs as they were written
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Window:
 #: No limit in time.
 ANYTIME = Window()
 
-_RUN = r"(?:the )?(?:runs?|experiments?|trials?|iterations?)? ?(?:number |no\.? |#)?(\d{1,9})\b"
+_RUN = r"(?:the )?(?:runs?|experiments?|trials?|iterations?)? ?(?:number |no\.? |#)?(\d{1,9})\b(?!\.\d)"
 _DATE = r"(\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d)?z?)?)(?![\d-])"
 _CHAMPION = r"(?:the )?(?:(?:last |latest )?(?:champion (?:last )?(?:changed|change|switch)|improvement|new champion))"
 _EVENT = (
@@ -76,9 +77,10 @@ _COUNTED = re.compile(
     r"\b(?:in|of|over|within|among|during)? ?(?:the )?(?P<end>last|first|latest|past) (?P<n>\d{1,9})"
     r"(?: (?:runs|experiments|trials)\b|(?= *$))"
 )
-_NAMED_RUN = r"(?:the )?(?:(?:runs?|experiments?|trials?|iterations?) ?(?:number |no\.? |#)?|#)(\d{1,9})\b"
+_NAMED_RUN = r"(?:the )?(?:(?:runs?|experiments?|trials?|iterations?) ?(?:number |no\.? |#)?|#)(\d{1,9})\b(?!\.\d)"
 _AT = re.compile(
-    rf"\b(?:at|in|by|as of|of|for|during|after|when|about|did|does) {_NAMED_RUN}"
+    r"(?:\b(?:at|in|by|as of|of|for|during|after|when|about|did|does|was|is|on|behind|with|to) |(?<![\w#]))"
+    rf"{_NAMED_RUN}"
     r"(?: (?:finished|ended|was done|landed))?"
 )
 
@@ -86,12 +88,16 @@ _AT = re.compile(
 class Anchors:
     """Reads the anchors of a question about one campaign of which the first `last` runs are known."""
 
-    def __init__(self, db: sqlite3.Connection, campaign: str, last: int, read: Callable[[str], Terms]) -> None:
-        self.db, self.campaign, self.last, self.read = db, campaign, last, read
+    def __init__(
+        self, db: sqlite3.Connection, campaign: str, last: int, read: Callable[[str], Terms],
+        statuses: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """`statuses` are words for them, as regular expressions: "since the last crash"."""
+        self.db, self.campaign, self.last, self.read, self.statuses = db, campaign, last, read, statuses or {}
         self.why: list[str] = []
 
-    def windows(self, text: str) -> tuple[Window, str]:
-        """The range that a question names, and the question without it."""
+    def windows(self, text: str, *, exclusive: bool = False) -> tuple[Window, str]:
+        """The range that a question names, and the question without it; `exclusive`: "since" leaves out its moment."""
         window = Window()
         for _ in range(3):
             if found := _COUNTED.search(text):
@@ -109,7 +115,7 @@ class Anchors:
             if found is None:
                 break
             side = {"prior to": "before", "up to": "until", "following": "after"}.get(found["side"], found["side"])
-            if side == "since" and not re.match(_RUN, found["one"]):
+            if side == "since" and not exclusive and not re.match(_RUN, found["one"]):
                 side = "from"
             window, text = self._cut(window, self._side(side, self._point(found["one"]))), without(text, found)
         return replace(window, why=tuple(self.why)), text
@@ -136,6 +142,11 @@ class Anchors:
         if re.fullmatch(_CHAMPION, text):
             reigns = f"champions WHERE campaign = {quoted(self.campaign)} AND since <= {self.last}"
             return self._first(f"SELECT max(since) FROM {reigns}", text)
+        for status, words in self.statuses.items():
+            if found := re.fullmatch(rf"(?:the )?(?P<which>first|last|latest) (?:run )?(?:{words})(?: runs?)?", text):
+                best = "min" if found["which"] == "first" else "max"
+                own = f"runs WHERE campaign = {quoted(self.campaign)} AND number <= {self.last}"
+                return self._first(f"SELECT {best}(number) FROM {own} AND status = {quoted(status)}", text)
         if (found := re.fullmatch(_EVENT, text)) is not None:
             terms = self.read(found["a"] or found["b"] or found["c"] or found["d"])
             if terms.words and not terms.conditions and not terms.knobs and (found["d"] or found["which"] == "first"):
@@ -170,13 +181,9 @@ class Anchors:
     def _held(self, condition: Condition, sign: str) -> str:
         opposite = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "<>": "=", "=": "<>"}
         sign = condition.sign if sign == "=" else opposite[condition.sign]
-        table = "settings" if self._recorded(condition.knob) else "changes"
+        table = "settings" if recorded(self.db, self.campaign, condition.knob) else "changes"
         test = f"{table[0]}.knob = {quoted(condition.knob)} AND {compared(table[0], sign, condition.value)}"
         return f"EXISTS (SELECT 1 FROM {table} {table[0]} WHERE {table[0]}.run = r.run AND {test})"
-
-    def _recorded(self, knob: str) -> bool:
-        sql = "SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ? LIMIT 1"
-        return self.db.execute(sql, (knob, self.campaign)).fetchone() is not None
 
     def _earliest(self, condition: Condition, held: str, after: int) -> int:
         """The first run with a recorded setting, from where an event is looked for: nothing before it can be one.
@@ -189,7 +196,7 @@ class Anchors:
             f" {quoted(condition.knob)} AND {compared('s', '=', condition.value)} AND {campaign} AND {self.last}"
             " ORDER BY s.run LIMIT 1"
         ).fetchone()
-        if row is None or not self._recorded(condition.knob):
+        if row is None or not recorded(self.db, self.campaign, condition.knob):
             return after + 1
         early = f"SELECT min(r.number) FROM runs r WHERE {campaign} AND {row[1]} AND r.run >= {row[0]} AND {held}"
         return int(self.db.execute(early).fetchone()[0])
@@ -213,6 +220,12 @@ class Anchors:
         return Window(
             max(firsts, default=None), min(lasts, default=None), (), two.before or one.before, two.since or one.since
         )
+
+
+def recorded(db: sqlite3.Connection, campaign: str, knob: str) -> bool:
+    """Whether runs of a campaign have recorded what a knob was set to."""
+    sql = "SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ? LIMIT 1"
+    return db.execute(sql, (knob, campaign)).fetchone() is not None
 
 
 def compared(table: str, sign: str, value: str | float) -> str:
@@ -239,6 +252,13 @@ def in_words(words: Iterable[str]) -> str:
     for word in list(words)[:12]:
         forms = {word} | {p[0] for p, name in SHIPPED.phrases.items() if name == word and len(p) == 1 and len(p[0]) > 3}
         forms |= {word[:-3]} if word.endswith("ing") and len(word) > 6 else set()
-        shown = (re.sub(r"[%_|]", lambda sign: f"|{sign[0]}", form) for form in sorted(forms))
-        tests.append("(" + " OR ".join(f"r.description LIKE {quoted(f'%{form}%')} ESCAPE '|'" for form in shown) + ")")
+        forms |= {word[:-1]} if re.search("[^s]s$", word) and len(word) > 4 else set()
+        tests.append("(" + " OR ".join(map(_in_description, sorted(forms))) + ")")
     return " AND ".join(tests) or "1"
+
+
+def _in_description(form: str) -> str:
+    if re.fullmatch("[a-z]{1,4}", form):  # a short word stands at the start of one: "ema" is not in "schema"
+        return f"' ' || lower(r.description) GLOB {quoted(f'*[^a-z0-9]{form}*')}"
+    shown = re.sub(r"[%_|]", lambda sign: f"|{sign[0]}", form)
+    return f"r.description LIKE {quoted(f'%{shown}%')} ESCAPE '|'"

@@ -6,59 +6,54 @@ Every number comes from the SQL that is shown. What the memory does not hold has
 from __future__ import annotations
 
 import json
+import math
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..ledger import FAILED, UsageError
-from .anchors import ANYTIME, Condition, Impossible, NotHere, compared, in_words, quoted
+from .anchors import Impossible, NotHere, compared, quoted
 from .effects import CampaignEffects
 from .names import SHIPPED, Aliases
-from .questions import MOST_CHARS, NO_CONTENT, SMALL, Question, read_question
+from .questions import MOST_CHARS, NO_CONTENT, Question, mended, read_question
 from .registry import registry
 from .retrieval import STOPPED, Searcher
-from .runs import STATUS_OF_DECISION
+from .run_answers import champion, compare, margin, moved, run, settings_of, value_at, when, why
+from .scene import (
+    FAILED_LIST,
+    MOST_REFS,
+    OWN,
+    Answer,
+    Row,
+    Scene,
+    answer,
+    fitting,
+    has_settings,
+    line,
+    line_and_why,
+    listed,
+    measured,
+    no_later_reign,
+    one_knob,
+    own_clock,
+    replayed,
+    rows_of,
+    scene_of,
+    shown,
+    status_of,
+    typed,
+    written,
+)  # fmt: skip
+from .vocabulary import BETTER, OWN_MEASURES, SMALL
 
-_FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
+__all__ = ["Answer", "ask"]
+
 _SHOWN = 12
-_MOST_REFS = 200
 _PASSAGE_RUNS = 10_000
-_OWN = "r.role IN ('candidate', 'baseline')"
-Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`value` is a number, a text, an object or a list of run numbers; None where the memory does not know.
-
-    `refs` are entry ids of the runs it rests on, the first 200; `confidence` is exact, words (runs were found by words
-    of their descriptions), passages (no answer, but quotes of what reads alike; value None) or none.
-    """
-
-    question: str
-    kind: str
-    value: Any
-    text: str
-    sql: str
-    refs: tuple[str, ...]
-    as_of: int
-    confidence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """One campaign as it was known: its terms, its newest run, and the instant after which nothing counts."""
-
-    db: sqlite3.Connection
-    campaign: str
-    metric: str
-    lower: bool
-    last: int
-    cut: str | None
 
 
 def ask(
@@ -68,14 +63,25 @@ def ask(
 
     Raises UsageError for a campaign that nobody defined; never for a question.
     """
-    scene = _scene(db, campaign, as_of)
+    scene = scene_of(db, campaign, as_of)
     try:
-        asked = read_question(db, campaign, question, scene.last, aliases)
-        return _KINDS[asked.kind](scene, question, asked)
-    except Impossible as why:
-        return _unknown(scene, question, why)
+        return _answered(scene, question, aliases)
     except NotHere as why:
-        return _passages(scene, question, why)
+        slips = mended(db, campaign, question, aliases)
+        again = re.sub(r"[A-Za-z]+", lambda word: slips.get(word[0].lower(), word[0]), question[:MOST_CHARS])
+        if slips:
+            try:
+                told = _answered(scene, again, aliases)
+                read = ", ".join(f"{wrong!r} as {right!r}" for wrong, right in sorted(slips.items()))
+                return replace(told, question=question, text=f"{told.text}\n(read {read})")
+            except NotHere:
+                pass  # the words as they were typed say better what is not known
+        return _unknown(scene, question, why) if isinstance(why, Impossible) else _passages(scene, question, why)
+
+
+def _answered(scene: Scene, question: str, aliases: Aliases) -> Answer:
+    asked = read_question(scene.db, scene.campaign, question, scene.last, aliases)
+    return _KINDS[asked.kind](scene, question, asked)
 
 
 def _unknown(scene: Scene, question: str, why: NotHere) -> Answer:
@@ -111,296 +117,243 @@ def _passages(scene: Scene, question: str, why: NotHere) -> Answer:
     return Answer(question, "passages", None, "\n".join([head, *quotes]), sql, tuple(refs), scene.last, "passages")
 
 
-def _scene(db: sqlite3.Connection, campaign: str, as_of: str | int | None) -> Scene:
-    terms = db.execute("SELECT metric, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
-    if terms is None:
-        raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
-    [last] = db.execute("SELECT max(number) FROM runs WHERE campaign = ?", (campaign,)).fetchone()
-    last, cut, text = last or 0, None, str(as_of or "").strip()
-    if text.isdecimal() and len(text) < 10:
-        last = min(last, int(text))
-        later = "SELECT at FROM runs WHERE campaign = ? AND number > ? ORDER BY number LIMIT 1"
-        [cut] = db.execute(later, (campaign, last)).fetchone() or (None,)
-    elif as_of is not None:
-        cut = text
-        [found] = db.execute("SELECT max(number) FROM runs WHERE campaign = ? AND at < ?", (campaign, cut)).fetchone()
-        last = found or 0
-    return Scene(db, campaign, terms[0], terms[1] != "higher", last, cut)
-
-
-def _status(scene: Scene) -> str:
-    """The status of a run, by the verdicts that were known; SQL."""
-    if scene.cut is None:
-        return "r.status"
-    cases = " ".join(f"WHEN '{decision}' THEN '{status}'" for decision, status in STATUS_OF_DECISION.items())
-    body = "(SELECT json_extract(b.body, '$.status') FROM entries b WHERE b.seq = r.run)"
-    return (
-        f"iif(r.verdict = '', r.status, coalesce((SELECT CASE v.decision {cases} END FROM verdicts v JOIN entries e ON"
-        f" e.seq = v.seq WHERE v.run = r.run AND e.at < {quoted(scene.cut)} AND NOT EXISTS (SELECT 1 FROM refs x JOIN"
-        " entries y ON y.seq = x.seq WHERE x.target = e.id AND x.role IN ('retracts', 'supersedes') AND y.at <"
-        f" {quoted(scene.cut)}) ORDER BY v.decision = 'retract' DESC, e.at DESC, e.id DESC LIMIT 1), {body}))"
-    )
-
-
-def _held(scene: Scene, condition: Condition, walk: bool) -> str:
-    """The run was measured under this setting, as recorded or as typed changes of champions up to it say; SQL.
-
-    `walk` is for runs that are looked at one by one until one fits; else all runs with the setting are found first.
-    """
-    knob, sign, value = quoted(condition.knob), condition.sign, condition.value
-    if condition.knob.startswith("metric "):
-        name = condition.knob.removeprefix("metric ")
-        if name == scene.metric:
-            return f"r.value {sign} {value!r} AND {_status(scene)} NOT IN ({_FAILED})"
-        return f"r.run IN (SELECT m.run FROM metrics m WHERE m.name = {quoted(name)} AND m.value {sign} {value!r})"
-    if _has_settings(scene, condition.knob):
-        rows = f"FROM settings s WHERE s.knob = {knob} AND {compared('s', sign, value)}"
-        return f"EXISTS (SELECT 1 {rows} AND s.run = r.run)" if walk else f"r.run IN (SELECT s.run {rows})"
-    then = _replayed(scene, condition.knob)
-    if isinstance(value, str):
-        return f"{then} {sign} {quoted(value)} COLLATE NOCASE"
-    near = f"abs(CAST({then} AS REAL) - {value!r}) <= 1e-9" if sign == "=" else f"CAST({then} AS REAL) {sign} {value!r}"
-    return f"({near}{_written(condition)})"
-
-
-def _replayed(scene: Scene, knob: str) -> str:
-    """What is known of a setting at run `r` of a log without settings, else NULL; SQL."""
-    name, campaign = quoted(knob), quoted(scene.campaign)
-    of_champions = (
-        f"FROM champions k JOIN changes c USING (run) WHERE k.campaign = {campaign} AND c.knob = {name} AND k.since"
-    )
-    return (
-        f"coalesce((SELECT c.new FROM changes c WHERE c.run = r.run AND c.knob = {name} AND c.new IS NOT NULL LIMIT 1),"
-        f" (SELECT c.new {of_champions} < r.number ORDER BY k.since DESC LIMIT 1),"
-        f" (SELECT c.old {of_champions} > r.number AND k.since <= {scene.last} ORDER BY k.since LIMIT 1))"
-    )
-
-
-def _where(scene: Scene, q: Question, *, changed: bool = True, combined: bool = False) -> str:
-    """What the question says of a run `r`; SQL."""
-    first, last = q.window.first or 1, scene.last if q.window.last is None else min(scene.last, q.window.last)
-    # Without anchors a best is found by a walk in the order of values, runs with a setting by that setting: the plus
-    # keeps the planner off the numbers.
-    walk = q.kind in ("best", "worst", "first", "setting", "helped", "changed")
-    free = "+" if q.window == ANYTIME and (walk or q.knobs or q.conditions) else ""
-    parts = [f"r.campaign = {quoted(scene.campaign)}", f"{free}r.number BETWEEN {first} AND {last}", _OWN]
-    parts += [f"r.at < {quoted(q.window.before)}"] if q.window.before else []
-    parts += [f"r.at >= {quoted(q.window.since)}"] if q.window.since else []
-    parts += [_held(scene, condition, walk) for condition in q.conditions]
-    for family in q.knobs if changed else ():
-        rows = f"FROM changes c WHERE c.knob IN ({_list(family)})"
-        moved = f"EXISTS (SELECT 1 {rows} AND c.run = r.run)" if walk else f"r.run IN (SELECT c.run {rows})"
-        stem = family[0].partition("_")[0]
-        if combined and q.kind == "tried" and any(map(str.isdigit, stem)):
-            # Combinations are written short: "best (x0+lr+rope)".
-            moved = f"({moved} OR instr(lower(r.description), {quoted(stem)}))"
-        parts.append(moved)
-    if q.words:
-        parts.append(in_words(q.words))
-    if q.status:
-        wanted = _FAILED if q.status == "failed" else "'crash'" if q.status == "crash" else quoted(q.status)
-        parts.append(f"{_status(scene)} IN ({wanted})")
-    return " AND ".join(parts)
-
-
-def _written(condition: Condition) -> str:
-    """Or the description has the knob and the value side by side: "RoPE 50K", "rope50k"; SQL."""
-    value = condition.value
-    if condition.sign != "=" or not isinstance(value, float):
-        return ""
-    values = [f"{value:g}" if value < 1e6 else f"{value:.0f}", *([f"{value / 1000:g}k"] if value >= 1000 else [])]
-    names = {p for p, name in SHIPPED.phrases.items() if name == condition.knob} | {(condition.knob.partition("_")[0],)}
-    forms = sorted({"".join(p).replace("_", "") + number for p in names if len("".join(p)) > 3 for number in values})
-    shown = "replace(replace(replace(lower(r.description), ' ', ''), '_', ''), '=', '') || ' '"
-    return "".join(f" OR {shown} GLOB {quoted(f'*{form}[^0-9.]*')}" for form in forms)
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(quoted(name) for name in names)
-
-
-def _rows(scene: Scene, q: Question, sql: str) -> tuple[str, list[Row]]:
-    """The SQL as it is shown, with the anchors it rests on, and its rows."""
-    shown = "".join(f"-- {why}\n" for why in q.window.why) + sql
-    return shown, scene.db.execute(shown).fetchall()
-
-
-def _made(scene: Scene, text: str, q: Question, value: Any, told: str, sql: str, refs: Sequence[str]) -> Answer:
-    """What rests on changes that were read from descriptions may lack runs, and says so."""
-    newest = "(SELECT run FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 1)"
-    recorded = scene.db.execute(f"SELECT EXISTS(SELECT 1 FROM settings WHERE run = {newest})", (scene.campaign,))
-    settings = [c for c in q.conditions if not c.knob.startswith("metric ")]
-    read = q.kind not in ("setting", "value") and (q.knobs or settings) and not recorded.fetchone()[0]
-    sure = "words" if q.words or read or any("LIKE" in why for why in q.window.why) else "exact"
-    return Answer(text, q.kind, value, told, sql, tuple(dict.fromkeys(refs))[:_MOST_REFS], scene.last, sure)
-
-
-def _line(row: Row) -> str:
-    measured = "not measured" if row[3] is None else f"{row[3]:.6g}"
-    return f"run {row[0]} ({row[2]}, {measured}): {' '.join(row[4].split())[:100]}"
+def _repeated(scene: Scene, row: Row) -> str:
+    """What a value that was picked for being the best is worth: that of its repeats, where there are any."""
+    [count, mean] = scene.db.execute(
+        "SELECT count(*), avg(f.value) FROM runs r JOIN runs f ON f.campaign = r.campaign AND f.commit_id = r.commit_id"
+        " AND f.commit_id <> '' AND f.role IN ('baseline', 'pair') AND f.value IS NOT NULL WHERE r.id = ?",
+        (row[1],),
+    ).fetchone()
+    once = "; measured once and picked for being the best, so expect less"
+    return f"; its {count} fresh run{'s' * (count != 1)} gave {mean:.6g} in the mean" if count else once
 
 
 def _extreme(scene: Scene, text: str, q: Question) -> Answer:
+    """best, worst, first and last: one run, the one that comes after so many better ones, or several in order."""
     metric, lower = q.metric or scene.metric, scene.lower if q.lowest is None else q.lowest
-    if metric != scene.metric and q.lowest is None and q.kind not in ("mean", "first"):
+    by_value = q.kind in ("best", "worst")
+    if metric != scene.metric and q.lowest is None and by_value:
+        ways = [way for way, names in BETTER.items() if re.search(names, metric.lower())]
+        lower = ways == ["lower"]
+        if len(ways) == 1:
+            return _extreme(scene, text, replace(q, kind="best", lowest=lower == (q.kind == "best")))
         raise NotHere(f"whether a lower {metric} is better; ask for the lowest or the highest")
-    ascending = lower != (q.kind == "worst" and q.lowest is None)
-    value, joined = "r.value", ""
-    if metric != scene.metric:
-        value, joined = "m.value", f" JOIN metrics m ON m.run = r.run AND m.name = {quoted(metric)}"
-    fits = f"{_where(scene, q)} AND {value} IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED})"
-    if q.kind == "mean":
-        own = f"SELECT r.number, r.id, avg({value}) OVER () FROM runs r{joined} WHERE {fits}"
-        sql, rows = _rows(scene, q, f"{own} ORDER BY r.number")
-        if not rows:
-            raise NotHere("no run was measured that fits")
-        told = f"{metric} {rows[0][2]:.6g} in the mean of {len(rows)} runs"
-        return _made(scene, text, q, rows[0][2], told, sql, [row[1] for row in rows])
-    order = "r.number" if q.kind == "first" else f"{value} {'ASC' if ascending else 'DESC'}, r.number"
+    no_later_reign(scene, q)
+    value, fits = measured(scene, q.metric), fitting(scene, q)
+    if by_value or any(c.knob.startswith("metric ") for c in q.conditions):
+        fits += f" AND {value} IS NOT NULL AND {status_of(scene)} NOT IN ({FAILED_LIST})"
+    ascending = lower != (q.kind == "worst" and q.lowest is None) if by_value else q.kind == "first"
+    order = f"{value if by_value else 'r.number'} {'ASC' if ascending else 'DESC'}, r.number"
     # Found first by what the index holds, then shown: the runs before an anchor are read without their rows.
-    found = f"SELECT r.run FROM runs r{joined} WHERE {fits} ORDER BY {order} LIMIT 1"
-    shown = f"SELECT r.number, r.id, {_status(scene)} AS status, {value} AS value, r.description FROM runs r{joined}"
-    sql, rows = _rows(scene, q, f"{shown} WHERE r.run = ({found})")
+    part = f"LIMIT {q.most or 1}{f' OFFSET {q.skip}' if q.skip else ''}"
+    found = f"SELECT r.run FROM runs r WHERE {fits} ORDER BY {order} {part}"
+    sql, rows = rows_of(scene, q, f"{shown(scene, value)} r.run {'IN' if q.most else '='} ({found}) ORDER BY {order}")
     if not rows:
         raise NotHere("no run was measured that fits")
+    if q.most:
+        rows = rows if by_value else sorted(rows)
+        return answer(scene, text, q, [r[0] for r in rows], "\n".join(map(line, rows)), sql, [r[1] for r in rows])
     [row] = rows
-    told = f"{metric} {row[3]:.6g}, {_line(row)}"
-    return _made(scene, text, q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
+    told = f"{metric} {row[3]:.6g}, {line(row)}" if row[3] is not None else line(row)
+    told += _repeated(scene, row) if q.kind == "best" and not q.skip else ""
+    return answer(scene, text, q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
+
+
+def _folded(scene: Scene, text: str, q: Question) -> Answer:
+    """mean, median and total of what runs were measured on."""
+    metric, value = q.metric or scene.metric, measured(scene, q.metric)
+    fits = f"{fitting(scene, q)} AND {value} IS NOT NULL"
+    if metric not in OWN_MEASURES:  # what failed took its time, and measured nothing
+        fits += f" AND {status_of(scene)} NOT IN ({FAILED_LIST})"
+    sql, rows = rows_of(scene, q, f"SELECT r.number, r.id, {value} AS value FROM runs r WHERE {fits} ORDER BY r.number")
+    if not rows:
+        raise NotHere("no run was measured that fits")
+    values = [float(row[2]) for row in rows]
+    known = {"mean": math.fsum(values) / len(values), "total": math.fsum(values), "median": statistics.median(values)}[
+        q.kind
+    ]
+    told = f"{metric} {known:.6g}, the {q.kind} of {len(rows)} runs"
+    return answer(scene, text, q, known, told, sql, [row[1] for row in rows])
+
+
+def _fraction(scene: Scene, text: str, q: Question) -> Answer:
+    some, everyone = fitting(scene, q), fitting(scene, replace(q, status="", decision=""))
+    sql, [row] = rows_of(scene, q, f"SELECT count(*) FILTER (WHERE {some}), count(*) FROM runs r WHERE {everyone}")
+    if not row[1]:
+        raise NotHere("no runs then")
+    told = f"{row[0] / row[1]:.1%}: {row[0]} of {row[1]} runs"
+    return answer(scene, text, q, row[0] / row[1], told, sql, [])
 
 
 def _runs(scene: Scene, text: str, q: Question) -> Answer:
-    """tried, helped, hurt, changed and count: runs that fit, in order."""
+    """tried, helped, hurt, changed, champions and count: runs that fit, in order."""
+    no_later_reign(scene, q)
     kept = {"helped": "= 'keep'", "changed": "= 'keep'", "hurt": "= 'discard'"}.get(q.kind)
-    judged = f" AND {_status(scene)} {kept}" if kept else ""
-    judged += " AND EXISTS (SELECT 1 FROM changes d WHERE d.run = r.run)" if kept and not q.knobs else ""
+    judged = f" AND {status_of(scene)} {kept}" if kept else ""
+    judged += " AND r.role = 'candidate'" if kept else ""
     asked = q
     if q.kind == "tried":  # asks for runs that went there; where settings are recorded, for all with it
-        went = [c for c in q.conditions if not c.knob.startswith("metric ") and not _has_settings(scene, c.knob)]
+        went = [c for c in q.conditions if not c.knob.startswith("metric ") and not has_settings(scene, c.knob)]
         asked = replace(q, conditions=tuple(c for c in q.conditions if c not in went))
         for c in went:
             moved = f"c.knob = {quoted(c.knob)} AND {compared('c', c.sign, c.value)}"
-            judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){_written(c)})"
-    fits = _where(scene, asked, combined=len(q.knobs) + len(q.conditions) > 1) + judged
-    own = f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description FROM runs r"
-    sql, rows = _rows(scene, q, f"{own} WHERE {fits} ORDER BY +r.number")
-    if not rows and q.kind == "tried" and not (q.status and (q.knobs or q.conditions)):
+            judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){written(c)})"
+    fits = fitting(scene, asked, combined=len(q.knobs) + len(q.conditions) > 1) + judged
+    sql, rows = rows_of(scene, q, f"{shown(scene)} {fits} ORDER BY +r.number")
+    if (
+        not rows
+        and q.kind in ("helped", "hurt")
+        and not scene.db.execute(
+            "SELECT 1 FROM runs WHERE campaign = ? AND status IN ('keep', 'discard') LIMIT 1", (scene.campaign,)
+        ).fetchone()
+    ):
+        raise NotHere("nobody judged these runs")
+    if not rows and q.kind == "tried" and not (q.status and (q.knobs or q.conditions or q.words)):
         raise NotHere("no run that fits")
+    fit = "tried it" if q.kind == "tried" and (q.knobs or q.conditions or q.words) else "fit"
     told = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
-    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, 'fit' if q.kind == 'count' else 'tried it')}"
-    lines = [head, *map(_line, rows[:_SHOWN]), *([f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN))]
+    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, fit)}"
+    lines = [
+        head,
+        *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN]),
+        *([f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)),
+    ]
     value = len(rows) if q.kind == "count" else [row[0] for row in rows]
-    return _made(scene, text, q, value, "\n".join(lines), sql, [row[1] for row in rows])
-
-
-def _has_settings(scene: Scene, knob: str) -> bool:
-    sql = "SELECT 1 FROM settings s JOIN runs r USING (run) WHERE s.knob = ? AND r.campaign = ? LIMIT 1"
-    return scene.db.execute(sql, (knob, scene.campaign)).fetchone() is not None
-
-
-def _champion(scene: Scene, text: str, q: Question) -> Answer:
-    """champion and gain: who reigned, or by how much a run beat the champion before it."""
-    at = min(n for n in (scene.last, q.at, q.window.last) if n is not None)
-    exact = f"= {q.at}" if q.kind == "gain" else f"<= {at}"
-    own = f"SELECT r.number, r.id, {_status(scene)} AS status, k.value, r.description, k.gain FROM champions k"
-    reign = f"k.campaign = {quoted(scene.campaign)} AND k.since {exact} ORDER BY k.since DESC LIMIT 1"
-    sql, rows = _rows(scene, q, f"{own} JOIN runs r USING (run) WHERE {reign}")
-    if scene.cut is not None:
-        then = registry(scene.db, scene.campaign, at).reigns
-        if [r.since for r in then if r.since == q.at or q.kind != "gain"][-1:] != [row[0] for row in rows]:
-            raise NotHere(f"a later verdict changed who reigned; memex registry --as-of {at} shows what was known then")
-    if not rows or (q.kind == "gain" and rows[0][5] is None):
-        raise NotHere("no champion then" if q.kind == "champion" else f"run {q.at} beat no champion")
-    value, told = (rows[0][5], f"by {rows[0][5]:.6g}, ") if q.kind == "gain" else (rows[0][0], "")
-    return _made(scene, text, q, value, told + _line(rows[0]), sql, [rows[0][1]])
-
-
-def _one_knob(q: Question) -> str:
-    """The knob of that very name, where it is also what other names end in; NotHere where there are several."""
-    names = q.knobs[0] if len(q.knobs) == 1 else tuple(name for family in q.knobs for name in family)
-    if len(q.knobs) != 1 or not all(name.endswith(f"_{names[0]}") for name in names[1:]):
-        raise NotHere(f"one knob is needed, not {', '.join(names)[:200]}")
-    return names[0]
+    return answer(scene, text, q, value, "\n".join(lines), sql, [row[1] for row in rows])
 
 
 def _setting(scene: Scene, text: str, q: Question) -> Answer:
     """The best setting of a knob: that of the best run where settings are recorded, else the last that was kept."""
-    knob = _one_knob(q)
-    if _has_settings(scene, knob):
+    knob = one_knob(q)
+    if has_settings(scene, knob):
         then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(knob)})"
         order = f"r.value {'ASC' if scene.lower else 'DESC'}, r.number"
-        fits = f"r.value IS NOT NULL AND {_status(scene)} NOT IN ({_FAILED}) AND {then} IS NOT NULL"
+        fits = f"r.value IS NOT NULL AND {status_of(scene)} NOT IN ({FAILED_LIST}) AND {then} IS NOT NULL"
     else:
-        then, order = _replayed(scene, knob), "r.number DESC"
+        then, order = replayed(scene, knob), "r.number DESC"
         fits = "EXISTS (SELECT 1 FROM champions k WHERE k.run = r.run)"
-    asked = _where(scene, q, changed=False)
-    own = f"SELECT r.number, r.id, {_status(scene)} AS status, r.value, r.description"
-    sql, rows = _rows(
+    asked = fitting(scene, q, changed=False)
+    own = f"SELECT r.number, r.id, {status_of(scene)} AS status, r.value, r.description"
+    sql, rows = rows_of(
         scene, q, f"{own}, {then} AS setting FROM runs r WHERE {asked} AND {fits} ORDER BY {order} LIMIT 1"
     )
     if rows and rows[0][5] is None:  # never changed by a champion: what every try started from
         old = f"{own}, c.old FROM runs r JOIN changes c USING (run) WHERE {asked} AND c.knob = {quoted(knob)}"
-        sql, rows = _rows(scene, q, f"{old} AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1")
+        sql, rows = rows_of(scene, q, f"{old} AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1")
     if not rows:
         raise NotHere(f"no value of {knob}")
-    return _made(scene, text, q, _typed(rows[0][5]), f"{knob} = {rows[0][5]}, {_line(rows[0])}", sql, [rows[0][1]])
+    return answer(scene, text, q, typed(rows[0][5]), f"{knob} = {rows[0][5]}, {line(rows[0])}", sql, [rows[0][1]])
 
 
-def _value(scene: Scene, text: str, q: Question) -> Answer:
-    knob = _one_knob(q)
-    then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(knob)})"
-    then = then if _has_settings(scene, knob) else _replayed(scene, knob)
-    run = f"r.campaign = {quoted(scene.campaign)} AND r.number = {q.at}"
-    sql, rows = _rows(scene, q, f"SELECT r.number, r.id, {then} FROM runs r WHERE {run} ORDER BY r.id LIMIT 1")
-    if not rows or rows[0][2] is None:
-        raise NotHere(f"the value of {knob} at run {q.at}")
-    return _made(scene, text, q, _typed(rows[0][2]), f"{knob} = {rows[0][2]} at run {q.at}", sql, [rows[0][1]])
+def _of_best(scene: Scene, text: str, q: Question) -> Answer:
+    """What the best run was measured on, or its settings."""
+    at = _extreme(scene, text, replace(q, kind="best", metric="")).value["run"]
+    return (settings_of if q.kind == "settings_of_best" else run)(scene, text, replace(q, kind="run", at=at))
 
 
-def _typed(value: str) -> Any:
-    try:
-        return float(value)
-    except ValueError:
-        return value
+def _span(scene: Scene, text: str, q: Question) -> Answer:
+    own_clock(scene)
+    first = (
+        f"SELECT min(e.at) FROM entries e WHERE e.kind = 'run' AND e.subject GLOB {quoted(f'run:{scene.campaign}/*')}"
+    )
+    known = f" AND r.at < {quoted(scene.cut)}" if scene.cut else ""
+    spent = f"(julianday(max(r.at)) - julianday(({first}))) * 86400"
+    sql, [row] = rows_of(
+        scene, q, f"SELECT {spent}, count(*), sum(r.seconds) FROM runs r WHERE r.campaign ="
+        f" {quoted(scene.campaign)}{known}"
+    )  # fmt: skip
+    if row[0] is None:
+        raise NotHere("no runs")
+    told = f"{row[0]:.0f} seconds ({row[0] / 3600:.1f} hours) from the first run to the last"
+    told += f"; {row[1]} runs took {row[2]:.0f} seconds in sum" if row[2] else ""
+    return answer(scene, text, q, round(row[0], 3), told, sql, [])
 
 
-def _run(scene: Scene, text: str, q: Question) -> Answer:
-    value = "r.value"
-    if q.metric not in ("", scene.metric):
-        value = f"(SELECT m.value FROM metrics m WHERE m.run = r.run AND m.name = {quoted(q.metric)})"
-    own = f"SELECT r.number, r.id, {_status(scene)} AS status, {value}, r.description, r.reason FROM runs r"
-    sql, rows = _rows(scene, q, f"{own} WHERE r.campaign = {quoted(scene.campaign)} AND r.number = {q.at}")
-    if not rows or (q.metric and rows[0][3] is None):
-        raise NotHere(f"no measurement of run {q.at}")
-    known = {"run": q.at, "value": rows[0][3]} if q.metric else rows[0][2]
-    return _made(scene, text, q, known, _line(rows[0]), sql, [rows[0][1]])
+def _noise(scene: Scene, text: str, q: Question) -> Answer:
+    known = f" AND e.at < {quoted(scene.cut)}" if scene.cut else ""
+    sql, rows = rows_of(
+        scene, q, "SELECT v.sigma, v.mde, r.id, v.numbers ->> '$.dof' FROM verdicts v JOIN entries e USING (seq) JOIN"
+        f" runs r USING (run) WHERE r.campaign = {quoted(scene.campaign)} AND v.sigma IS NOT NULL{known} ORDER BY e.at"
+        " DESC, v.seq DESC LIMIT 1"
+    )  # fmt: skip
+    if not rows:
+        raise Impossible(f"nothing was measured often enough for the noise of {scene.metric}")
+    sigma, seen, ref, dof = rows[0]
+    told = f"sigma of {scene.metric} {sigma:.4g} in one run, with {dof} degrees of freedom, as the last verdict took it"
+    told += f"; one pair would show an effect of {seen:.2g} 8 times in 10" if seen else ""
+    return answer(scene, text, q, sigma, told, sql, [ref])
 
 
-def _compare(scene: Scene, text: str, q: Question) -> Answer:
-    """common and differ: settings of two runs; of logs without settings, the knobs that both of them changed."""
-    own = f"SELECT run FROM runs WHERE campaign = {quoted(scene.campaign)} AND number"
-    sides = [f"({own} = {number} ORDER BY id LIMIT 1)" for number in q.runs]
-    recorded = f"SELECT EXISTS(SELECT 1 FROM settings WHERE run IN ({', '.join(sides)}))"
-    exact = scene.db.execute(recorded).fetchone()[0]
-    told_by = "SELECT knob, value FROM settings" if exact else "SELECT DISTINCT knob, new FROM changes"
-    one, two = (f"{name}(knob, value) AS ({told_by} WHERE run = {run})" for name, run in zip("ab", sides, strict=True))
-    sql = f"WITH {one}, {two}"
-    if q.kind == "common":
-        sql += f" SELECT a.knob, a.value, b.value FROM a JOIN b USING (knob){' WHERE a.value IS b.value' * exact}"
-    else:
-        sql += (
-            " SELECT a.knob, a.value, b.value FROM a LEFT JOIN b USING (knob) WHERE a.value IS NOT b.value"
-            " UNION SELECT knob, NULL, value FROM b WHERE knob NOT IN (SELECT knob FROM a)"
-        )
-    sql, rows = _rows(scene, q, f"{sql} ORDER BY 1")
-    refs = [row[0] for row in scene.db.execute(f"SELECT id FROM runs WHERE run IN ({', '.join(sides)})")]
-    cells = [f"{row[0]} ({row[1]}{'' if row[1] == row[2] else f' and {row[2]}'})" for row in rows]
-    told = f"runs {q.runs[0]} and {q.runs[1]}: {', '.join(cells) or 'nothing recorded'}"
-    names = list(dict.fromkeys(row[0] for row in rows))
-    return _made(scene, text, q, names, told, sql, refs)
+def _progress(scene: Scene, text: str, q: Question) -> Answer:
+    """From the champion of the start of the window to that of its end."""
+    no_later_reign(scene, replace(q, reigned="champion"))
+    first, last = q.window.first or 1, scene.last if q.window.last is None else min(scene.last, q.window.last)
+    if q.window.before or q.window.since:
+        raise NotHere("name the moment by a run")
+    own = f"FROM champions k JOIN runs r USING (run) WHERE k.campaign = {quoted(scene.campaign)} AND k.since <="
+    start = f"coalesce((SELECT k.since {own} {first} ORDER BY k.since DESC LIMIT 1), 0)"
+    sql, rows = rows_of(scene, q, f"SELECT k.since, r.id, k.value {own} {last} AND k.since >= {start} ORDER BY k.since")
+    if not rows:
+        raise NotHere("no champion then")
+    gain = (rows[0][2] - rows[-1][2]) * (1 if scene.lower else -1)
+    told = f"{gain:.6g} better: {scene.metric} {rows[0][2]:.6g} (run {rows[0][0]})"
+    told += f" to {rows[-1][2]:.6g} (run {rows[-1][0]})"
+    return answer(scene, text, q, gain, told, sql, [row[1] for row in (rows[0], rows[-1])])
+
+
+def _gains(scene: Scene, text: str, q: Question) -> Answer:
+    """The champions that gained most over the champion before them."""
+    no_later_reign(scene, replace(q, reigned="champion"))
+    own = f"SELECT r.number, r.id, {status_of(scene)} AS status, k.gain, r.description FROM runs r"
+    fits = f"{fitting(scene, q)} AND k.gain IS NOT NULL ORDER BY k.gain DESC, r.number LIMIT {q.most}"
+    sql, rows = rows_of(scene, q, f"{own} JOIN champions k USING (run) WHERE {fits}")
+    if not rows:
+        raise NotHere("no champion gained anything then")
+    lines = [f"by {r[3]:.6g}, run {r[0]} ({r[2]}): {' '.join(r[4].split())[:100]}" for r in rows]
+    value = {"run": rows[0][0], "value": rows[0][3]} if q.most == 1 else [r[0] for r in rows]
+    return answer(scene, text, q, value, "\n".join(lines), sql, [r[1] for r in rows])
+
+
+def _who(scene: Scene, text: str, q: Question) -> Answer:
+    """Who ran most: by who recorded the runs, or by the word before the colon that descriptions begin with."""
+    own = f"FROM runs r WHERE r.campaign = {quoted(scene.campaign)} AND {OWN} AND r.number <= {scene.last}"
+    sql, rows = rows_of(scene, q, f"SELECT r.by, count(*) {own} GROUP BY r.by ORDER BY 2 DESC, 1")
+    if len(rows) == 1:
+        named = "substr(r.description, 1, instr(r.description, ':') - 1)"
+        sql, rows = rows_of(
+            scene, q, f"SELECT {named}, count(*) {own} AND {named} <> '' AND {named} NOT GLOB '*[^A-Za-z0-9_-]*' GROUP"
+            " BY 1 ORDER BY 2 DESC, 1"
+        )  # fmt: skip
+        if len(rows) < 2 or sum(row[1] for row in rows) < scene.last / 2:
+            raise Impossible("all runs were recorded under one name")
+    return answer(scene, text, q, rows[0][0], "\n".join(f"{row[0]}: {row[1]} runs" for row in rows[:_SHOWN]), sql, [])
+
+
+def _values(scene: Scene, text: str, q: Question) -> Answer:
+    """values and reach: what a setting was set to, all of it, or the least or the most."""
+    knob = one_knob(q)
+    if not has_settings(scene, knob):
+        raise NotHere(f"settings are not recorded here: what {knob} was set to stands in descriptions")
+    own = (
+        f"FROM runs r JOIN settings s USING (run) WHERE {fitting(scene, q, changed=False)} AND s.knob = {quoted(knob)}"
+    )
+    sql, rows = rows_of(scene, q, f"SELECT s.value, min(r.number), min(r.id) {own} GROUP BY 1 ORDER BY s.number, 1")
+    values = [typed(row[0]) for row in rows if row[0] is not None]
+    if q.kind == "reach":
+        values = [v for v in values if isinstance(v, float)]
+        values = values and [min(values) if q.lowest else max(values)]
+    if not values:
+        raise NotHere(f"no value of {knob}")
+    told = f"{knob}: {', '.join(map(_plainly, values[:50]))}"
+    return answer(scene, text, q, values if q.kind == "values" else values[0], told, sql, [row[2] for row in rows])
+
+
+def _plainly(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _unresolved(scene: Scene, text: str, q: Question) -> Answer:
-    knobs = f" AND f.knob IN ({_list([n for names in q.knobs for n in names])})" if q.knobs else ""
+    knobs = f" AND f.knob IN ({listed([n for names in q.knobs for n in names])})" if q.knobs else ""
     sql = (
         "SELECT f.knob, f.old, f.new, f.gain, f.runs_to_settle, f.runs FROM effects f WHERE f.campaign ="
         f" {quoted(scene.campaign)} AND f.status = 'unresolved'{knobs} ORDER BY abs(f.gain) DESC, f.knob, f.old, f.new"
@@ -409,11 +362,11 @@ def _unresolved(scene: Scene, text: str, q: Question) -> Answer:
         sql = f"-- over the effects that runs 1 to {scene.last} give, folded again without what came later\n{sql}"
     with closing(_folded_then(scene)) if scene.cut is not None else nullcontext(scene.db) as db:
         rows = db.execute(sql).fetchall()
-    numbers = ", ".join([str(n) for row in rows for n in json.loads(row[5])][:_MOST_REFS])
+    numbers = ", ".join([str(n) for row in rows for n in json.loads(row[5])][:MOST_REFS])
     refs = scene.db.execute(f"SELECT id FROM runs WHERE campaign = ? AND number IN ({numbers})", (scene.campaign,))
     changes = [f"{row[0]}: {row[1]} to {row[2]}" for row in rows]
     told = "\n".join([f"{len(rows)} changes are unresolved", *changes[:_SHOWN]])
-    return _made(scene, text, q, changes, told, sql, [row[0] for row in refs])
+    return answer(scene, text, q, changes, told, sql, [row[0] for row in refs])
 
 
 def _folded_then(scene: Scene) -> sqlite3.Connection:
@@ -427,7 +380,7 @@ def _folded_then(scene: Scene) -> sqlite3.Connection:
     for table, where in kept.items():
         db.execute(f"CREATE TABLE {table} AS SELECT * FROM today.{table} WHERE {where}")
     db.execute("CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair')")
-    db.execute(f"UPDATE runs AS r SET status = {_status(scene)}")
+    db.execute(f"UPDATE runs AS r SET status = {status_of(scene)}")
     reigns = registry(scene.db, scene.campaign, scene.last).reigns
     rows = [(scene.campaign, r.run, r.since, r.until, r.value, r.gain) for r in reigns]
     db.executemany("INSERT INTO champions VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -436,8 +389,11 @@ def _folded_then(scene: Scene) -> sqlite3.Connection:
 
 
 _KINDS: dict[str, Callable[[Scene, str, Question], Answer]] = {
-    "best": _extreme, "worst": _extreme, "first": _extreme, "mean": _extreme, "gain": _champion,
-    "helped": _runs, "hurt": _runs, "tried": _runs, "changed": _runs,
-    "count": _runs, "champion": _champion, "setting": _setting, "value": _value, "run": _run, "common": _compare,
-    "differ": _compare, "unresolved": _unresolved,
+    "best": _extreme, "worst": _extreme, "first": _extreme, "last": _extreme, "of_best": _of_best,
+    "mean": _folded, "median": _folded, "total": _folded, "fraction": _fraction, "gain": champion, "gains": _gains,
+    "progress": _progress, "helped": _runs, "hurt": _runs, "tried": _runs, "changed": _runs, "champions": _runs,
+    "count": _runs, "champion": champion, "setting": _setting, "value": value_at, "values": _values, "reach": _values,
+    "run": run, "moved": moved, "settings": settings_of, "settings_of_best": _of_best, "why": why, "idea": why,
+    "sure": why, "when": when, "span": _span, "noise": _noise, "who": _who,
+    "margin": margin, "common": compare, "differ": compare, "unresolved": _unresolved,
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """The folds `measurements` and `effects`: what each run showed of its changes, and what all runs say of each change.
 
 They are settled at the end of every fold, in its transaction: whoever reads the tables, by whatever means, reads them
-right. A new candidate settles the changes it made and nothing else. What moves every row of a campaign settles it
-whole: a repeat of a baseline or a fresh pair (sigma moves), another champion (what is stale moves), a retraction.
+right. A new candidate settles the changes it made and nothing else; another champion, what it makes stale or fresh
+again. What moves every row of a campaign settles it whole: a repeat of a baseline or a fresh pair (sigma moves), a
+retraction.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ledger import FAILED
 from .conflict import Judgement, Measured, judge
@@ -31,22 +32,29 @@ STALE_AFTER = 3
 _FAILED = ",".join(f"'{status}'" for status in sorted(FAILED))
 _USABLE = f"value IS NOT NULL AND status NOT IN ({_FAILED})"
 _CANDIDATES = f"campaign = ? AND role = 'candidate' AND {_USABLE}"
+_OF_GROUP = " AND knob = ? AND component = ? AND (old IS ? AND new IS ? OR old IS ? AND new IS ?)"
 _Group = tuple[str, str, str | None, str | None]
+#: Since which run number, and which run, in order.
+Reigns = Sequence[tuple[int, int]]
 Context = Mapping[str, str | None]
 
 
-def settle(db: sqlite3.Connection, campaigns: Iterable[str], runs: Iterable[int]) -> None:
-    """Makes both tables right for these campaigns as a whole and for these runs of others."""
+def settle(
+    db: sqlite3.Connection, campaigns: Iterable[str], runs: Iterable[int], reigned: Mapping[str, Reigns]
+) -> None:
+    """Makes both tables right for these campaigns as a whole; of others for these runs, and for another champion.
+
+    `reigned` says who was champion when the tables were last right, where that may have moved.
+    """
     whole = set(campaigns)
-    touched: dict[str, list[int]] = defaultdict(list)
-    for run in runs:
-        row = db.execute("SELECT campaign FROM runs WHERE run = ?", (run,)).fetchone()
-        if row is not None and row[0] not in whole:
-            touched[row[0]].append(run)
     for campaign in whole:
         CampaignEffects(db, campaign).settle_all()
-    for campaign, some in touched.items():
-        CampaignEffects(db, campaign).settle_runs(some)
+    touched: dict[str, list[int]] = {campaign: [] for campaign in reigned}
+    rows = db.execute("SELECT campaign, run FROM runs WHERE run IN (SELECT value FROM json_each(?))", (_json(runs),))
+    for campaign, run in rows.fetchall():
+        touched.setdefault(campaign, []).append(run)
+    for campaign in touched.keys() - whole:
+        CampaignEffects(db, campaign).settle_some(touched[campaign], reigned.get(campaign))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +76,7 @@ class Side:
         return max(1, len(self.fresh))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One row of `measurements` with the run's number."""
 
     run: int
@@ -80,15 +87,18 @@ class _Row:
     error: float | None
     pairs: int
     basis: str
-    confounded: bool
+    confounded: int
     against: int
 
 
 class CampaignEffects:
     """What one campaign knows of its changes; reads the views as they are, so make one, use it and drop it."""
 
-    def __init__(self, db: sqlite3.Connection, campaign: str) -> None:
+    def __init__(self, db: sqlite3.Connection, campaign: str, reigns: Reigns | None = None) -> None:
+        """`reigns` is who was champion at another time; without it, the champions of now."""
         self.db, self.campaign = db, campaign
+        if reigns is not None:
+            self._reigns = reigns
         row = db.execute("SELECT better, origin FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
         self.better: Better = "higher" if row and row[0] == "higher" else "lower"
         self.is_lab = bool(row) and row[1] == "lab"
@@ -129,7 +139,7 @@ class CampaignEffects:
         return None if run is None else self._sides[run]
 
     @cached_property
-    def _reigns(self) -> list[tuple[int, int]]:
+    def _reigns(self) -> Reigns:
         return self.db.execute(
             "SELECT since, run FROM champions WHERE campaign = ? ORDER BY since", (self.campaign,)
         ).fetchall()
@@ -145,24 +155,60 @@ class CampaignEffects:
     def settle_all(self) -> None:
         for table in ("measurements", "effects"):
             self.db.execute(f"DELETE FROM {table} WHERE campaign = ?", (self.campaign,))
-        self._write_measurements("", ())
-        self._write_effects("", ())
+        self._measure("", ())
+        self._pool(self._changes("", ()))
 
-    def settle_runs(self, runs: Sequence[int]) -> None:
-        groups: set[_Group] = set()
-        for run in runs:
-            rows = self.db.execute("SELECT component, knob, old, new FROM measurements WHERE run = ?", (run,))
-            groups |= {_group(*row) for row in rows}
-            self.db.execute("DELETE FROM measurements WHERE run = ?", (run,))
-            groups |= {_group(*row) for row in self._write_measurements(" AND run = ?", (run,))}
-        for component, knob, low, high in groups:
-            where = " AND knob = ? AND component = ? AND (old IS ? AND new IS ? OR old IS ? AND new IS ?)"
-            values = (knob, component, low, high, high, low)
-            self.db.execute(f"DELETE FROM effects WHERE campaign = ?{where}", (self.campaign, *values))
-            self._write_effects(where, values)
+    def settle_some(self, runs: Iterable[int], reigned: Reigns | None = None) -> None:
+        """These runs, and with `reigned` what the way from these champions to those of now touches."""
+        groups, measured = set[_Group](), set(runs)
+        if reigned is not None and reigned != self._reigns:
+            more, groups = self._touched_since(CampaignEffects(self.db, self.campaign, reigned))
+            measured |= more
+        of_them = " AND run IN (SELECT value FROM json_each(?))", (_json(measured),)
+        groups |= self._changes(*of_them)
+        self.db.execute("DELETE FROM measurements WHERE campaign = ?" + of_them[0], (self.campaign, *of_them[1]))
+        self._measure(*of_them)
+        groups |= self._changes(*of_them)
+        self.db.executemany(f"DELETE FROM effects WHERE campaign = ?{_OF_GROUP}", map(self._key, groups))
+        self._pool(groups)
 
-    def _write_measurements(self, where: str, values: tuple[object, ...]) -> list[_Group]:
-        """Measures the candidates and returns (component, knob, old, new) of what they changed."""
+    def _touched_since(self, then: CampaignEffects) -> tuple[set[int], set[_Group]]:
+        """Runs that may be compared with another champion now, and changes of which other things hold under it."""
+        since = min(set(then._reigns) ^ set(self._reigns))[0]
+        runs = self.db.execute(
+            f"SELECT run FROM runs WHERE {_CANDIDATES} AND parent IS NULL AND number > ?", (self.campaign, since)
+        ).fetchall()
+        references = self.db.execute(
+            "WITH RECURSIVE each(run) AS (SELECT min(against) FROM measurements WHERE campaign = :c UNION ALL SELECT"
+            " (SELECT min(against) FROM measurements WHERE campaign = :c AND against > each.run) FROM each"
+            " WHERE each.run IS NOT NULL) SELECT run FROM each WHERE run IS NOT NULL", {"c": self.campaign},
+        ).fetchall()  # fmt: skip
+        moved = [run for (run,) in references if self._standing(run) != then._standing(run)]
+        groups = self._changes(" AND against IN (SELECT value FROM json_each(?))", (_json(moved),))
+        before, now = (book.context(book.champion.run) if book.champion else {} for book in (then, self))
+        for knob in {**before, **now}:
+            for value in {before.get(knob), now.get(knob)} if before.get(knob) != now.get(knob) else ():
+                groups |= self._changes(" AND knob = ? AND new IS ?", (knob, value), "effects")
+        return {run for (run,) in runs}, groups
+
+    def _standing(self, run: int) -> tuple[object, object]:
+        """What of a run as a reference decides on a change: the context it gives, and what `is_stale` asks."""
+        moved = self.moved_since(run) if self.champion else frozenset[str]()
+        near = moved if len(moved) == STALE_AFTER else len(moved) > STALE_AFTER
+        return near, self.context(run) if self.sigma is not None else None
+
+    def _changes(self, where: str, values: tuple[object, ...], table: str = "measurements") -> set[_Group]:
+        rows = self.db.execute(
+            f"SELECT DISTINCT component, knob, old, new FROM {table} WHERE campaign = ?{where}",
+            (self.campaign, *values),
+        )
+        return {_group(*row) for row in rows}
+
+    def _key(self, group: _Group) -> tuple[object, ...]:
+        component, knob, low, high = group
+        return self.campaign, knob, component, low, high, high, low
+
+    def _measure(self, where: str, values: tuple[object, ...]) -> None:
         judged = self._judged_pairs(where, values)
         changes: dict[int, list[tuple[str, str, str | None, str | None, str]]] = defaultdict(list)
         for run, *change in self.db.execute(
@@ -185,7 +231,6 @@ class CampaignEffects:
                 more = (gain, error, pairs, basis, int(len(moved) > 1), against)
                 rows += [(run, self.campaign, *change, *more) for change in moved]
         self.db.executemany(f"INSERT INTO measurements VALUES ({','.join('?' * 13)})", rows)
-        return [(row[2], row[3], row[4], row[5]) for row in rows]
 
     def _measured(
         self, ours: Side, parent: int | None, judged: tuple[float, int, float | None, int | None] | None
@@ -230,16 +275,16 @@ class CampaignEffects:
 
     # --- pooling
 
-    def _write_effects(self, where: str, values: tuple[object, ...]) -> None:
-        groups: dict[_Group, list[_Row]] = defaultdict(list)
-        for component, knob, old, new, *rest in self.db.execute(
-            "SELECT m.component, m.knob, m.old, m.new, m.run, r.number, m.gain, m.standard_error, m.pairs, m.basis,"
-            f" m.confounded, m.against FROM (SELECT * FROM measurements WHERE campaign = ?{where}) m"
-            " JOIN runs r ON r.run = m.run ORDER BY r.number, r.id",
-            (self.campaign, *values),
-        ):
-            groups[_group(component, knob, old, new)].append(_Row(rest[0], rest[1], old, new, *rest[2:]))
-        rows = [self._effect(group, members) for group, members in groups.items()]
+    def _pool(self, groups: Iterable[_Group]) -> None:
+        rows = []
+        for group in groups:
+            members = self.db.execute(
+                "SELECT m.run, r.number, m.old, m.new, m.gain, m.standard_error, m.pairs, m.basis, m.confounded,"
+                f" m.against FROM measurements m JOIN runs r ON r.run = m.run WHERE m.campaign = ?{_OF_GROUP}"
+                " ORDER BY r.number, r.id", self._key(group),
+            )  # fmt: skip
+            if found := [_Row._make(row) for row in members]:
+                rows.append(self._effect(group, found))
         self.db.executemany(f"INSERT INTO effects VALUES ({','.join('?' * 15)})", rows)
 
     def _effect(self, group: _Group, members: Sequence[_Row]) -> tuple[object, ...]:
@@ -247,12 +292,13 @@ class CampaignEffects:
         old, new = members[0].old, members[0].new
         alone = [row for row in members if not row.confounded]
         used = alone or members
-        moved_along = [] if alone else sorted({name for row in used for name in self._changed(row.run)} - {knob})
+        moved_along = [] if alone else sorted(self._changed(row.run for row in used) - {knob})
         found = judge(self._combined(used, (old, new), knob), self.noise)
         status, settle_at = found.status, found.pairs_to_settle
         if moved_along:
             found, status, settle_at = Judgement("unresolved", found.gain, found.low, found.high), "unresolved", None
-        if status in ("unresolved", "within noise") and all(self.is_stale(row.against, knob, new) for row in used):
+        against = {row.against for row in used}
+        if status in ("unresolved", "within noise") and all(self.is_stale(run, knob, new) for run in against):
             status = "stale"
         return (
             self.campaign, component, knob, old, new, len(used), found.gain, found.low, found.high, self.sigma, status,
@@ -285,8 +331,11 @@ class CampaignEffects:
             result.append(Measured(gain, error, seen, context(against)))
         return result
 
-    def _changed(self, run: int) -> list[str]:
-        return [row[0] for row in self.db.execute("SELECT knob FROM changes WHERE run = ?", (run,))]
+    def _changed(self, runs: Iterable[int]) -> set[str]:
+        rows = self.db.execute(
+            "SELECT DISTINCT knob FROM changes WHERE run IN (SELECT value FROM json_each(?))", (_json(runs),)
+        )
+        return {row[0] for row in rows}
 
     # --- settings
 
@@ -306,12 +355,13 @@ class CampaignEffects:
     @cached_property
     def _replayed(self) -> list[tuple[int, str, str | None, str | None]]:
         """What each champion changed, in order: since which number, the knob, its value before and after."""
+        since = {run: number for number, run in self._reigns}
         rows = self.db.execute(
-            "SELECT c.since, h.knob, h.old, h.new, h.direction, h.magnitude FROM champions c"
-            " JOIN changes h ON h.run = c.run WHERE c.campaign = ? ORDER BY c.since, h.component, h.knob",
-            (self.campaign,),
-        )
-        return [(since, knob, *named_values(*change)) for since, knob, *change in rows]
+            "SELECT run, knob, old, new, direction, magnitude FROM changes WHERE run IN"
+            " (SELECT value FROM json_each(?)) ORDER BY component, knob", (_json(since),),
+        )  # fmt: skip
+        found = [(since[run], knob, *named_values(*change)) for run, knob, *change in rows]
+        return sorted(found, key=lambda change: change[0])
 
     @cached_property
     def champion(self) -> Side | None:
@@ -347,3 +397,7 @@ def _group(component: str, knob: str, old: Any, new: Any) -> _Group:
     """A change and its opposite have one key."""
     first, second = sorted((old, new), key=lambda value: (value is not None, value or ""))
     return component, knob, first, second
+
+
+def _json(runs: Iterable[int]) -> str:
+    return json.dumps(list(runs))

@@ -17,10 +17,10 @@ from .anchors import Anchors, NotHere, Window
 from .endings import endings
 from .entities import entity_names, names_of, typed
 from .names import SHIPPED, Aliases
-from .questions import Vocabulary
 from .retraction import barred, in_force
-from .runs import STATUS_OF_DECISION, reigns
+from .runs import SINCE, STATUS_OF_DECISION, reigns
 from .schema import FACTS
+from .vocabulary import Vocabulary
 
 _POINT = re.compile(r"(?:run )?#?(?P<run>\d{1,9})|@(?P<position>\d{1,9})|(?P<date>\d{4}-\d\d(?:-\d\d(?:[T ].*)?)?)")
 _MOST_CORRECTIONS = 30
@@ -199,8 +199,9 @@ def _corrected(db: sqlite3.Connection, campaign: str, before: str | None, known:
 def _reigns(db: sqlite3.Connection, campaign: str, before: str) -> list[tuple[str, int, int, int | None]]:
     """(campaign, run, since, until) of its champions as they were known before an instant."""
     judged = db.execute(
-        "SELECT e.id, v.run, v.decision, v.gain, v.champion FROM runs r JOIN verdicts v USING (run) JOIN entries e ON"
-        " e.seq = v.seq WHERE r.campaign = ? AND e.at < ? ORDER BY v.decision = 'retract', e.at, e.id",
+        f"SELECT e.id, v.run, v.decision, v.gain, v.champion, {SINCE} FROM runs r JOIN verdicts v USING (run)"
+        " JOIN entries e ON e.seq = v.seq WHERE r.campaign = ? AND e.at < ?"
+        " ORDER BY v.decision = 'retract', e.at, e.id",
         (campaign, before),
     ).fetchall()
     counting = in_force(db, [row[0] for row in judged], before)
@@ -210,12 +211,12 @@ def _reigns(db: sqlite3.Connection, campaign: str, before: str) -> list[tuple[st
         " r JOIN entries e ON e.seq = r.run WHERE r.campaign = ? AND e.at < ? ORDER BY number, r.id",
         (campaign, before),
     ).fetchall()
-    none = ("", None, None)
-    out = barred((run, parent, *said.get(run, none)[::2]) for run, _, _, _, parent, _ in rows)
+    none = ("", None, None, None)
+    out = barred((run, parent, *said.get(run, none)[:3:2]) for run, _, _, _, parent, _ in rows)
     usable = (
-        (run, number, role, decision, value, gain)
+        (run, number, role, decision, value, gain, since)
         for run, number, role, value, _, status in rows
-        for decision, gain, _ in [said.get(run, none)]
+        for decision, gain, _, since in [said.get(run, none)]
         if value is not None and run not in out and STATUS_OF_DECISION.get(decision, status) in ("keep", "ok")
     )
     defined = db.execute("SELECT origin, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()

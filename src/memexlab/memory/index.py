@@ -23,7 +23,7 @@ from . import claims, endings, passages, runs, schema
 from .namespaces import CAMPAIGN, definition_of
 
 _TAIL_BYTES = 64
-_CHECKPOINT_BYTES = 32_000_000
+_CHECKPOINT_BYTES, _PATIENCE_SECONDS = 32_000_000, 30
 #: From here on a first fold fills the tables and sorts the indexes afterwards: at 100,000 runs twice as fast.
 _SORT_LATER_BYTES = 4_000_000
 _CACHE_KIB = 64_000
@@ -143,7 +143,7 @@ class Index:
                 self._connect()
 
     def _connect(self) -> None:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_SECONDS)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
@@ -223,7 +223,10 @@ class Index:
         self._cursor = cursor
         wal = Path(f"{self.path}-wal")
         if wal.exists() and wal.stat().st_size > _CHECKPOINT_BYTES:
+            # Where readers never pause it would wait for them, and everybody for it: the next fold tries again.
+            db.execute("PRAGMA busy_timeout = 10")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            db.execute(f"PRAGMA busy_timeout = {_PATIENCE_SECONDS * 1000}")
 
     @staticmethod
     def _give_hints(db: sqlite3.Connection) -> None:

@@ -13,6 +13,8 @@ from ..ledger.errors import UsageError
 
 Better = Literal["lower", "higher"]
 LEAST_DOF = 3
+#: What the scatter of single runs weighs against that of differences, in degrees of freedom.
+PRIOR_DOF = 6
 
 _NORMAL = NormalDist()
 
@@ -26,12 +28,11 @@ class Noise:
     groups: int
 
     @classmethod
-    def pooled(cls, groups: Iterable[Sequence[float]], prior_sigma: float | None = None, prior_dof: int = 3) -> Noise:
-        """Pool the variance within groups of repeats of one setting, optionally shrunk towards `prior_sigma`.
+    def pooled(cls, groups: Iterable[Sequence[float]]) -> Noise:
+        """Pool the variance within groups of repeats of one setting.
 
         Values that are not finite are left out; a group of fewer than two values says nothing. Groups that were
-        chosen for their values (screening runs of the winners) do not belong here. The prior moves sigma and adds no
-        degrees of freedom, so it can neither make a noise `known` nor narrow an interval. Sigma is NaN without data.
+        chosen for their values (screening runs of the winners) do not belong here. Sigma is NaN without data.
         """
         squares: list[float] = []
         dof = used = 0
@@ -44,10 +45,25 @@ class Noise:
             squares.extend((value - mean) ** 2 for value in shifted)
             dof += len(values) - 1
             used += 1
-        total, weight = math.fsum(squares), dof
-        if prior_sigma is not None:
-            total, weight = total + prior_dof * prior_sigma**2, dof + prior_dof
-        return cls(math.sqrt(total / weight) if weight else math.nan, dof, used)
+        return cls(math.sqrt(math.fsum(squares) / dof) if dof else math.nan, dof, used)
+
+    def within_pairs(self, races: Iterable[Sequence[tuple[float, float]]]) -> Noise:
+        """This noise of single runs, corrected by how much the difference of two sides of a pair scatters in a race.
+
+        What both sides share (a seed, a slow minute of the machine) is noise of single runs and none of a difference.
+        So the variance is a weighted mean: half the variance of differences within races, with its own degrees of
+        freedom, and that of single runs, which counts for `PRIOR_DOF`. Sigma stays that of one side, so that a
+        difference has `sqrt(2)` of it. The degrees of freedom are Satterthwaite's, and at most those of the weights.
+        """
+        pairs = Noise.pooled([mine - theirs for mine, theirs in race] for race in races)
+        if not pairs.dof or not self.known:
+            return self
+        weight = min(PRIOR_DOF, self.dof)
+        single, paired = weight * self.sigma**2, pairs.dof * pairs.sigma**2 / 2
+        dof, total = weight + pairs.dof, single + paired
+        if total > 0:
+            dof = min(dof, math.floor(total**2 / (single**2 / self.dof + paired**2 / pairs.dof)))
+        return Noise(math.sqrt(total / (weight + pairs.dof)), max(LEAST_DOF, dof), self.groups)
 
     @property
     def known(self) -> bool:
@@ -63,17 +79,17 @@ class Noise:
             )
 
 
-def minimum_detectable_effect(noise: Noise, n: int, rho: float = 0.0) -> float:
+def minimum_detectable_effect(noise: Noise, n: int) -> float:
     """The smallest gain, in the metric's unit, that `n` pairs show 8 times in 10 at one-sided 5 %."""
     noise.require()
-    return detection_factor(noise.dof) * paired_standard_error(noise, n, rho)
+    return detection_factor(noise.dof) * paired_standard_error(noise, n)
 
 
-def runs_to_settle(effect: float, noise: Noise, rho: float = 0.0) -> int:
+def runs_to_settle(effect: float, noise: Noise) -> int:
     """Runs a side (that many of the candidate and as many of the champion) to show `effect` 8 times in 10 at 5 %."""
     if not effect > 0:
         raise ValueError("runs_to_settle() needs an effect above 0")
-    one_pair = minimum_detectable_effect(noise, 1, rho)
+    one_pair = minimum_detectable_effect(noise, 1)
     return max(1, math.ceil((one_pair / effect) ** 2))
 
 
@@ -86,11 +102,11 @@ def gain_of(candidate: float, champion: float, better: Better) -> float:
     raise ValueError(f"better is 'lower' or 'higher', not {better!r}")
 
 
-def paired_standard_error(noise: Noise, n: int, rho: float) -> float:
-    """Of the mean of `n` differences within pairs, whose two sides share a seed with correlation `rho`."""
-    if n < 1 or not 0 <= rho < 1:
-        raise ValueError(f"no standard error for {n} pairs at correlation {rho}")
-    return noise.sigma * math.sqrt(2 * (1 - rho) / n)
+def paired_standard_error(noise: Noise, n: int) -> float:
+    """Of the mean of `n` differences within pairs."""
+    if n < 1:
+        raise ValueError(f"no standard error for {n} pairs")
+    return noise.sigma * math.sqrt(2 / n)
 
 
 def detection_factor(dof: int) -> float:

@@ -6,28 +6,47 @@ question with a word left over is refused with NotHere, because an answer to par
 
 from __future__ import annotations
 
-import difflib
 import re
 import sqlite3
-import tomllib
 import unicodedata
 from dataclasses import dataclass, replace
-from functools import cached_property
-from importlib.resources import files
 
-from .anchors import ANYTIME, Anchors, Condition, Impossible, NotHere, Terms, Window, in_words, without
-from .names import SHIPPED, Aliases, choice_of, normal_knob, read_number
+from .anchors import ANYTIME, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
+from .names import SHIPPED, Aliases
+from .vocabulary import WORDS, Vocabulary, named_in, read_metric, unnamed_bound
 
 MOST_CHARS = 600
-_MOST_WORDS_OF_NAME = 6
-
-_WORDS = tomllib.loads((files(__package__) / "question_words.toml").read_text("utf-8"))
-SMALL, NO_CONTENT, _NARROWING, _NOUNS = (
-    frozenset(_WORDS[group].split()) for group in ("small", "no_content", "narrowing", "nouns")
+NO_CONTENT, _NARROWING = (frozenset(WORDS[group].split()) for group in ("no_content", "narrowing"))
+_ASKED, _SAID, _STATUS, _DECISION, _NUMBERS, _PLACES = (
+    WORDS[group] for group in ("asked", "said", "status", "decision", "numbers", "places")
 )
-_ASKED, _SAID, _STATUS, _COMPARED, _GROUPS = (_WORDS[g] for g in ("asked", "said", "status", "compared", "groups"))
-_SIGN = "|".join(f"(?:{words})" for words in _COMPARED.values())
-_VALUE = r"[\w.+\-/^%×:]+"
+_MANY = rf"\d{{1,3}}|{'|'.join(_NUMBERS)}"
+_COUNTED_RUNS = r"(?:runs|experiments|trials|results|ones|champions)"
+_RANKED = re.compile(
+    rf"\b(?P<side>top|best|worst) (?P<many>{_MANY})\b(?= *$| (?:{_COUNTED_RUNS}|by|val|biggest)\b)"
+    rf"|\b(?P<much>{_MANY}) (?P<order>best|worst|biggestgains?)\b"
+    rf"|\b(?P<order_>last|latest|first) (?P<many_>{_MANY})\b(?= (?:keeps?|kept|crash|discard|confirmed|champions))"
+    rf"|\b(?P<place>{'|'.join(_PLACES)})[ -](?=best|worst|highest|lowest|fastest)"
+)
+_FILTER = "window conditions knobs words status decision reigned actor"
+#: What each kind takes into account; a question that says more than that has no answer.
+TAKES: dict[str, frozenset[str]] = {
+    kind: frozenset(slots.split())
+    for kinds, slots in {
+        "best worst first last": f"{_FILTER} metric lowest most skip",
+        "mean median total helped hurt tried champions count of_best": f"{_FILTER} metric",
+        "fraction": "window status decision actor", "changed": "window knobs", "gains": "window knobs reigned most",
+        "progress settings_of_best": "window", "champion": "window at", "setting": "window knobs at",
+        "value": "knobs at", "values": "window knobs", "reach": "window knobs lowest", "run": "at metric status",
+        "gain": "at metric", "moved settings": "at", "when": "at status", "why idea sure": "at status decision",
+        "unresolved": "knobs", "margin common differ": "runs", "noise span who": "",
+    }.items()
+    for kind in kinds.split()
+}  # fmt: skip
+#: Whole words that the grammar knows.
+_LEXICON = frozenset(re.findall(r"(?<![\\\w])[a-z]{4,}", str(WORDS)))
+#: Kinds that speak of the whole campaign, and take no condition.
+_OF_ALL = ("noise", "span", "who")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,192 +63,179 @@ class Question:
     at: int | None = None
     metric: str = ""
     lowest: bool | None = None
+    named: tuple[str, ...] = ()  # the knobs as they were written
+    actor: str = ""  # who ran it, where descriptions begin with that
+    decision: str = ""  # a judgement, as in `verdicts`
+    reigned: str = ""  # "champion": only runs that were; "change": only those that took it from another
+    most: int = 0  # how many runs, where a number of them is asked for
+    skip: int = 0  # runs that come before: 1 for the second best
 
 
-@dataclass
-class Vocabulary:
-    """The names that one campaign knows; reads each list once."""
-
-    db: sqlite3.Connection
-    campaign: str
-    aliases: Aliases = SHIPPED
-
-    @cached_property
-    def knobs(self) -> dict[str, tuple[str, ...]]:
-        """Names as they stand in the tables, by normal name."""
-        found: dict[str, set[str]] = {}
-        # A walk over the distinct knobs of the index, not over its rows.
-        for table in ("settings", "changes"):
-            rows = self.db.execute(
-                f"WITH RECURSIVE k(knob) AS (SELECT min(knob) FROM {table} UNION ALL SELECT (SELECT min(t.knob) FROM"
-                f" {table} t WHERE t.knob > k.knob) FROM k WHERE k.knob IS NOT NULL) SELECT knob FROM k WHERE knob"
-                f" IS NOT NULL AND EXISTS (SELECT 1 FROM {table} t JOIN runs r USING (run) WHERE t.knob = k.knob"
-                f" AND r.campaign = ?)",
-                (self.campaign,),
-            )
-            for (knob,) in rows:
-                found.setdefault(normal_knob(knob, self.aliases), set()).add(knob)
-        return {normal: tuple(sorted(names)) for normal, names in found.items()}
-
-    @cached_property
-    def metrics(self) -> frozenset[str]:
-        """The campaign's metric and what else its newest runs measured."""
-        rows = self.db.execute(
-            "SELECT metric FROM campaigns WHERE campaign = ?1 UNION SELECT m.name FROM metrics m WHERE m.run IN"
-            " (SELECT run FROM runs WHERE campaign = ?1 ORDER BY number DESC LIMIT 20)",
-            (self.campaign,),
-        )
-        return frozenset(row[0] for row in rows)
-
-    def family(self, name: str) -> tuple[str, ...]:
-        """Names in the tables that a phrase stands for: its own, and where it is a bare knob, that of every part."""
-        normal = normal_knob(name, self.aliases)
-        if not normal:
-            return ()
-        if normal not in self.knobs and normal[:-1] in self.knobs and normal.endswith("s"):
-            normal = normal[:-1]
-        wide = normal in self.aliases.knobs and normal not in ("depth", "batch_size", "width", "init")
-        ended = [n for other, names in self.knobs.items() if wide and other.endswith(f"_{normal}") for n in names]
-        return (*self.knobs.get(normal, ()), *sorted(ended))
-
-    def near(self, name: str) -> str:
-        """The known names that are spelled most like it, in words for a person."""
-        close = difflib.get_close_matches(normal_knob(name[:80], self.aliases), list(self.knobs)[:2000], 3, 0.5)
-        some = close or sorted(self.knobs)[:5]
-        return f"; {'nearest' if close else 'known'} names: {', '.join(some)}" if some else ""
-
-    def read(self, text: str) -> Terms:
-        """The conditions, knobs and other words of a phrase, the longest names first."""
-        tokens = text.split()
-        conditions: list[Condition] = []
-        knobs: list[tuple[str, ...]] = []
-        words: list[str] = []
-        at = 0
-        while at < len(tokens):
-            found = self._signed(tokens, at) or self._named(tokens, at)
-            if found is None:
-                words.append(tokens[at].strip("=:,()'\""))
-                at += 1
-                continue
-            at, condition, family = found
-            if condition is not None:
-                conditions.append(condition)
-            elif family not in knobs:
-                knobs.append(family)
-        kept = [w for w in words if w and w not in SMALL and not re.fullmatch(r"[\W_]+", w)]
-        return Terms(tuple(conditions), tuple(knobs), tuple(dict.fromkeys(kept)))
-
-    def _span(self, tokens: list[str], at: int) -> tuple[int, tuple[str, ...]] | None:
-        for end in range(min(len(tokens), at + _MOST_WORDS_OF_NAME), at, -1):
-            ends = {tokens[at], tokens[end - 1]} - {"value", "values"}
-            if not SMALL.isdisjoint(ends) or tokens[end - 1] in "<>==:≤≥!=":
-                continue
-            name = " ".join(tokens[at:end])
-            following = tokens[end] if end < len(tokens) else ""
-            if end == at + 1 and name in _GROUPS and re.match("setting|knob|param|hyper|change|option", following):
-                wanted = [names for other, names in self.knobs.items() if re.search(_GROUPS[name], other)]
-                return end + 1, tuple(knob for names in wanted for knob in names)
-            family = self.family(name)
-            if family:
-                return end + (following in _NOUNS), family
-        return None
-
-    def _named(self, tokens: list[str], at: int) -> tuple[int, Condition | None, tuple[str, ...]] | None:
-        """A knob, with a value after it or without; or a value that only one knob takes, such as "muon"."""
-        span = self._span(tokens, at)
-        if span is None:
-            choice = choice_of(tokens[at], self.aliases)
-            family = self.family(choice) if choice else ()
-            if family and self._takes(family[0], tokens[at]):
-                end = at + 2 if tokens[at + 1 : at + 2] == [choice] else at + 1
-                return end, Condition(family[0], "=", tokens[at]), ()
-            return None
-        end, family = span
-        found = re.match(rf"(?:(?P<lead>of|is|was|were|being|set) )?(?:(?P<sign>{_SIGN}) ?)?(?P<value>{_VALUE})(?: |$)",
-                         " ".join(tokens[end:]))  # fmt: skip
-        if found:
-            value = self._value(family, found["value"])
-            if value is not None:
-                knob = self._one(family, " ".join(tokens[at:end]))
-                used = len(found[0].split())
-                return end + used, Condition(knob, _sign(found["sign"] or "="), value), ()
-            if found["sign"] in ("=", "==", "set to", "equal to", "equals"):
-                raise Impossible(f"no run had {family[0]} = {found['value'][:40]}")
-        return end, None, family
-
-    def _signed(self, tokens: list[str], at: int) -> tuple[int, Condition | None, tuple[str, ...]] | None:
-        """ "fewer than 8 layers", or "8 layers" alone."""
-        found = re.match(rf"(?:(?P<sign>{_SIGN}) )?(?:an? )?(?P<value>[-+.\w/%^]+) (?=\S)", " ".join(tokens[at:]))
-        if found is None or read_number(found["value"]) is None:
-            return None
-        start = at + len(found[0].split())
-        span = self._span(tokens, start)
-        if span is None:
-            return None
-        value = self._value(span[1], found["value"])
-        knob = self._one(span[1], " ".join(tokens[start : span[0]]))
-        return (span[0], Condition(knob, _sign(found["sign"] or "="), value), ()) if value is not None else None
-
-    def _one(self, family: tuple[str, ...], name: str) -> str:
-        """The knob that a condition is about; a family of several without a knob of just that name is no condition."""
-        exact = self.knobs.get(normal_knob(name, self.aliases), ())
-        if len(exact) == 1 or len(family) == 1:
-            return exact[0] if exact else family[0]
-        raise NotHere(f"{name} may be {', '.join(family[:5])}")
-
-    def _value(self, family: tuple[str, ...], text: str) -> str | float | None:
-        text = text.strip(".,?!:")
-        if text in SMALL:
-            return None
-        number = read_number(text)
-        if number is not None and not number.factor:
-            return float(number.value)
-        return text if any(self._takes(knob, text) for knob in family) else None
-
-    def _takes(self, knob: str, value: str) -> bool:
-        recorded = self.db.execute("SELECT EXISTS(SELECT 1 FROM settings WHERE knob = ?)", (knob,)).fetchone()[0]
-        told = "settings WHERE knob = ?1 AND value = ?2 COLLATE NOCASE"
-        if not recorded:
-            told = "changes WHERE knob = ?1 AND (new = ?2 COLLATE NOCASE OR old = ?2 COLLATE NOCASE)"
-        return bool(self.db.execute(f"SELECT EXISTS(SELECT 1 FROM {told})", (knob, value)).fetchone()[0])
+#: Kinds whose value is no amount: "how much did it help" is not answered by them.
+_NO_AMOUNTS = ("tried", "helped", "hurt", "values", "champions", "run")
+_SLOTS = (*TAKES["best"], "at", "runs")
 
 
 def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, aliases: Aliases = SHIPPED) -> Question:
     """The typed question, or NotHere with what is not known; `last` is the newest run that counts."""
     names = Vocabulary(db, campaign, aliases)
-    asked = plain = _plain(text)
-    for pattern, other in _WORDS["rewritten"].items():
-        asked = re.sub(pattern, other, asked)
-    metric, lowest, bound, asked = _metric(asked, names)
-    kind, cue = next(((k, found[0]) for k, words in _ASKED.items() if (found := _word(words, asked))), ("", ""))
+    plain = _plain(text)
+    for pattern, other in WORDS["rewritten"].items():
+        plain = re.sub(pattern, other, plain)
+    numbers = {int(n) for n in re.findall(r"\brun (\d{1,9})\b(?![.])", plain)}
+    asked_baseline = named_in(WORDS["baseline"], plain)
+    baseline = _baseline(names) if asked_baseline and (numbers or _cue(plain)[0] != "gain") else None
+    asked = plain if baseline is None else re.sub(rf"\b(?:{WORDS['baseline']})\b", f"run {baseline}", plain)
+    metric, lowest, bound, asked = read_metric(_than_run(asked, names), names)
+    kind, cue = _cue(asked)
+    numbers |= {baseline} if baseline is not None and asked_baseline else set()
+    if kind == "gain" and len(numbers) == 2:
+        return _two_runs(
+            "margin", asked.replace(cue, " ", 1), bool(bound) or metric not in ("", names.metric), names, last
+        )
+    if kind == "gain" and not re.search(r"(?<!since )(?<!after )(?<!until )(?<!before )(?<!from )\brun \d", asked):
+        return _progress(asked.replace(cue, " ", 1), metric, bool(bound), names, last)
+    if kind in ("common", "differ") and (reign := named_in("(?:the )?champion", asked)):
+        asked = f"{asked[: reign.start()]} run {_champion_at(names, Question(kind, at=last))} {asked[reign.end() :]}"
     if kind in ("common", "differ"):
         return _two_runs(kind, asked.replace(cue, " ", 1), bool(metric or bound), names, last)
+    reigned, asked = _reigned(asked, names)
     if kind == "gain":
-        asked = re.sub(_WORDS["before_it"], " ", asked)
-    if kind == "changed" and not _word("between|since|after|from", asked):
+        asked = re.sub(WORDS["before_it"], " ", asked)
+    if kind == "changed" and not named_in("between|since|after|from", asked):
         kind = ""
-    anchors = Anchors(db, campaign, last, names.read)
-    window, asked = anchors.windows(asked)
-    kind = kind if cue in asked else ""  # "since the champion changed" asks for none
+    most = skip = 0
+    if ranked := _RANKED.search(asked):
+        many = ranked["many"] or ranked["much"] or ranked["many_"] or "0"
+        most = int(_NUMBERS.get(many, many))
+        skip = _PLACES.get(ranked["place"] or "", 1) - 1
+        order = ranked["side"] or ranked["order"] or ranked["order_"] or ""
+        asked = f"{asked[: ranked.start()]} {order} {asked[ranked.end() :]}"
+    anchors = Anchors(db, campaign, last, names.read, _STATUS)
+    window, asked = anchors.windows(asked, exclusive=kind == "count")
+    kind, cue = (kind, cue) if cue in asked else _cue(asked)  # "since the champion changed" asks for none
     asked = asked.replace(cue, " ", 1) if kind else asked
     at, asked = anchors.at(asked)
-    status, asked = _status(asked) if kind in ("", "count", "mean") else ("", asked)
-    said = {name for name, words in _SAID.items() if _word(words, asked)}
-    asked = re.sub(rf"\b(?:{'|'.join([*_SAID.values(), _WORDS['used_up']])})\b", " ", asked)
+    bound, asked = (bound, asked) if bound or metric else unnamed_bound(asked, names)
+    decision, asked = _one_of(_DECISION, asked)
+    status, asked = _one_of(_STATUS, asked) if kind not in ("champion", "changed", "noise") else ("", asked)
+    asks_when = re.match(WORDS["when"], plain)
+    said = {name for name, words in _SAID.items() if named_in(words, asked)}
+    said |= {"last"} if reigned and (asks_when or named_in("last", plain)) and "first" not in said else set()
+    said |= {"first"} if asks_when and not said & {"last", "best", "worst"} else set()
+    asked = re.sub(rf"\b(?:{'|'.join([*_SAID.values(), WORDS['used_up']])})\b", " ", asked)
     asked = re.sub(r"\b(?:crash|timeout) ?", " ", asked) if status in ("crash", "timeout") else asked
+    asked = re.sub(rf"\b(?:{WORDS['spent']})\b", " ", asked) if metric or bound else asked
     terms = names.read(asked)
     conditions = (*bound, *terms.conditions)
-    known = Question("run", window, conditions, terms.knobs, terms.words, status, (), at, metric, lowest)
-    return _settled(known, kind, said, plain, names)
+    actors = [word for word in terms.words if names.prefixed(word)]
+    actor = actors[0] if len(actors) == 1 else ""
+    terms = replace(terms, words=tuple(w for w in terms.words if w != actor))
+    known = Question("run", window, conditions, terms.knobs, terms.words, status, (), at, metric, lowest,
+                     terms.named, actor, decision, reigned, most, skip)  # fmt: skip
+    found = _settled(known, kind, said, plain, names)
+    own = {"metric"} if found.metric == names.metric and found.kind != "of_best" else set()
+    if re.match(WORDS["amounts"], plain) and found.kind in _NO_AMOUNTS and not (found.metric and found.kind == "run"):
+        raise NotHere("an amount of that")
+    over = [name for name in _SLOTS if _given(getattr(found, name)) and name not in TAKES[found.kind] | own]
+    if over:
+        raise NotHere(f"a question for {found.kind} takes no {', '.join(over)}")
+    return found
 
 
-def _word(pattern: str, text: str) -> re.Match[str] | None:
-    return re.search(rf"\b(?:{pattern})\b", text)
+def _given(value: object) -> bool:
+    return value is False or bool(value and value != ANYTIME)
+
+
+def mended(db: sqlite3.Connection, campaign: str, text: str, aliases: Aliases = SHIPPED) -> dict[str, str]:
+    """Words that nothing here knows and that one typing slip makes of just one word that is known, by the right one."""
+    names = Vocabulary(db, campaign, aliases)
+    told = db.execute("SELECT description FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 2000", (campaign,))
+    own = " ".join([*names.knobs, *names.metrics, *(" ".join(p) for p in aliases.phrases), *(row[0] for row in told)])
+    known = _LEXICON | set(re.findall(r"[a-z]{4,}", own.lower()))
+    found = {}
+    for word in set(re.findall(r"(?<![\w])[a-z]{5,}(?![\w])", _plain(text))) - known:
+        near = [
+            k for k in known if k[0] == word[0] and abs(len(k) - len(word)) < 2 and len(k) > 4 and _one_slip(word, k)
+        ]
+        if len({re.sub("(?:e?s|e?d|ing|e)$", "", k) for k in near}) == 1:
+            found[word] = max(near, key=len)
+    return found
+
+
+def _one_slip(one: str, two: str) -> bool:
+    """One letter too many, too few or wrong, or two swapped."""
+    start = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    a, b = one[start:], two[start:]
+    return a[1:] == b or b[1:] == a or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
+
+
+def _cue(text: str) -> tuple[str, str]:
+    return next(((kind, found[0]) for kind, words in _ASKED.items() if (found := named_in(words, text))), ("", ""))
+
+
+def _than_run(text: str, names: Vocabulary) -> str:
+    """ "Which runs beat run 8", with what run 8 measured in the place of its number."""
+    found = re.search(r"\b(?:which|how many|any) .*?\b(better than|beats?|worse than) run (\d{1,9})\b", text)
+    row = (
+        found
+        and names.db.execute(
+            "SELECT value FROM runs WHERE campaign = ? AND number = ? AND value IS NOT NULL",
+            (names.campaign, int(found[2])),
+        ).fetchone()
+    )
+    return f"{text[: found.start(1)]}{found[1]} {row[0]!r}{text[found.end() :]}" if found and row else text
+
+
+def _baseline(names: Vocabulary) -> int | None:
+    """The first baseline, where it is the only one whose description says so."""
+    row = names.db.execute(
+        "SELECT min(number) FROM runs WHERE campaign = ? AND role = 'baseline'", (names.campaign,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _reigned(text: str, names: Vocabulary) -> tuple[str, str]:
+    """Whether champions are asked for; "replaced run 38" is the first of them after run 38, who must have been one."""
+    if found := named_in(WORDS["replaced"], text):
+        number = int(found[1] or found[2])
+        if not names.db.execute(
+            "SELECT 1 FROM champions WHERE campaign = ? AND since = ?", (names.campaign, number)
+        ).fetchone():
+            raise Impossible(f"run {number} was never champion")
+        return "change", f"{text[: found.start()]} first after run {number} {text[found.end() :]}"
+    found = named_in(WORDS["reigned"], text)
+    if (
+        not found
+        or text[: found.start()].endswith("what did ")
+        or re.search(r"\b(?:since|before|after|until) (?:the )?(?:last )?$", text[: found.start()])
+    ):
+        return "", text
+    at = "first" if " first" in found[0] or (re.search(r"\btook|became|take", found[0]) and " after " in text) else ""
+    reigned = "change" if re.search("chang|replac|took|take|became|become|improve", found[0]) else "champion"
+    return reigned, f"{text[: found.start()]} {'last' if ' last' in found[0] else at} {text[found.end() :]}"
+
+
+def _progress(asked: str, metric: str, bound: bool, names: Vocabulary, last: int) -> Question:
+    """By how much the champion got better, from the start or since a moment."""
+    asked = re.sub(rf"\b(?:{WORDS['from_start']})\b", " ", asked)
+    asked = re.sub(r"\bbaseline\b", " ", asked)
+    window, asked = Anchors(names.db, names.campaign, last, names.read).windows(asked)
+    asked = re.sub(rf"\b(?:{_SAID['helped']}|{WORDS['used_up']}|champion|lower|higher|come|go|score)\b", " ", asked)
+    left = names.read(asked)
+    if left.words or left.knobs or left.conditions or bound or metric not in ("", names.metric):
+        raise _unknown(left.words or left.named or (metric,), names)
+    return Question("progress", window)
 
 
 def _two_runs(kind: str, asked: str, measured: bool, names: Vocabulary, last: int) -> Question:
     runs = tuple(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d{1,9}\b", asked)))
-    left = names.read(re.sub(r"(?<![\w.])#?\d{1,9}\b|\bcompare\b", " ", asked))
+    used = (
+        "|".join((_ASKED["differ"], *_SAID.values(), "than", "lower", "higher"))
+        if kind == "margin"
+        else _ASKED["differ"]
+    )
+    left = names.read(re.sub(rf"(?<![\w.])#?\d{{1,9}}\b|\b(?:{used})\b", " ", asked))
     if len(runs) != 2 or left.words or left.knobs or left.conditions or measured:
         raise NotHere("two runs are needed, and what they share or where they differ is in their settings")
     if max(runs) > last or min(runs) < 1:
@@ -239,44 +245,143 @@ def _two_runs(kind: str, asked: str, measured: bool, names: Vocabulary, last: in
 
 def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabulary) -> Question:
     """The kind that the words ask for, once it is known what they speak of."""
-    asks_what = _word("which|what", plain)
-    narrowed = bool(q.words or q.knobs or q.conditions or q.status)
+    asks_what = named_in("which|what", plain)
+    narrowed = bool(q.words or q.knobs or q.conditions or q.status or q.decision or q.reigned or q.actor)
+    placed = q.window != ANYTIME or q.at is not None
+    if q.lowest is not None and said & {"helped", "hurt"}:
+        raise NotHere("the largest of what helped or hurt; ask for the biggest win")
+    order = rf"(?:best|worst|top|{WORDS['low']}|{WORDS['high']}) (?:{'|'.join(map(re.escape, q.words))})"
+    if q.words and (named := named_in(order, plain)) and not named_in(WORDS["of_runs"], plain[named.end() :]):
+        raise _unknown(q.words, names)  # "best accuracy": no metric of this name
     # How often words of descriptions occur is not how often a thing was tried.
-    if q.words and (kind or not _NARROWING.isdisjoint(q.words)):
+    if q.words and (kind not in ("", "why") or not _NARROWING.isdisjoint(q.words)):
         raise _unknown(q.words, names)
+    if kind == "champion" and "first" in said and not re.match(WORDS["when"], plain):
+        return replace(q, kind="first", reigned="champion")
+    if kind == "champion" and q.at and (q.metric or re.match(WORDS["when"], plain)):
+        raise NotHere("how long somebody reigned; memex registry shows it")
+    if kind == "champion" and (q.metric or q.decision) and not (q.words or q.knobs or q.conditions or q.reigned):
+        return replace(q, kind="sure" if q.decision else "run", at=_champion_at(names, q), window=ANYTIME)
     if kind == "champion" and len(q.knobs) == 1 and not q.conditions:
         return replace(q, kind="value", at=_champion_at(names, q))
+    if re.match("who", plain) and kind not in ("champion", "who") and q.kind == "run":
+        raise NotHere("who did what: ask for the runs")
+    if not (narrowed or kind not in ("", "champion")) and named_in(WORDS["settings"], plain):
+        if q.at is not None or kind == "champion":
+            return replace(q, kind="settings", at=_champion_at(names, q) if kind else q.at)
+        if said == {"best"} and named_in(WORDS["best_run"], plain):
+            return replace(q, kind="settings_of_best")
+    if kind in _OF_ALL:
+        if said - {"first"} or q.metric not in ("", names.metric):
+            raise NotHere(f"the {kind} of part of a campaign")
+        return replace(q, kind=kind, metric="")
+    if kind in ("sure", "idea", "why") and q.at is not None:
+        if q.words or q.knobs or q.conditions or q.metric:
+            raise _unknown(q.words or q.named, names)
+        return replace(q, kind=kind)
+    if kind == "why" and (narrowed or placed):
+        kind = ""
+    if kind == "gains":
+        if q.conditions or q.status or q.decision:
+            raise NotHere("the largest gain under a condition")
+        return replace(q, kind=kind, most=q.most or (5 if "biggestgains" in plain else 1))
+    if kind == "fraction":
+        status = q.status or ("keep" if "helped" in said else "")
+        if not (status or q.decision) or q.conditions or q.knobs:
+            raise NotHere("a fraction of what")
+        return replace(q, kind=kind, status=status)
     if kind:
+        if said & {"hurt", "worst", "best"} or ("helped" in said and kind not in ("count", "gain")):
+            raise NotHere(f"the {kind} of that")
         narrow = q.conditions or (q.knobs and kind in ("champion", "gain"))
-        if (narrow and kind not in ("count", "mean")) or (kind == "gain" and not q.at):
+        if (narrow and kind not in ("count", "mean", "median", "total")) or (kind == "gain" and not q.at):
             raise NotHere("that question takes no condition on settings")
+        if kind in ("sure", "idea", "why") or (kind == "total" and not q.metric):
+            raise NotHere("which run is meant")
         return replace(q, kind=kind, status="keep" if kind == "count" and "helped" in said else q.status)
-    if said & {"best", "worst", "first"} or q.lowest is not None:
+    if re.match(WORDS["when"], plain) and q.at is not None:
+        return replace(q, kind="when")
+    if len(q.knobs) == 1 and re.match(WORDS["in_use"], plain) and not (said or placed or q.lowest is not None):
+        return replace(q, kind="value", at=_champion_at(names, q))
+    if q.lowest is not None and len(q.knobs) == 1 and not (q.words or q.conditions or q.metric or q.at):
+        return replace(q, kind="reach")
+    if said & {"best", "worst"} or q.lowest is not None or (said & {"first", "last"} and narrowed) or q.most or q.skip:
         if "best" in said and q.knobs and not (q.words or q.metric or q.conditions) and _about_setting(plain):
             return replace(q, kind="setting")
-        if q.at is not None or ("first" in said and not narrowed):
+        if q.at is not None or (q.knobs and q.words):
             raise NotHere("best of one run")
         _found_in_words(names, q.words)
-        return replace(q, kind="worst" if "worst" in said else "first" if "first" in said else "best")
-    if q.knobs and asks_what and _about_setting(plain) and _word("worked best", plain):
+        if q.metric and q.lowest is None and "best" in said and named_in(WORDS["best_run"], plain):
+            return replace(q, kind="of_best")
+        if "first" in said and named_in("switch|move|adopt", plain) and (q.words or q.knobs or q.conditions):
+            q = replace(q, status=q.status or "keep")
+        order = next((name for name in ("worst", "best", "last", "first") if name in said), "best")
+        return replace(q, kind=order)
+    if "last" in said and named_in("(?:last|latest|newest|most recent) (?:run|experiment|trial)", plain) and not placed:
+        return replace(q, kind="last")
+    if q.reigned:
+        return replace(q, kind="champions")
+    if q.knobs and asks_what and _about_setting(plain) and named_in("worked best", plain):
         return replace(q, kind="setting")
+    if q.metric == "usd" and not narrowed and q.at is None:
+        return replace(q, kind="total")
     if q.at is not None:
-        if len(q.knobs) == 1 and not (q.words or q.conditions or q.status):
+        if len(q.knobs) == 1 and not (q.words or q.conditions or q.status or q.decision):
             return replace(q, kind="value")
-        if narrowed or not (q.metric or said or _word(_WORDS["describes"], plain)):
+        if q.decision and not (q.words or q.knobs or q.conditions):
+            return replace(q, kind="sure")
+        if (
+            q.words
+            or q.knobs
+            or q.conditions
+            or q.window != ANYTIME
+            or (named_in("beats?|beaten|gain(?:ed|s)?|how (?:many|much)", plain) and not q.metric)
+        ):
             raise NotHere(f"that of run {q.at}{names.near(' '.join(q.words))}")
-        return q
-    if said and asks_what and not q.words and not _word("what happen.*", plain):
+        if named_in("scores?|numbers?", plain):
+            q = replace(q, metric=q.metric or names.metric)
+        return replace(q, kind="moved") if named_in(WORDS["moved"], plain) and not q.metric else q
+    if q.metric and named_in("how (?:many|much|fast)", plain) and re.search(WORDS["rates"], q.metric):
+        return replace(q, kind="mean")
+    if q.metric not in ("", names.metric):
+        raise NotHere(f"{q.metric} of which run")
+    chosen = q.status or q.decision or q.actor
+    alone = not (q.knobs or q.conditions)
+    if (
+        said & {"helped", "hurt"}
+        and (asks_what or (alone and placed))
+        and not q.words
+        and not chosen
+        and not named_in("what happen.*", plain)
+    ):
         return replace(q, kind="hurt" if "hurt" in said else "helped")
-    lists = _word(_WORDS["lists"], plain)
-    if (lists or said or q.status) and (
-        q.words or q.knobs or q.conditions or q.window != ANYTIME or (lists and q.status)
+    which = asks_what and not named_in("runs?|experiments?|trials?", plain)
+    if (
+        len(q.knobs) == 1
+        and which
+        and not (q.words or q.conditions or chosen)
+        and recorded(names.db, names.campaign, q.knobs[0][0])
+    ):
+        return replace(q, kind="values")
+    lists = named_in(WORDS["lists"], plain)
+    if (lists or said - {"first", "last"} or chosen) and (
+        q.words or q.knobs or q.conditions or q.window != ANYTIME or chosen
     ):
         _found_in_words(names, q.words)
         return replace(q, kind="tried")
+    if (
+        (narrowed or placed)
+        and len(plain.split()) <= 6
+        and not named_in("how|why|should|would|will|can|could|is|are", plain)
+    ):
+        _found_in_words(names, q.words)  # "muon?"
+        return replace(q, kind="tried")
     if q.words:
         raise _unknown(q.words, names)
-    raise NotHere("no kind of question that this memory answers")
+    raise NotHere(
+        "what is asked was not understood; ask for the best or the top 5, how many, was X tried, why was run N"
+        " discarded, who is champion, what changed since run N, the setting of the champion, the noise"
+    )
 
 
 def _champion_at(names: Vocabulary, q: Question) -> int:
@@ -291,44 +396,18 @@ def _champion_at(names: Vocabulary, q: Question) -> int:
 
 def _about_setting(text: str) -> bool:
     """A setting is asked for, not a run: "the best depth", "the depth of the best run"."""
-    return not _word(_WORDS["of_runs"], text) or _word(_WORDS["of_the_best"], text) is not None
+    return not named_in(WORDS["of_runs"], text) or named_in(WORDS["of_the_best"], text) is not None
 
 
-def _metric(text: str, names: Vocabulary) -> tuple[str, bool | None, tuple[Condition, ...], str]:
-    """The metric that is named, lowest or highest where that is said, a bound such as "under 0.97", and the rest."""
-    bound: tuple[Condition, ...] = ()
-    for name in sorted(names.metrics, key=len, reverse=True):
-        last = rf"|(?<![\w.])\b{re.escape(short)}\b" if len(short := name.lower().rpartition("_")[2]) > 2 else ""
-        found = re.search(
-            rf"(?<!\w){re.escape(name.lower())}(?!\w)|\b{re.escape(name.lower().replace('_', ' '))}\b{last}", text
-        )
-        if last and found and sum(n.lower().endswith(f"_{short}") for n in names.metrics) > 1 and found[0] == short:
-            found = None
-        if found and name:
-            near = rf"(?:{_SIGN}) [-+]?\d*\.?\d+(?![\w.])"
-            was = r"(?: (?:was|is|of|went|fell|dropped|got|a))*"
-            limit = re.search(rf"{re.escape(found[0])}{was} ({near})|({near}) {re.escape(found[0])}", text)
-            if limit and (sign := _sign((limit[1] or limit[2]).rpartition(" ")[0])) != "=":
-                number = float((limit[1] or limit[2]).rpartition(" ")[2])
-                return "", None, (Condition(f"metric {name}", sign, number),), without(text, limit)
-            text, metric = without(text, found), name
-            break
-    else:
-        metric = ""
-    if re.search(r"tok|throughput|per_s", metric):
-        text = re.sub(r"\bfastest\b", "highest", text)
-    low, high = _word(_WORDS["low"], text), _word(_WORDS["high"], text)
-    lowest = True if low and not high else False if high and not low else None
-    found = low if lowest else high if lowest is False else None
-    return metric, lowest, bound, without(text, found) if found else text
-
-
-def _status(text: str) -> tuple[str, str]:
-    for status, words in _STATUS.items():
-        found = re.search(rf"\b(?:with (?:a |the )?status (?:of )?)?(?:{words})\b", text)
-        if found:
-            return status, without(text, found)
-    return "", text
+def _one_of(table: dict[str, str], text: str) -> tuple[str, str]:
+    """What of a table is named, and the text without it; several with "or" between them, by spaces."""
+    found: list[str] = []
+    for name, words in table.items():
+        here = re.search(rf"\b(?:with (?:a |the )?status (?:of )?)?(?:(?:or|and) (?:were |was )?)?(?:{words})\b", text)
+        if here and (not found or " or " in f" {text} {here[0]} "):
+            found.append(name)
+            text = without(text, here)
+    return " ".join(found), text
 
 
 def _found_in_words(names: Vocabulary, words: tuple[str, ...]) -> None:
@@ -348,10 +427,7 @@ def _unknown(words: tuple[str, ...], names: Vocabulary) -> NotHere:
 def _plain(text: str) -> str:
     """Lower case, one space between words, no quotes, no question mark; `a=b` is three words."""
     shown = unicodedata.normalize("NFKC", text)[:MOST_CHARS].lower()
+    shown = re.sub(r"(?<=\d),(?=\d{3}\b)", "", shown)
     shown = "".join(" " if unicodedata.category(c)[0] == "C" or c in "\"'`’“”?!,;()[]{}" else c for c in shown)
     shown = re.sub(r"(<=|>=|!=|<>|==|[=<>≤≥])", r" \1 ", shown)
     return re.sub(r"\s+", " ", re.sub(r"[.:](?=\s|$)", " ", shown)).strip()
-
-
-def _sign(words: str) -> str:
-    return next(str(sign) for sign, pattern in _COMPARED.items() if re.fullmatch(pattern, words))

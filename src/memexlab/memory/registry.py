@@ -17,9 +17,11 @@ from typing import NamedTuple, TypeVar
 from ..ledger import FAILED, UsageError
 from .noise import Better
 from .retraction import barred, in_force
-from .runs import STATUS_OF_DECISION, Reign, reigns
+from .runs import SINCE, STATUS_OF_DECISION, Reign, reigns
 
 _CAUSE_CHARS = 1000
+#: What the harness measured against a champion and found no better is no challenger, however high its one value is.
+_JUDGED_OUT = ("discard", "dropped")
 
 Item = TypeVar("Item")
 
@@ -44,6 +46,7 @@ class Known(NamedTuple):
     high: float | None = None
     pairs: int = 0
     against: int | None = None
+    since: int | None = None
     level: float | None = None
     fresh: int = 0
     barred: bool = False
@@ -62,7 +65,10 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A campaign after `as_of` runs. Challengers, lineages and failures: best, best and most frequent first."""
+    """A campaign after `as_of` runs. Lineages: the best first; failures: the most frequent first, with a last message.
+
+    Challengers are the candidates that nothing has settled, those with fresh values first, the best of each first.
+    """
 
     campaign: str
     metric: str
@@ -90,7 +96,7 @@ def registry(db: sqlite3.Connection, campaign: str, as_of: int | None = None) ->
     runs = _known(db, campaign, as_of)
     out = barred((r.run, r.parent, r.verdict, r.against) for r in runs)
     usable = [r for r in runs if r.value is not None and r.status in ("keep", "ok") and r.run not in out]
-    wins = ((r.run, r.number, r.role, r.verdict, r.value or 0.0, r.gain) for r in usable)
+    wins = ((r.run, r.number, r.role, r.verdict, r.value or 0.0, r.gain, r.since) for r in usable)
     reigning = reigns(wins, terms[3], better)
     fresh: dict[str, list[float]] = defaultdict(list)
     for run in runs:
@@ -108,10 +114,16 @@ def registry(db: sqlite3.Connection, campaign: str, as_of: int | None = None) ->
             throne, upcoming = run.run, next(best)
     champion = known[reigning[-1].run] if reigning else None
     line = set(_path(known, champion.run)) if champion else set()
-    rivals = [r for r in known.values() if r.role == "candidate" and r.level is not None and r.run not in line]
-    rivals.sort(key=lambda run: (-_goodness(run, better), run.number, run.id))
-    failed = by_cause((r.status, r.message, r.number) for r in runs if r.status in FAILED and r.status != "started")
-    clusters = [(status, cause, tuple(numbers)) for (status, cause), numbers in failed.items()]
+    rivals = [
+        r for r in known.values() if r.role == "candidate" and r.level is not None and r.run not in line
+        and r.verdict not in _JUDGED_OUT
+    ]  # fmt: skip
+    rivals.sort(key=lambda run: (not run.fresh, -_goodness(run, better), run.number, run.id))
+    failed = by_cause((r.status, r.message, r) for r in runs if r.status in FAILED - {"started", "blocked"})
+    clusters = [
+        (status, example_of(r.message for r in group), tuple(r.number for r in group))
+        for (status, _), group in failed.items()
+    ]
     clusters.sort(key=lambda cluster: (-len(cluster[2]), cluster[2]))
     last = max((run.number for run in runs), default=0)
     return Registry(
@@ -131,9 +143,9 @@ def _known(db: sqlite3.Connection, campaign: str, as_of: int | None) -> list[Kno
             (campaign, as_of),
         ).fetchone()
     verdicts = db.execute(
-        "SELECT e.id, v.run, v.decision, v.reason, v.gain, v.low, v.high, v.pairs, v.champion FROM runs r JOIN"
-        " verdicts v USING (run) JOIN entries e ON e.seq = v.seq WHERE r.campaign = ? AND (?2 IS NULL OR e.at < ?2)"
-        " ORDER BY v.decision = 'retract', e.at, e.id",
+        f"SELECT e.id, v.run, v.decision, v.reason, v.gain, v.low, v.high, v.pairs, v.champion, {SINCE} FROM runs r"
+        " JOIN verdicts v USING (run) JOIN entries e ON e.seq = v.seq WHERE r.campaign = ?"
+        " AND (?2 IS NULL OR e.at < ?2) ORDER BY v.decision = 'retract', e.at, e.id",
         (campaign, before),
     ).fetchall()
     counting = in_force(db, [row[0] for row in verdicts], before)
@@ -146,12 +158,12 @@ def _known(db: sqlite3.Connection, campaign: str, as_of: int | None) -> list[Kno
         (campaign, as_of if as_of is not None else 1 << 60),
     )
     for run, entry, number, role, parent, commit, description, error, value, status in rows:
-        decision, reason, gain, low, high, pairs, against = said.get(run, ("", "", None, None, None, None, None))
+        decision, reason, gain, low, high, pairs, against, since = said.get(run, ("", "", *[None] * 6))
         status = STATUS_OF_DECISION.get(decision, status)
         usable = None if status in FAILED or value is None or not math.isfinite(value) else value
         found.append(
             Known(run, entry, number, role, status, decision, usable, parent, commit, description, error or reason,
-                  gain, low, high, pairs or 0, against)
+                  gain, low, high, pairs or 0, against, since)
         )  # fmt: skip
     return found
 
@@ -193,6 +205,12 @@ def by_cause(failed: Iterable[tuple[str, str, Item]]) -> dict[tuple[str, str], l
     for status, message, item in failed:
         groups[(status, cause_of(message))].append(item)
     return groups
+
+
+def example_of(messages: Iterable[str]) -> str:
+    """The last message of one cause, as it was said, and whether the others differ from it."""
+    lines = [last_line(message) for message in messages]
+    return lines[-1] + (" (and alike)" if len(set(lines)) > 1 else "")
 
 
 def last_line(error: str) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .changes import Change
 
 #: The status that a judged run shows; decisions that are not here leave the status as it was measured.
+#: A column of `verdicts v`: the last run when a win over a younger champion was confirmed, NULL for any other.
+SINCE = "json_extract(v.numbers, '$.since')"
+_NO_WIN = (None, None, None)
 STATUS_OF_DECISION = {
     "confirmed": "keep",
     "provisional": "keep",
@@ -45,6 +48,7 @@ class Fold:
         self._unsettled: set[str] = set()
         self._moved: set[str] = set()  # campaigns whose effects are settled whole, and runs that are measured again
         self._measured: set[int] = set()
+        self._reigned: dict[str, list[tuple[int, int]]] = {}  # who was champion before, where that may have moved
         self._read: tuple[int, dict[str, Scalar]] = (-1, {})
         self._said = False  # something landed that may rest on a retracted run
 
@@ -67,17 +71,16 @@ class Fold:
         if self._said:
             self._doubt()
         for campaign in self._redefined | self._unsettled:
-            before = self._reigns(campaign)
+            self._champions_move(campaign)
             self._settle_champions(campaign)
-            if self._reigns(campaign) != before:
-                self._moved.add(campaign)
         self._moved |= self._redefined
-        if self._moved or self._measured:
+        if self._moved or self._measured or self._reigned:
             from .effects import settle  # here, so that a question does not wait for it
 
-            settle(self.db, self._moved, self._measured)
+            settle(self.db, self._moved, self._measured, self._reigned)
             self._moved.clear()
             self._measured.clear()
+            self._reigned.clear()
         self._redefined.clear()
         self._unsettled.clear()
 
@@ -304,19 +307,20 @@ class Fold:
             "SELECT since, value FROM champions WHERE campaign = ? AND until IS NULL", (campaign,)
         ).fetchone()
         if reigning is None:
+            self._champions_move(campaign)
             self._crown(campaign, run, number, value, None)
-            self._moved.add(campaign)
         elif better(value, reigning[1], defined[1]):
+            self._champions_move(campaign)
             self.db.execute(
                 "UPDATE champions SET until = ? WHERE campaign = ? AND since = ?", (number, campaign, reigning[0])
             )
             self._crown(campaign, run, number, value, abs(value - reigning[1]))
-            self._moved.add(campaign)
 
-    def _reigns(self, campaign: str) -> list[tuple[int, int]]:
-        return self.db.execute(
-            "SELECT since, run FROM champions WHERE campaign = ? ORDER BY since", (campaign,)
-        ).fetchall()
+    def _champions_move(self, campaign: str) -> None:
+        if campaign not in self._reigned:
+            self._reigned[campaign] = self.db.execute(
+                "SELECT since, run FROM champions WHERE campaign = ? ORDER BY since", (campaign,)
+            ).fetchall()
 
     def _crown(self, campaign: str, run: int, number: int, value: float, gain: float | None) -> None:
         self.db.execute(
@@ -329,26 +333,26 @@ class Fold:
         defined = self._campaign(campaign)
         if defined is None:
             return
-        wins: dict[int, tuple[float | None, int | None]] = {}
+        wins: dict[int, tuple[float | None, int | None, int | None]] = {}
         confirmed = self.db.execute(
-            "SELECT e.id, v.run, v.gain, v.champion FROM runs r JOIN verdicts v USING (run) JOIN entries e ON"
+            f"SELECT e.id, v.run, v.gain, v.champion, {SINCE} FROM runs r JOIN verdicts v USING (run) JOIN entries e ON"
             " e.seq = v.seq WHERE r.campaign = ? AND r.verdict = 'confirmed' AND v.decision = 'confirmed'"
             " ORDER BY e.at, e.id",
             (campaign,),
         ).fetchall()
         counting = in_force(self.db, [row[0] for row in confirmed])
-        wins.update((run, (gain, against)) for entry, run, gain, against in confirmed if entry in counting)
+        wins.update((run, tuple(rest)) for entry, run, *rest in confirmed if entry in counting)
         retracted = "SELECT 1 FROM runs WHERE campaign = ? AND verdict = 'retract' LIMIT 1"
         out: set[int] = set()
         if self.db.execute(retracted, (campaign,)).fetchone():
             every = self.db.execute("SELECT run, parent, verdict FROM runs WHERE campaign = ?", (campaign,))
-            out = barred((*row, wins.get(row[0], (None, None))[1]) for row in every)
+            out = barred((*row, wins.get(row[0], _NO_WIN)[1]) for row in every)
         rows = self.db.execute(
             "SELECT run, number, role, verdict, value FROM runs WHERE campaign = ? AND value IS NOT NULL"
             " AND status IN ('keep', 'ok') ORDER BY number, id",
             (campaign,),
         ).fetchall()
-        found = ((*row, wins.get(row[0], (None, None))[0]) for row in rows if row[0] not in out)
+        found = ((*row, *wins.get(row[0], _NO_WIN)[::2]) for row in rows if row[0] not in out)
         self.db.executemany(
             "INSERT INTO champions VALUES (?, ?, ?, ?, ?, ?)",
             [(campaign, r.run, r.since, r.until, r.value, r.gain) for r in reigns(found, defined[2], defined[1])],
@@ -366,13 +370,17 @@ class Reign:
     gain: float | None
 
 
-def reigns(runs: Iterable[tuple[int, int, str, str, float, float | None]], origin: str, direction: str) -> list[Reign]:
+def reigns(
+    runs: Iterable[tuple[int, int, str, str, float, float | None, int | None]], origin: str, direction: str
+) -> list[Reign]:
     """Who was champion when: in a lab what was confirmed, elsewhere the running best of what was kept.
 
-    `runs` are (run, number, role, verdict, value, gain of its confirmation) in order of number, of those that count.
+    `runs` are (run, number, role, verdict, value, gain of its confirmation, since) in order of number, of those that
+    count; `since` is for a win over a champion that was younger: the last run when it was confirmed.
     """
     found: list[Reign] = []
-    for run, number, role, verdict, value, gain in runs:
+    for run, at, role, verdict, value, gain, since in sorted(runs, key=lambda run: run[6] or run[1]):
+        number = since or at
         if origin == "lab":
             takes = verdict == "confirmed" or (not found and role == "baseline")
         else:

@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 7
+VERSION = 8
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -143,7 +143,8 @@ CREATE TABLE measurements(
   against INTEGER NOT NULL      -- the run it is compared with: its parent, or the running best of a log without parents
 );
 CREATE INDEX measurements_run ON measurements(run);
-CREATE INDEX measurements_knob ON measurements(campaign, knob, old);
+CREATE INDEX measurements_knob ON measurements(campaign, knob, old, new);
+CREATE INDEX measurements_against ON measurements(campaign, against);
 
 -- what all runs together say of a change; a change and its opposite are one row, in the direction measured first
 CREATE TABLE effects(
@@ -318,7 +319,8 @@ HINTS: dict[tuple[str, str], str] = {
     ("changes", "changes_knob"): "200000 5000 2000 1",
     ("runs", "runs_fresh"): "2000 200 3",
     ("measurements", "measurements_run"): "100000 1",
-    ("measurements", "measurements_knob"): "100000 10000 500 20",
+    ("measurements", "measurements_knob"): "100000 10000 500 20 4",
+    ("measurements", "measurements_against"): "100000 10000 100",
     ("effects", "effects_knob"): "50000 5000 250 10",
 }
 

@@ -6,12 +6,12 @@ from ..ledger import UsageError
 from .driver import BudgetSpent, Driver, Estimate, Spent
 from .endpoint import Endpoint
 from .local import Local
-from .prompts import CallFailed, ModelSettings, Prompt, Provider, Reply
+from .prompts import HEARING, CallFailed, ModelSettings, Prompt, Provider, Reply
 from .scripted import Scripted
 
 __all__ = [
-    "BudgetSpent", "CallFailed", "Driver", "Estimate", "ModelSettings", "Prompt", "Provider", "Reply", "Spent",
-    "provider_from",
+    "HEARING", "BudgetSpent", "CallFailed", "Driver", "Estimate", "ModelSettings", "Prompt", "Provider", "Reply",
+    "Spent", "provider_from",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..ledger import UsageError
-from .prompts import CallFailed, Prompt, Reply
+from .prompts import HEARING, CallFailed, Prompt, Reply
 
 if TYPE_CHECKING:
     import httpx
@@ -120,6 +120,7 @@ class _Heard:
     def read(self, response: httpx.Response) -> None:
         """Sets `finish` when the reply is whole; raises CallFailed where it breaks off."""
         self.began = True
+        HEARING.get()("")
         streamed = "text/event-stream" in response.headers.get("content-type", "")
         for line in self._lines(response) if streamed else (b"data:" + b"".join(self.chunks(response)),):
             said = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
@@ -143,6 +144,7 @@ class _Heard:
         if sent.get("error") or not isinstance(content, str):
             raise self.failed(f"failed while it wrote: {data.decode('utf-8', 'replace')}")
         self.text, self.finish = self.text + content, self.finish or str(finish)
+        HEARING.get()(content)
         if all(type(count) is int and count > 0 for count in counts):
             self.tokens_in, self.tokens_out = counts
 

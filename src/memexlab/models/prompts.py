@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol
 
@@ -12,6 +13,10 @@ Dial = Literal["none", "local", "endpoint", "agent", "scripted"]
 Effort = Literal["low", "medium", "high"]
 #: Tokens that one reply may have, by effort.
 MAX_TOKENS: Mapping[Effort, int] = {"low": 1024, "medium": 4096, "high": 16384}
+
+
+#: Hears the pieces of a reply as they come, '' where one begins. It is set around a call by whoever shows them.
+HEARING: ContextVar[Callable[[str], None]] = ContextVar("HEARING", default=lambda piece: None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,18 +143,23 @@ def best(corpus: Corpus, question: str, most: int) -> tuple[list[Said], float]:
     groups = Counter[tuple[int, int]]()
     for number in ranked[: 50 * most]:
         one = said[number]
-        if groups[one.group] < 2 and len(one.tokens) > 7 and not one.text.isupper() and len(chosen) < most:
+        if (
+            groups[one.group] < 2
+            and len(one.tokens) > 7
+            and one.text[0].isalpha()
+            and not one.text.isupper()
+            and len(chosen) < most
+        ):
             groups[one.group] += 1
             chosen.append(one)
     return chosen, max((around[i] for i in alone), default=0.0) / total
 
 
 def _absent(corpus: Corpus) -> str:
-    words = sum(len(one.text.split()) for one in corpus.counted)
     held = {kind for _, kind, _ in corpus.word_counts}
     missing = [f"no {kind}s" for kind in _KINDS if kind not in held]
     until = f" up to {corpus.as_of}" if corpus.as_of else ""
-    about = f"{', '.join([f'{words:,} own words{until}', *missing])}"
+    about = f"{', '.join([f'{corpus.words:,} own words{until}', *missing])}"
     return f"not in this corpus ({about}). That is no opinion of {corpus.person}'s: nothing was found to quote."
 
 

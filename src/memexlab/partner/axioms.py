@@ -7,7 +7,7 @@ one is a sentence of the person, a candidate until somebody accepts it. It knows
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from .corpus import Corpus, Said
@@ -22,15 +22,12 @@ _MOST = {"axiom": 40, "position": 60, "once": 60}
 _MOST_QUOTES, _MOST_COUNTER = 6, 4
 _SURE = re.compile(
     r"\bI (?:\w+ly )?(?:now |still |also |do |must |can )?(?:think|believe|hold|consider|maintain|suspect|conclude|"
-    r"admit|"
-    r"infer|regard|look at|am (?:\w+ly )?(?:convinced|inclined|persuaded|certain|sure|of opinion))\b|\b[Ii]n my "
-    r"(?:opinion|"
-    r"judgment|experience|view)\b|\b[Ii]t seems to me\b|\bto my mind\b|\bI (?:have|feel|can feel) (?:no|little) "
-    r"doubt\b|"
-    r"\bI (?:cannot|can not) (?:doubt|believe|help|avoid)\b|\b[Tt]here can be (?:no|little|hardly any) doubt\b|"
-    r"\b[Ww]e (?:may|must|should|can) (?:safely |confidently |therefore )?(?:conclude|infer|believe|admit|assume|"
-    r"attribute)\b|"
-    r"\b[Tt]he key is\b|\bI am a (?:firm )?believer\b|\bmy (?:theory|view|belief|conviction|conclusion)\b"
+    r"admit|infer|regard|look at|am (?:\w+ly )?(?:convinced|inclined|persuaded|certain|sure|of opinion))\b|\b[Ii]n my "
+    r"(?:opinion|judgment|experience|view)\b|\b[Ii]t seems to me\b|\bto my mind\b|\bI (?:have|feel|can feel) (?:no|"
+    r"little) doubt\b|\bI (?:cannot|can not) (?:doubt|believe|help|avoid)\b|\b[Tt]here can be (?:no|little|hardly any) "
+    r"doubt\b|\b[Ww]e (?:may|must|should|can) (?:safely |confidently |therefore )?(?:conclude|infer|believe|admit|"
+    r"assume|attribute)\b|\b[Tt]he key is\b|\bI am a (?:firm )?believer\b|\bmy (?:theory|view|belief|conviction|"
+    r"conclusion)\b"
 )
 _GENERAL = re.compile(
     r"\b(?:always|never|every|all|no one|nothing|generally|invariably|universal(?:ly)?|law|laws|principle|rule|nature|"
@@ -38,29 +35,22 @@ _GENERAL = re.compile(
 )
 _LEANING = re.compile(
     r"^(?:This|These|That|Those|It|He|She|They|His|Her|Their|Such|But this|And|But|Thus|Hence|Here|So|Now|Nor|Or|In "
-    r"this|"
-    r"From this|From these|For this|On this|With this|If so|If this|If these|The (?:above|following|latter|former|"
-    r"same|case|"
-    r"two)|In (?:these|such|all these|both)|Nevertheless|Again|Yet|On th(?:is|ese)|Many of|Some of|One of|To do|The "
-    r"results|The solution|The explanation)\b"
-    r"|\b(?:that|sure|think|believe) I\b|\bI should\b|\bI have (?:expressly|already)\b"
-    r"|\b(?:[Tt]his|[Tt]hese|[Tt]hose|such) (?:process|rule|laws?|facts?|views?|theory|cases?|principles?|"
-    r"conclusions?|subject|"
-    r"belief|point|difficult(?:y|ies)|explanation|manner|nine|latter|author|book|matter|question|remark|argument)\b|"
-    r"\bof them\b|"
-    r"\bas follows\b|\b(?:think|believe|suspect|infer|doubt|conclude|sure|consider|regard|conviction) (?:that "
-    r")?(?:it|this|they|he|"
-    r"she|these|those|his|their|them|him|her|its)\b"
+    r"this|From this|From these|For this|On this|With this|If so|If this|If these|The (?:above|following|latter|former|"
+    r"same|case|two)|In (?:these|such|all these|both)|Nevertheless|Again|Yet|On th(?:is|ese)|Many of|Some of|One of|To "
+    r"do|The results|The solution|The explanation)\b|\b(?:that|sure|think|believe) I\b|\bI should\b|\bI have "
+    r"(?:expressly|already)\b|\b(?:[Tt]his|[Tt]hese|[Tt]hose|such) (?:process|rule|laws?|facts?|views?|theory|cases?|"
+    r"principles?|conclusions?|subject|belief|point|difficult(?:y|ies)|explanation|manner|nine|latter|author|book|"
+    r"matter|question|remark|argument)\b|\bof them\b|\bas follows\b|\b(?:think|believe|suspect|infer|doubt|conclude|"
+    r"sure|consider|regard|conviction) (?:that )?(?:it|this|they|he|she|these|those|his|their|them|him|her|its)\b"
 )
 _LAWLIKE = re.compile(r"\b(?:must|can|cannot|will|is|are|tends?|acts?|depends?)\b")
 _TOLD = re.compile(r"\b(?:was|were|had|did|saw|went|came|said|told|felt|I|we|our|has been)\b")
 _PASSING = re.compile(
     r"\b(?:[Yy]ou|[Yy]our|yours|letter|letters|obliged|enclosed?|note|MS|proofs?|p\.|vol|chapter|paper|reviews?|"
-    r"reviewers?|"
-    r"foregoing|aforesaid|above|following|just (?:given|seen|remarked)|hereafter|page|edition|pounds|yesterday|to-?day|"
-    r"to-?morrow|week|weeks|month|Mr|Mrs|Dr|Sir|Prof|Professor|Captain|miles|feet|inch|inches|publish(?:ed|ing)?|thank|"
-    r"glad|sorry|hope|wish|thanks|pleasant|pleased|delighted|interested|interesting|admirable|capital|mother|wife|"
-    r"father|uncle|sister|brother|house|horses?|dinner)\b|\d|[\"“?!]|\.\.\."
+    r"reviewers?|foregoing|aforesaid|above|following|just (?:given|seen|remarked)|hereafter|page|edition|pounds|"
+    r"yesterday|to-?day|to-?morrow|week|weeks|month|Mr|Mrs|Dr|Sir|Prof|Professor|Captain|miles|feet|inch|inches|"
+    r"publish(?:ed|ing)?|thank|glad|sorry|hope|wish|thanks|pleasant|pleased|delighted|interested|interesting|admirable|"
+    r"capital|mother|wife|father|uncle|sister|brother|house|horses?|dinner)\b|\d|[\"“?!]|\.\.\."
 )
 
 
@@ -106,7 +96,7 @@ def statements(corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said]) -> dic
         ]  # fmt: skip
         against = [one for _, one in near if opposed(said.text, one.text)]
         used.update((one.source, one.start) for one in (said, *same))
-        tier, made = _statement(corpus, [said, *same], against)
+        tier, made = statement_of(corpus, corpus.quote(said).text, [said, *same], against, {})
         closeness = max((cosine for cosine, one in near if one in same), default=0.0)
         tiers[tier].append(((made.groups, weight(said), closeness), made))
     return {
@@ -115,12 +105,14 @@ def statements(corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said]) -> dic
     }
 
 
-def _statement(corpus: Corpus, support: Sequence[Said], against: Sequence[Said]) -> tuple[str, Statement]:
+def statement_of(
+    corpus: Corpus, text: str, support: Sequence[Said], against: Sequence[Said], made: Mapping[str, str]
+) -> tuple[str, Statement]:
+    """(axiom, position or once; the statement) of own sentences, with those that pull the other way beside it."""
     tier, gate, groups, kinds, days = gate_of(support, len(against))
-    return tier, Statement(
-        corpus.quote(support[0]).text, gate, groups, kinds, days[0] if days else "", days[-1] if days else "",
-        tuple(map(corpus.quote, _spread(support))), tuple(map(corpus.quote, against[:_MOST_COUNTER])),
-    )  # fmt: skip
+    first, last = (days[0], days[-1]) if days else ("", "")
+    quotes, counter = tuple(map(corpus.quote, _spread(support))), tuple(map(corpus.quote, against[:_MOST_COUNTER]))
+    return tier, Statement(text, gate, groups, kinds, first, last, quotes, counter, **made)
 
 
 def gate_of(support: Sequence[Said], counter: int) -> tuple[str, str, int, tuple[str, ...], list[str]]:

@@ -11,11 +11,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from ..ledger import Draft, Finding, Ref, Scalar, Source, UsageError, Verdict, blob_id
+from ..ledger import Draft, Finding, Ref, Source, UsageError, blob_id
 from ..memory import Memory
 from ..memory.passages import normal
 from ..memory.retrieval import STOPPED
@@ -29,14 +29,15 @@ MANIFEST = "manifest.jsonl"
 OWN = frozenset({"own", "co-authored"})
 _COMMON = STOPPED | frozenset(
     """which their they them than then when where would could should being been must might shall such these those other
-    more most very much many some same from into upon with without only even also well both each every through between
-    under over after before however though although thus therefore hence because while whilst still almost quite rather
-    often generally perhaps here there have having has had were was are not nor did does done make made said say says
-    see seen may can one two three first second few little great good long far own every another several certain thing
-    things way case cases any all its him his her hers himself itself themselves myself yet too again against during
-    till until last next like about above below per ever never always nearly either neither whether what who whom whose
-    dear sir yours letter shall will think believe know seem seems appear appears give given gives find found take
-    taken come comes came get got let put mr mrs dr de la chap vol page pp fig ibid edit""".split()  # noqa: SIM905
+    more most very much many some same from into upon with without only even also well both each every through
+    between under over after before however though although thus therefore hence because while whilst still almost
+    quite rather often generally perhaps here there have having has had were was are not nor did does done make made
+    said say says see seen may can one two three first second few little great good long far own every another
+    several certain thing things way case cases any all its him his her hers himself itself themselves myself yet too
+    again against during till until last next like about above below per ever never always nearly either neither
+    whether what who whom whose since out dear sir yours letter shall will think believe know seem seems appear
+    appears give given gives find found take taken come comes came get got let put mr mrs dr de la chap vol page pp
+    fig ibid edit""".split()  # noqa: SIM905
 )
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _SHINGLE_WORDS, _COPIED_SHARE = 8, 0.5
@@ -49,6 +50,7 @@ class Text:
 
     entry: int
     id: str
+    blob: str
     document: str
     title: str
     kind: str
@@ -75,6 +77,10 @@ class Said:
     copy: bool = False
 
     @property
+    def word_count(self) -> int:
+        return self.text.count(" ") + 1
+
+    @property
     def year(self) -> int | None:
         return int(self.segment.date[:4]) if self.segment.date[:4].isdigit() else None
 
@@ -95,15 +101,24 @@ class Corpus:
         """Own sentences without copies."""
         return [said for said in self.own if not said.copy]
 
+    @cached_property
+    def words(self) -> int:
+        """Words in own voice, each text counted once: the number that every answer and page tells."""
+        return sum(said.word_count for said in self.counted)
+
     def quote(self, said: Said) -> Quote:
         """The sentence as a quote: the characters of the source, white space as one space."""
-        return self.span(said.source, said.start, said.end, said.segment)
+        text, segment = self.texts[said.source], said.segment
+        line, last = bisect_right(text.lines, said.start), bisect_right(text.lines, said.end - 1)
+        return Quote(" ".join(text.text[said.start : said.end].split()), text.entry, text.title, segment.kind,
+                     segment.date, segment.basis, segment.voice, line, last, said.start, said.end)  # fmt: skip
 
-    def span(self, source: int, start: int, end: int, segment: Segment) -> Quote:
-        text = self.texts[source]
-        line, last = bisect_right(text.lines, start), bisect_right(text.lines, end - 1)
-        return Quote(" ".join(text.text[start:end].split()), text.entry, text.title, segment.kind, segment.date,
-                     segment.basis, segment.voice, line, last, start, end)  # fmt: skip
+    def voice_of(self, source: int, start: int, end: int) -> str:
+        """The voice of all of a span, or of its first part that is not the person's."""
+        found = self.texts[source].segments
+        at = bisect_right(found, start, key=lambda one: one.start) - 1
+        parts = [one.voice for one in found[max(0, at) :] if one.start < end and one.end > start]
+        return next((voice for voice in parts if voice not in OWN), "own") if parts else "unknown"
 
 
 def slug_of(person: str) -> str:
@@ -238,33 +253,20 @@ def _kind(document: Document) -> str:
     return by_media.get(document.media) or ("tweet" if _SNOWFLAKE.search(document.name) else "note")
 
 
-def say_voice(memory: Memory, entry: int, start: int, end: int, voice: str, by: str, why: str = "") -> None:
-    """Lands a person's word on who speaks from one character of a source to another; the last word counts."""
-    row = memory.db.execute(
-        "SELECT e.id, e.subject FROM entries e JOIN documents ON entry = seq WHERE seq = ?", (entry,)
-    )
-    found = row.fetchone()
-    if found is None or voice not in VOICES:
-        raise UsageError(f"no source {entry}, or no voice {voice!r}", f"one of: {', '.join(VOICES)}")
-    numbers: dict[str, Scalar] = {"start": start, "end": end, "voice": voice}
-    memory.land([Draft(found[1], Verdict("voice", why, numbers), (Ref("tests", found[0]),))], by)
-
-
 def open_corpus(memory: Memory, person: str, as_of: int | None = None) -> Corpus:
     """The corpus of `person` as it stands; segments later than the year `as_of` are not in it."""
     corpus = Corpus(find_person(memory, person), [], as_of)
     said: dict[str, list[tuple[int, int, str]]] = {}
     sql = (
         "SELECT r.target, e.body FROM entries e JOIN refs r ON r.seq = e.seq AND r.role = 'tests' WHERE e.kind = "
-        "'verdict'"
-        " AND e.body ->> '$.decision' = 'voice' ORDER BY e.at, e.id"
+        "'verdict' AND e.body ->> '$.decision' = 'voice' ORDER BY e.by GLOB 'human:*', e.at, e.id"
     )
     for target, body in memory.db.execute(sql):
         numbers = json.loads(body)["numbers"]
         said.setdefault(target, []).append((numbers["start"], numbers["end"], numbers["voice"]))
     sql = (
-        "SELECT e.seq, e.id, e.at, e.body, r.target FROM documents d JOIN entries e ON e.seq = d.entry JOIN refs r"
-        " ON r.seq = e.seq AND r.role = 'file' WHERE e.body ->> '$.meta.person' = ?"
+        "SELECT e.seq, e.id, e.at, e.body, r.target FROM documents d JOIN entries e ON e.seq = d.entry JOIN refs r ON "
+        "r.seq = e.seq AND r.role = 'file' WHERE e.body ->> '$.meta.person' = ?"
     )
     for seq, entry, at, stored, blob in memory.db.execute(sql, (corpus.person,)).fetchall():
         body = json.loads(stored)
@@ -275,8 +277,8 @@ def open_corpus(memory: Memory, person: str, as_of: int | None = None) -> Corpus
         if as_of is not None:
             found = [one for one in found if one.date[:4].isdigit() and int(one.date[:4]) <= as_of]
         lines = (0, *(match.end() for match in re.finditer("\n", text)))
-        corpus.texts.append(Text(seq, entry, meta["document"], body["title"], meta["type"], meta["date"], meta["basis"],
-                                 body.get("licence", ""), text, tuple(found), lines))  # fmt: skip
+        corpus.texts.append(Text(seq, entry, blob, meta["document"], body["title"], meta["type"], meta["date"],
+                                 meta["basis"], body.get("licence", ""), text, tuple(found), lines))  # fmt: skip
         corpus.latest_at = max(corpus.latest_at, at)
     corpus.texts.sort(key=lambda one: (one.date, one.document))
     for place, one in enumerate(corpus.texts):
@@ -302,6 +304,7 @@ def _read(corpus: Corpus, place: int, text: Text) -> None:
                                (place, segment.unit)))  # fmt: skip
 
 
+@cache
 def _stem(word: str) -> str:
     for ending, least in (("ies", 5), ("ing", 7), ("ed", 6), ("es", 6), ("s", 4), ("ly", 6)):
         if word.endswith(ending) and len(word) >= least and not word.endswith(("ss", "ous")):

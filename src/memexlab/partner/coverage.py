@@ -15,18 +15,18 @@ _LEAST_YEARS = 2
 
 def coverage(corpus: Corpus, lineage: Sequence[Mention]) -> Coverage:
     """The coverage: words are those in the person's own voice, each text counted once; `voices` counts all words."""
-    kinds, years, voices = Counter[str](), Counter[int](), Counter[str]()
+    cells: dict[str, dict[int, int]] = {}
+    voices = Counter[str]()
     for (voice, _, _), words in corpus.word_counts.items():
         voices[voice] += words
     for said in corpus.counted:
-        words = len(said.text.split())
-        kinds[said.segment.kind] += words
-        if said.year is not None:
-            years[said.year] += words
-    groups = {said.group for said in corpus.counted}
+        row = cells.setdefault(said.segment.kind, {})
+        row[said.year or 0] = row.get(said.year or 0, 0) + said.word_count
+    groups = len({said.group for said in corpus.counted})
+    years = sorted({year for row in cells.values() for year in row if year})
+    cells = {kind: dict(sorted(row.items())) for kind, row in sorted(cells.items())}
     return Coverage(
-        sum(kinds.values()), len(groups), len(corpus.texts), dict(sorted(kinds.items())), dict(sorted(years.items())),
-        dict(sorted(voices.items())), _gaps(corpus, sorted(years), lineage),
+        corpus.words, groups, len(corpus.texts), cells, dict(sorted(voices.items())), _gaps(corpus, years, lineage),
     )  # fmt: skip
 
 

@@ -30,5 +30,5 @@ def extensions(memory: Memory, corpus: Corpus) -> tuple[Statement, ...]:
             continue
         basis = "declared" if date else "unknown"
         quote = Quote(words, source, title, kind or "note", date, basis, "own", line, last, start, end)
-        found[subject] = Statement(text, gate, 1, (quote.kind,), date, date, (quote,), (), True, by)
+        found[subject] = Statement(text, gate, 1, (quote.kind,), date, date, (quote,), made_by=by)
     return tuple(found.values())[:_MOST]

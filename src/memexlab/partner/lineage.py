@@ -14,12 +14,10 @@ from .statements import Mention
 
 _PERSON = re.compile(
     r"\b(?:Mr|Mrs|Miss|Messrs|Dr|Prof|Professor|Sir|Lord|Lady|Captain|Capt|Rev|Admiral|Colonel|Col|Major|Baron|Count|"
-    r"Bishop|Herr|"
-    r"M|MM)\.? (?:[A-Z]\.? ?){0,3}((?:[Dd]e (?:la )?|[Vv]on |Fitz ?)?[A-Z][a-z]{2,}(?:-[A-Z][a-z]+)?(?: "
-    r"[A-Z][a-z]{3,})?)|"
-    r"\b(?:[A-Z]\. ?){1,3}([A-Z][a-z]{2,})\b|\b(?:dear|old|poor) ([A-Z][a-z]{2,})\b|\b([A-Z][a-z]{3,})'s (?:book|"
-    r"paper|work|"
-    r"theory|view|views|essay|letter|observations|admirable|excellent|great|remarks?)\b"
+    r"Bishop|Herr|M|MM)\.? (?:[A-Z]\.? ?){0,3}((?:[Dd]e (?:la )?|[Vv]on |Fitz ?)?[A-Z][a-z]{2,}(?:-[A-Z][a-z]+)?(?: "
+    r"[A-Z][a-z]{3,})?)|\b(?:[A-Z]\. ?){1,3}([A-Z][a-z]{2,})\b|\b(?:dear|old|poor) ([A-Z][a-z]{2,})\b|"
+    r"\b([A-Z][a-z]{3,})'s (?:book|paper|work|theory|view|views|essay|letter|observations|admirable|excellent|great|"
+    r"remarks?)\b"
 )
 _INSIDE = r"(?:[A-Z][\w-]+|of|the|and|on|in|to|by|a|for|from|de|der|des|und)"
 _WORK = re.compile(rf"(?<![A-Za-z])'({_INSIDE}(?: {_INSIDE}){{0,8}}),?'|(?<!\w)_([A-Z][\w-]+(?: [\w-]+){{1,7}})_")

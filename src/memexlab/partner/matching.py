@@ -14,8 +14,8 @@ from .corpus import Corpus, Said
 #: A word in more sentences than this finds no pairs, it only weighs them.
 _BLOCK_DF = 250
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|none|nothing|neither|cannot|without|hardly|scarcely|rarely|seldom|impossible|erroneous|"
-    r"false|disbelieve|deny|denies|denied)\b|n't\b"
+    r"\b(?:not|no|never|none|nothing|neither|cannot|without|hardly|scarcely|rarely|seldom|impossible|erroneous|false|"
+    r"disbelieve|deny|denies|denied)\b|n't\b"
 )
 _OPPOSITES = tuple(
     (re.compile(rf"\b(?:{a})\b"), re.compile(rf"\b(?:{b})\b"))

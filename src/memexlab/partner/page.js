@@ -219,7 +219,7 @@ function review(on) {
 }
 function judge(decision) {
   if (!at) return;
-  const row = {person: about.person, statement: at.dataset.key, decision, text: at.dataset.text, place: at.dataset.place || "", at: new Date().toISOString()};
+  const {entry, text, place} = at.dataset, row = {person: about.person, decision, entry, text, place, at: new Date().toISOString()};
   if (decision === "edit") {
     const scope = prompt("Under which conditions does it hold?", judged[at.dataset.key]?.scope || "");
     if (scope === null) return;

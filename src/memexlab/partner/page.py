@@ -12,10 +12,10 @@ import unicodedata
 import zlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from ..memory.passages import cut
 from .corpus import Text
 from .perspective import Perspective
 from .prompt import BuiltPrompt, place
-from .statements import Statement
 
 PART_CHARS = 120_000
 _TERM = re.compile(r"[^\W_]+")
@@ -57,7 +56,7 @@ def render_page(
     blobs += [_packed(blob) for blob in index(text.text for text in texts)]
     return _environment().get_template("page.html.j2").render(
         p=perspective, had=perspective.coverage, prompts=prompts, blobs=blobs, parts=len(blobs) - 3, as_of=as_of,
-        against=against, heat=_heat(texts), licences=Counter(text.licence or "no licence given" for text in texts),
+        against=against, heat=_heat, licences=Counter(text.licence or "no licence given" for text in texts),
         style=Markup(style()), script=Markup(script()), build=sha256("".join(blobs).encode()).hexdigest()[:12],
     )  # fmt: skip
 
@@ -160,15 +159,9 @@ def _packed(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
 
 
-def _heat(texts: Sequence[Text]) -> tuple[list[str], dict[str, list[int]]]:
+def _heat(cells: Mapping[str, Mapping[int, int]]) -> tuple[list[str], dict[str, list[int]]]:
     """Words in own voice by kind and year, or by stretches of years where there are many: labels, then rows."""
-    found: Counter[tuple[str, int]] = Counter()
-    for text in texts:
-        for one in text.segments:
-            if one.voice == "own":
-                year = int(one.date[:4]) if one.date[:4].isdigit() else 0
-                found[one.kind, year] += len(text.text[one.start : one.end].split())
-    years = sorted(year for _, year in found if year)
+    years = sorted({year for found in cells.values() for year in found if year})
     if not years:
         return [], {}
     step = next(size for size in (1, 2, 5, 10, 20, 50, 1000) if (years[-1] - years[0]) / size < _YEARS_SHOWN)
@@ -177,17 +170,12 @@ def _heat(texts: Sequence[Text]) -> tuple[list[str], dict[str, list[int]]]:
         str(year) if step == 1 else f"{year}s" if step == 10 else f"{year}-{(year + step - 1) % 100:02}"
         for year in starts
     ]
-    rows = {kind: [0] * len(starts) for kind, _ in sorted(found)}
-    for (kind, year), words in found.items():
-        if year:
-            rows[kind][(year - starts[0]) // step] += words
+    rows = {kind: [0] * len(starts) for kind in sorted(cells)}
+    for kind, found in cells.items():
+        for year, words in found.items():
+            if year:
+                rows[kind][(year - starts[0]) // step] += words
     return labels, rows
-
-
-def key(statement: Statement) -> str:
-    """What a statement is called where a person judges it: the same for the same words at the same place."""
-    where = place(statement.quotes[0]) if statement.quotes else ""
-    return blake2b(f"{where}\n{statement.text}".encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def _spark(years: dict[int, int], first: int, last: int) -> str:
@@ -202,6 +190,6 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters.update(place=place, key=key, year=lambda date: int(date[:4]) if str(date)[:4].isdigit() else None)
+    made.filters.update(place=place, year=lambda date: int(date[:4]) if str(date)[:4].isdigit() else None)
     made.globals.update(spark=_spark)
     return made

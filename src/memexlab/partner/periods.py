@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from .corpus import Corpus, Said
+from .corpus import Corpus, Said, _stem
 from .statements import Period, Quote
 
 _WORDS, _MOST_PERIODS, _LEAST_GROUPS = 400, 6, 5
@@ -31,6 +31,9 @@ def periods(corpus: Corpus) -> tuple[Period, ...]:
     common = Counter(word for said in corpus.counted for word in said.words)
     vocabulary = [word for word, _ in sorted(common.items(), key=lambda item: (-item[1], item[0]))[:_WORDS]]
     place = {word: at for at, word in enumerate(vocabulary)}
+    forms: dict[str, str] = {}
+    for token, _ in Counter(token for said in corpus.counted for token in said.tokens).most_common():
+        forms.setdefault(_stem(token), token)
     rows: list[tuple[int, Counts]] = []
     for _, said_in in sorted(by_group.items()):
         row = np.zeros(len(vocabulary))
@@ -59,6 +62,7 @@ def periods(corpus: Corpus) -> tuple[Period, ...]:
         entered, left = (_distinct(a, b, vocabulary) if at else () for a, b in ((now, before), (before, now)))
         wanted = entered or _distinct(now, _sum(rows, end + 1, 9999), vocabulary)
         quotes = _quotes(corpus, start, end, wanted)
+        entered, left = (tuple(forms[word] for word in words) for words in (entered, left))
         stability = stable[start] / _RESAMPLES if at else 1.0
         found.append(Period(start, end, entered, left, quotes, round(stability, 2)))
     return tuple(found)

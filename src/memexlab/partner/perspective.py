@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..memory import Memory
+from .admitted import Part, admitted, judged, mark_of, metered, reviewed
 from .axioms import believed, statements
 from .corpus import Corpus, open_corpus, slug_of
 from .coverage import coverage
@@ -15,26 +16,9 @@ from .lineage import lineage
 from .matching import Matcher
 from .periods import periods
 from .predictions import predictions
-from .proposing import admitted, metered, reviewed
-from .statements import (
-    Coverage,
-    Mention,
-    Meter,
-    Model,
-    Period,
-    Prediction,
-    Quote,
-    Statement,
-    Tension,
-    Term,
-)  # fmt: skip
+from .statements import Coverage, Made, Mention, Meter, Model, Period, Prediction, Quote, Statement, Tension, Term
 from .tensions import tensions
 from .vocabulary import models, terms
-
-__all__ = [
-    "Coverage", "Mention", "Meter", "Model", "Period", "Perspective", "Prediction", "Quote", "Statement", "Tension",
-    "Term", "perspective",
-]  # fmt: skip
 
 _LIFETIME_YEARS = 100
 #: Why a section may be empty; a page shows it in grey.
@@ -76,38 +60,61 @@ class Perspective:
 
 def perspective(memory: Memory, person: str, as_of: int | None = None) -> Perspective:
     """The perspective of `person`, from sources that stand, and nothing later than the year `as_of`."""
-    corpus = open_corpus(memory, person, as_of)
-    matcher = Matcher(corpus)
-    beliefs = believed(corpus)
-    tiers = {tier: list(found) for tier, found in statements(corpus, matcher, beliefs).items()}
-    for tier, statement in admitted(memory, corpus):
-        tiers[tier].insert(0, statement)
-    said = {(entry, start): word for (entry, start), word in reviewed(memory).items() if start >= 0}
+    return perspective_of(memory, open_corpus(memory, person, as_of))
+
+
+def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
+    """The perspective of an open corpus: first what landed, then what code found and nobody rejected or said better."""
+    said = judged(memory)
+    got = admitted(memory, corpus, said)
+    matcher, beliefs = Matcher(corpus), believed(corpus)
+    tiers = statements(corpus, matcher, beliefs)
     ids = {text.entry: text.id for text in corpus.texts}
-    for tier, found in tiers.items():
-        tiers[tier] = [kept for one in found if (kept := _reviewed(one, said, ids)) is not None]
-    known_terms = terms(corpus)
-    people = lineage(corpus)
+
+    def with_found(landed: Sequence[Part], found: Sequence[Part], spoken: Sequence[Made]) -> tuple[Part, ...]:
+        taken = {source for part in spoken for source in _spans(part)}
+        kept = []
+        for part in found:
+            spans = list(_spans(part))[: 2 if isinstance(part, Tension) else 1]
+            left = reviewed(part, said.get(mark_of((ids[source], start) for source, start, _ in spans)))
+            if left is not None and not all(any(_meet(span, one) for one in taken) for span in spans):
+                kept.append(left)
+        return (*landed, *kept)
+
+    spoken = [one for tier in got.tiers.values() for one in tier]
+    known_terms, people, named = terms(corpus), lineage(corpus), {_last(one.name) for one in got.lineage}
+    names = {name for one in got.models for name in (one.name.casefold(), *one.terms)}
     sections: dict[str, tuple[Any, ...]] = {
-        "axioms": tuple(tiers["axiom"]), "positions": tuple(tiers["position"]), "once": tuple(tiers["once"]),
-        "models": models(corpus, known_terms), "vocabulary": known_terms,
-        "tensions": tensions(corpus, matcher, beliefs), "predictions": predictions(memory, corpus), "lineage": people,
+        "axioms": with_found(got.tiers["axiom"], tiers["axiom"], spoken),
+        "positions": with_found(got.tiers["position"], tiers["position"], spoken),
+        "once": with_found(got.tiers["once"], tiers["once"], spoken),
+        "models": (*got.models, *(one for one in models(corpus, known_terms) if one.name not in names)),
+        "vocabulary": known_terms,
+        "tensions": with_found(got.tensions, tensions(corpus, matcher, beliefs), got.tensions),
+        "predictions": with_found(got.predictions, predictions(corpus), got.predictions),
+        "lineage": (*got.lineage, *(one for one in people if _last(one.name) not in named)),
         "periods": periods(corpus), "extensions": extensions(memory, corpus),
     }  # fmt: skip
-    covered = coverage(corpus, people)
     greyed = {name: _WHY[name] for name, found in sections.items() if not found}
-    asked = metered(memory, corpus.person)
-    shown = sum(1 for found in sections.values() for part in found for _ in _quotes(part))
-    meter = Meter(asked.proposed + shown, asked.verified + shown, asked.refused)
+    by_code = sum(1 for found in sections.values() for part in found for _ in _quotes(part)
+                  if getattr(part, "made_by", "code") == "code")  # fmt: skip
+    meter = replace(metered(memory, corpus.person), by_code=by_code)
+    covered = coverage(corpus, people)
     return Perspective(
         corpus.person, slug_of(corpus.person), _living(corpus), covered, meter, **sections, greyed=greyed
     )
 
 
-def _reviewed(one: Statement, said: dict[tuple[str, int], str], ids: dict[int, str]) -> Statement | None:
-    first = one.quotes[0]
-    word = said.get((ids[first.source], first.start)) if one.made_by == "code" else None
-    return None if word == "reject" else replace(one, candidate=False) if word == "accept" else one
+def _spans(part: Made) -> Iterator[tuple[int, int, int]]:
+    return ((quote.source, quote.start, quote.end) for quote in _quotes(part))
+
+
+def _meet(a: tuple[int, int, int], b: tuple[int, int, int]) -> bool:
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
+
+
+def _last(name: str) -> str:
+    return name.split()[-1].casefold()
 
 
 def _quotes(part: Any) -> Iterator[Quote]:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 
-from ..memory import Memory
 from .axioms import _LEANING
 from .corpus import Corpus, Said
 from .statements import Prediction
 
 _FUTURE = re.compile(
-    r"\b[Ii]n the (?:distant |near )?future\b|\bfuture (?:ages|generations|researches|naturalists|historians?)\b|"
-    r"\b[Ii]n future "
-    r"(?:years|times)\b|\bthe time will (?:\w+ )?come\b|\b(?:some|one) day\b[^.]{0,40}\bwill\b|\bwill (?:\w+ "
-    r")?(?:some|one) day\b|"
-    r"\bI (?:\w+ )?(?:predict|foresee|prophesy|prophecy|expect that|venture to (?:predict|say|believe))\b|\b(?:will|"
-    r"shall) "
-    r"(?:\w+ ){0,2}(?:ultimately|eventually|in time|hereafter|before long|in the end|sooner or later|"
-    r"prevail|triumph|exterminate|be proved|be accepted|revolution\w*)\b|"
-    r"\b[Bb]efore (?:many|"
-    r"very) (?:years|long)\b|\b[Ww]ithin (?:a few|\w+) (?:years|centuries)\b[^.]*\bwill\b|\bat some future (?:time|"
-    r"period|day)\b"
+    r"\b[Ii]n the (?:distant|near) future\b|\b[Ii]n (?:the future|future (?:years|times|ages)),? .*\bwill\b|\bfuture "
+    r"(?:ages|generations|naturalists|historians?)\b.*\b(?:will|may expect)\b|\bthe time will (?:\w+ ){0,2}come\b|"
+    r"\bwill (?:\w+ )?(?:some|one) day\b|\b(?:some|one) day\b[^.]{0,40}\bwill\b|\bI (?:\w+ )?(?:predict|foresee|"
+    r"prophesy|expect that|venture to (?:predict|say|believe))\b|\bwe can (?:\w+ ){0,3}(?:foresee|foretel\w*|"
+    r"predict)\b|\bprophetic\b|\bno man can predict\b|\bwill (?:\w+ ){0,2}(?:ultimately|eventually|in time|before long|"
+    r"in the end|sooner or later|prevail|triumph|exterminate|revolution\w*)\b|\bwill (?:be )?hereafter be (?:found|"
+    r"proved|explained|recogni\w+)|\bit ever will be (?:proved|known)|\bwill ever be (?:proved|known)|\b[Ii]n \w+ "
+    r"years\b[^.]*\bwill be\b|\b[Aa]t some future (?:time|period|day)\b[^.]*\bwill\b|\bsurely be before long\b"
 )
+#: Of the writer's own plans, of what the book will say, of what others said; of what happens always.
 _NOT = re.compile(
-    r"\b(?:I (?:shall|will|hope|wish|may|intend|must|know not)|[Ww]e shall (?:see|hereafter|presently)|as we shall|"
-    r"[Yy]ou will|"
-    r"will you|shall I|will (?:be )?(?:hereafter )?(?:be )?(?:seen|shown|given|discussed|described|treated|mentioned|"
-    r"considered|"
-    r"left)|letter|obliged|my (?:book|next|MS)|chapter|some day to|I should|would|diagram|evidence will|proud|"
-    r"considered hereafter)"
-    r"\b|\?"
+    r"\b(?:I (?:shall|will|hope|wish|may|intend|must|know not)|[Ww]e shall (?:see|hereafter|presently)|as we shall|as "
+    r"will|[Yy]ou(?:r| will)|will you|shall I|letter|obliged|my (?:book|next|MS|son)|chapter|I should|would|diagram|"
+    r"proud|he (?:says|believes)|(?:time|before many years|thirty years) had|a few years, and|experiments?)\b|\?"
 )
 _HORIZON = re.compile(
     r"\b(?:within|in) (?:the next )?(\d+|a|two|three|five|ten|twenty|fifty|a hundred) (years?|centur(?:y|ies))\b", re.I
@@ -41,18 +32,13 @@ _MOST = 60
 STATUSES = ("open", "true", "false", "partly", "unresolvable")
 
 
-def predictions(memory: Memory, corpus: Corpus) -> tuple[Prediction, ...]:
-    """Own sentences on the future, the oldest first, each as its last verdict resolved it."""
+def predictions(corpus: Corpus) -> tuple[Prediction, ...]:
+    """Own sentences on the future, the oldest first."""
     said = [one for one in corpus.counted if 8 <= len(one.tokens) <= 70 and _FUTURE.search(one.text)]
     kept = [one for one in said if not _NOT.search(one.text)]
     best = sorted(kept, key=lambda one: (_LEANING.search(one.text) is not None, len(one.tokens), one.source, one.start))
-    resolved = dict(_resolved(memory))
-    found = []
-    for one in sorted(best[:_MOST], key=lambda one: (one.segment.date, one.source, one.start)):
-        quote = corpus.quote(one)
-        status, who = resolved.get((quote.source, quote.start), ("open", ""))
-        found.append(Prediction(quote.text, quote, one.segment.date, _horizon(one), status, who))
-    return tuple(found)
+    kept = sorted(best[:_MOST], key=lambda one: (one.segment.date, one.source, one.start))
+    return tuple(Prediction((q := corpus.quote(one)).text, q, one.segment.date, _horizon(one)) for one in kept)
 
 
 def _horizon(said: Said) -> str | None:
@@ -61,16 +47,3 @@ def _horizon(said: Said) -> str | None:
         return None
     count = int(found[1]) if found[1].isdigit() else _NUMBERS[found[1].lower()]
     return str(said.year + count * (100 if found[2].lower().startswith("cent") else 1))
-
-
-def _resolved(memory: Memory) -> Iterator[tuple[tuple[int, int], tuple[str, str]]]:
-    """(source and place, status and who said so), the last word last."""
-    sql = (
-        "SELECT d.entry, e.body, e.by FROM entries e JOIN refs r ON r.seq = e.seq AND r.role = 'tests' JOIN entries "
-        "s ON"
-        " s.id = r.target JOIN documents d ON d.entry = s.seq WHERE e.kind = 'verdict' AND"
-        " e.body ->> '$.decision' = 'prediction' ORDER BY e.at, e.id"
-    )
-    for source, body, by in memory.db.execute(sql):
-        numbers = json.loads(body)["numbers"]
-        yield (source, int(numbers["start"])), (str(numbers["status"]), by)

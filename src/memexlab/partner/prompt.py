@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from ..ledger import UsageError
 from ..tokens import count_tokens, counting
 from .perspective import Perspective
-from .statements import Quote, Statement
+from .statements import Made, Quote, Statement
 
 BUDGETS = (800, 2_000, 5_000)
 _SKILL = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -71,6 +71,17 @@ def build_prompt(
     return BuiltPrompt(text, count_tokens(text), budget, counting(), dict(cut))
 
 
+def lens_of(perspective: Perspective) -> str:
+    """Instructions for a seat of a council: to judge as the published words would, by what is best supported."""
+    held = (*perspective.axioms, *perspective.positions)[:20] or perspective.once[:20]
+    told = "\n".join(f"- {one.text}" for one in held)
+    name = perspective.person
+    return (
+        f"You sit for {name}: a model of published words, not of the person; never say I. Answer and rank as these "
+        f"words would have it, and rest on evidence that {name} wrote where there is any:\n{told}"
+    )
+
+
 def _text(
     perspective: Perspective, taken: list[tuple[str, str]], total: Counter[str], as_of: int | None, first_person: bool
 ) -> str:
@@ -109,15 +120,18 @@ def _rows(perspective: Perspective) -> Iterator[tuple[str, str]]:
     yield from _statements("Axioms", "A", perspective.axioms)
     for i, model in enumerate(perspective.models, 1):
         words = f" {_quoted(min(model.uses, key=_length))}" if model.uses else ""
-        yield "Models", f"M{i}. {model.name} (in {model.frequency} groups, {model.load} statements lean on it){words}"
+        about = f": {model.text}" if model.text else ""
+        lean = f"in {model.frequency} groups, {model.load} statements lean on it{_mark(model)}"
+        yield "Models", f"M{i}. {model.name}{about} ({lean}){words}"
     for i, tension in enumerate((one for one in perspective.tensions if not one.candidate), 1):
         sides = " against ".join(_quoted(side.quotes[0]) for side in (tension.left, tension.right) if side.quotes)
         yield "Tensions", f"T{i}. {tension.kind}: {sides}"
     yield from _statements("Positions", "P", perspective.positions)
     for i, told in enumerate(perspective.predictions, 1):
+        who = f", says {told.resolved_by}" if told.resolved_by else ""
         yield (
             "Predictions",
-            f"F{i}. {_quoted(told.quote)} made {told.made}, by {told.horizon or 'no date'}: {told.status}",
+            f"F{i}. {_quoted(told.quote)} made {told.made}, for {told.horizon or 'no date'}: {told.status}{who}",
         )
     yield from (("Limits", f"- {gap}") for gap in perspective.coverage.gaps[:12])
     yield from _statements("Said once", "O", perspective.once)
@@ -135,8 +149,11 @@ def _statements(section: str, letter: str, statements: tuple[Statement, ...]) ->
             continue
         own = "" if " ".join(one.text.split()) in _flat(quote.text) else f"{one.text} "
         counter = f"; but {_quoted(min(one.counter, key=_length))}" if one.counter else ""
-        mark = ", candidate" if one.candidate else ""
-        yield section, f"{letter}{i}. {own}{_quoted(quote)} ({one.gate}{mark}){counter}"
+        yield section, f"{letter}{i}. {own}{_quoted(quote)} ({one.gate}{_mark(one)}){counter}"
+
+
+def _mark(one: Made) -> str:
+    return "" if not one.candidate else ", candidate" if one.made_by == "code" else f", by {one.made_by}, not reviewed"
 
 
 def _length(quote: Quote) -> int:

@@ -1,195 +1,299 @@
-"""What a model or an agent proposes of a person, gated by code; and what a person says of any statement.
+"""What a model, an agent or a person says of somebody's corpus, a JSON object a line, through gates that are code.
 
-A draft is an object: text, quotes (words alone), and if known section. Its quotes must stand in the corpus in the
-person's own voice; the stored words win. It only adds: a failed call retires nothing.
+Quotes must stand in the corpus in the person's own voice; the stored words win. A refusal says what to mend. It only
+adds: a failed call retires nothing. A verdict on a statement is a person's alone. It computes no section.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NoReturn
 
-from ..ledger import Claim, Draft, Finding, Ref, Scalar, UsageError, Verdict
+from ..ledger import Claim, Draft, Finding, Ref, Refused, Scalar, UsageError, Verdict
 from ..memory import Memory
 from ..wiki.claims import ByteOffsets
-from ..wiki.quotes import Span, locate, supported
+from ..wiki.quotes import supported
+from .admitted import RELATION, judged, mark_of
 from .axioms import gate_of
-from .corpus import OWN, Corpus, Said, open_corpus
-from .statements import Meter, Statement
+from .corpus import _COMMON, _WORD, OWN, Corpus, Text, _stem, find_person, open_corpus
+from .locating import Hit, find, said_at
+from .predictions import STATUSES
+from .vocabulary import uses_of
+from .voice import VOICES
 
-RELATION = "thinks"
-_AROUND_CHARS, _MOST_PLACES, _PRESENT_SHARE = 700, 2_000, 0.7
-_MOST_TEXT_CHARS, _MOST_QUOTE_CHARS = 400, 2_000
+KINDS = ("contradiction", "revision", "scope", "trade-off")
+RELATIONS = ("builds on", "argues with", "praises", "cites", "names")
+DECISIONS = ("accept", "reject", "edit")
+_MOST_TEXT_CHARS, _MOST_QUOTE_CHARS, _LEAST_QUOTE_WORDS = 400, 2_000, 4
+_PLACE = re.compile(r"S(\d+):(\d+)-(\d+)\Z")
 
-
-def find(quote: str, corpus: Corpus) -> tuple[int, Span] | None:
-    """(source, span) of the words in the first text that holds them, own voice before any other; None if none does."""
-    found = []
-    for place, text in enumerate(corpus.texts):
-        if (span := find_in(quote, text.text)) is not None:
-            if _voice(corpus, place, span) in OWN:
-                return place, span
-            found.append((place, span))
-    return found[0] if found else None
+Line = tuple[str, Any]
 
 
-def find_in(quote: str, text: str) -> Span | None:
-    """As `locate`, in a long text: only where one of the two longest words stands among most of the others."""
-    words = sorted(set(re.findall(r"[^\W\d_]{4,}", unicodedata.normalize("NFKC", quote))), key=lambda w: (-len(w), w))
-    for word in words[:2]:
-        looked = False
-        for match in islice(re.finditer(re.escape(word), text), _MOST_PLACES):
-            start = text.rfind("\n", 0, max(0, match.start() - len(quote) - _AROUND_CHARS)) + 1
-            end = match.end() + len(quote) + _AROUND_CHARS
-            part = text[start:end]
-            if sum(other in part for other in words) < _PRESENT_SHARE * len(words):
-                continue
-            looked = True
-            if (span := locate(quote, part)) is not None:
-                return Span(start + span.start, start + span.end, span.how)
-        if looked:
-            break
-    return None
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of lines about a person: how many landed in each section, what to mend, what is no axiom."""
+
+    person: str
+    landed: dict[str, int]
+    known: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.findings else 0
+
+    def __str__(self) -> str:
+        had = ", ".join(f"{count} {name}" for name, count in self.landed.items()) or "nothing"
+        head = f"{self.person}: {had} landed, {self.known} known before, {len(self.findings)} refused"
+        return "\n".join([head, *self.notes, *map(str, self.findings)])
 
 
-def admit(
-    memory: Memory, person: str, drafts: Iterable[Mapping[str, Any]], by: str
-) -> tuple[list[Statement], list[Finding]]:
-    """Lands the drafts whose quotes are the person's own words; the others are findings, counted in the ledger too."""
-    corpus = open_corpus(memory, person)
-    offsets = [ByteOffsets(text.text) for text in corpus.texts]
-    accepted, refused, landing = list[Statement](), list[Finding](), list[Draft]()
-    quotes = verified = 0
-    for number, draft in enumerate(drafts):
-        where = f"draft {number + 1}"
-        text, said = str(draft.get("text") or "").strip(), draft.get("quotes") or []
-        if not 0 < len(text) <= _MOST_TEXT_CHARS or not isinstance(said, list) or not said:
-            refused.append(
-                Finding("draft", "error", where, "no text or no quotes", '{"text": "...", "quotes": ["..."]}')
-            )
+def lines_about_a_person(file: Path) -> list[Line] | None:
+    """(where, object or what is wrong) of each line of a file whose first line names a person; else None."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", "memex ingest raw --brief") from error
+    found: list[Line] = []
+    for number, raw in enumerate(data.split(b"\n"), 1):
+        if not raw.strip():
             continue
-        spans, wrong = list[tuple[int, Span]](), list[Finding]()
+        try:
+            row = json.loads(raw.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            row = f"no JSON: {str(error)[:80]}"
+        found.append((f"{file.name}:{number}", row))
+    first = found[0][1] if found else None
+    return found if isinstance(first, dict) and "person" in first else None
+
+
+class _Gate:
+    """The lines of one file against one corpus: each becomes a draft, or raises Refused with what to mend."""
+
+    def __init__(self, corpus: Corpus, by: str) -> None:
+        self.corpus, self.by, self.human = corpus, by, by.startswith("human:")
+        self.subject = f"person:{corpus.person}"
+        self.proposed = self.verified = 0
+        self.notes: list[str] = []
+        self._offsets = [ByteOffsets(text.text) for text in corpus.texts]
+
+    def quotes(self, row: Mapping[str, Any], name: str = "quotes", least: int = 1, most: int = 12) -> list[Hit]:
+        """The spans of the words that a line quotes, all in own voice."""
+        said = row.get(name) or []
+        if not isinstance(said, list) or not least <= len(said) <= most:
+            told = f"{least}" if least == most else f"{least} to {most}"
+            refuse("quotes", f'"{name}" has no list of {told} quotes', f'"{name}": ["words copied from a source"]')
+        hits = []
         for quote in map(str, said):
-            quotes += 1
-            hit = find(quote, corpus) if len(quote) <= _MOST_QUOTE_CHARS and len(quote.split()) >= 4 else None
-            if hit is None:
-                wrong.append(Finding("quote", "error", where, f"not in this corpus: {quote[:80]!r}", "copy the words"))
-            elif (voice := _voice(corpus, *hit)) not in OWN:
-                hint = f"quote {corpus.person}'s own words"
-                wrong.append(Finding("voice", "error", where, f"this is the voice of: {voice}: {quote[:80]!r}", hint))
+            self.proposed += 1
+            if not len(quote.split()) >= _LEAST_QUOTE_WORDS or len(quote) > _MOST_QUOTE_CHARS:
+                refuse("quote", f"a quote has {_LEAST_QUOTE_WORDS} words or more: {quote[:60]!r}", "quote a sentence")
+            if (hit := find(quote, self.corpus)) is None:
+                refuse("quote", f"not in this corpus: {quote[:80]!r}", self._nearest(quote))
+            voice = self.corpus.voice_of(hit[0], hit[1].start, hit[1].end)
+            if voice not in OWN:
+                text = self.corpus.texts[hit[0]]
+                where = f"{text.title} line {bisect_right(text.lines, hit[1].start)}"
+                told = f"at {where} this is the voice of: {voice}: {quote[:80]!r}"
+                refuse("voice", told, f"quote {self.corpus.person}'s own words, whole sentences of one voice")
+            self.verified += 1
+            hits.append(hit)
+        return hits
+
+    def _nearest(self, quote: str) -> str:
+        """The own sentence that shares most words with a quote, to copy from; words of a line wrap are no matter."""
+        asked = {_stem(word) for word in _WORD.findall(quote.lower()) if len(word) > 2 and word not in _COMMON}
+        best = max(self.corpus.own, key=lambda one: len(asked.intersection(one.words)), default=None)
+        if best is None or 2 * len(asked.intersection(best.words)) < len(asked):
+            return "nothing like it is there: copy the words of a source, or leave the line out"
+        return f'copy the words; the nearest are: "{self.corpus.quote(best).text[:300]}"'
+
+    def text(self, row: Mapping[str, Any], hits: Sequence[Hit], key: str = "text", needed: bool = True) -> str:
+        """The words of the line itself: not longer than a sentence or two, with no number or name but of its quotes."""
+        text = re.sub(r"[\x00-\x1f\x7f-\x9f]", "", " ".join(str(row.get(key) or "").split()))
+        if len(text) > _MOST_TEXT_CHARS or (needed and not text):
+            refuse("text", f'"{key}" has {len(text)} characters', f"1 to {_MOST_TEXT_CHARS}; say one thing")
+        held = " ".join(self.corpus.texts[place].text[span.start : span.end] for place, span in hits)
+        for wrong in supported(text, f"{held} {self.corpus.person}"):
+            refuse(wrong.rule, wrong.message, wrong.hint or "")
+        return text
+
+    def claim(self, section: str, text: str, hits: Sequence[Hit], name: str = "", **scope: Scalar) -> Draft:
+        refs = [Ref("quotes", self.corpus.texts[place].blob, self._offsets[place](span.start),
+                    self._offsets[place](span.end)) for place, span in hits]  # fmt: skip
+        refs += [Ref("from", one) for one in dict.fromkeys(self.corpus.texts[place].id for place, _ in hits)]
+        told = {"section": section} | {key: value for key, value in scope.items() if value not in ("", 0)}
+        marks = [f"{ref.id}:{ref.start}-{ref.end}" for ref in refs if ref.role == "quotes"]
+        digest = blake2b("\n".join([name, text, json.dumps(told), *marks]).encode(), digest_size=8).hexdigest()
+        body = Claim(text or name, RELATION, name or None, scope=told)
+        return Draft(self.subject, body, tuple(refs), key=f"partner:{self.corpus.person}:{digest}"[:300])
+
+    def statement(self, row: Mapping[str, Any]) -> Draft:
+        hits = self.quotes(row)
+        counter, text = self.quotes(row, "counter", 0), self.text(row, hits)
+        tier, gate, *_ = gate_of(said_at(self.corpus, hits), len(counter))
+        if tier != "axiom":
+            self.notes.append(f"{tier} ({gate}): {text[:90]}")
+        return self.claim("statement", text, [*hits, *counter], counter=len(counter))
+
+    def model(self, row: Mapping[str, Any]) -> Draft:
+        hits = self.quotes(row, least=2)
+        if len({one.group for one in said_at(self.corpus, hits)}) < 2:
+            refuse("groups", "the quotes are of one group", "a model needs quotes of two books or letters")
+        terms = [" ".join(_WORD.findall(str(term).lower())) for term in row.get("terms") or []]
+        used = uses_of(self.corpus, [term for term in terms if term])
+        if not used or not all(used.values()):
+            unused = [term for term in terms if not used.get(term)]
+            refuse(
+                "terms", f"no own sentence has {unused}", '"terms": ["natural selection"]: its phrases as they stand'
+            )
+        name = self.text(row, hits, "name")
+        return self.claim("model", self.text(row, hits), hits, name, terms="|".join(terms))
+
+    def tension(self, row: Mapping[str, Any]) -> Draft:
+        kind, hits = _one_of(row, "kind", KINDS), self.quotes(row, least=2, most=2)
+        left, right = said_at(self.corpus, hits)
+        if left.source == right.source and left.start < right.end and right.start < left.end:
+            refuse("tension", "both quotes are the same words", "one quote for each side")
+        if kind == "revision" and left.segment.date == right.segment.date:
+            refuse("tension", f"both sides are of {left.segment.date}", "kind: contradiction, scope or trade-off")
+        return self.claim("tension", self.text(row, hits), hits, kind=kind)
+
+    def prediction(self, row: Mapping[str, Any]) -> Draft:
+        """Who lands a status resolved it; of two on one quote that of a person stands, then the later one."""
+        hits, horizon, why = self.quotes(row, most=1), str(row.get("horizon") or ""), str(row.get("why") or "").strip()
+        if horizon and not re.fullmatch(r"\d{4}", horizon):
+            refuse("horizon", f"{horizon!r} is no year", '"horizon": "1960", or none')
+        status = _one_of({"status": "open"} | dict(row), "status", STATUSES)
+        if (status == "open") == bool(why) or len(why) > _MOST_TEXT_CHARS:
+            refuse("status", f"status {status} with why {why[:60]!r}", '"why": what happened, when, how that is known')
+        inferred = row.get("explicit") is False
+        return self.claim("prediction", self.text(row, hits), hits, horizon=horizon, inferred=inferred, status=status,
+                          why=why)  # fmt: skip
+
+    def lineage(self, row: Mapping[str, Any]) -> Draft:
+        kind, relation = _one_of(row, "kind", ("person", "work")), _one_of(row, "relation", RELATIONS)
+        hits, name = self.quotes(row), " ".join(str(row.get("name") or "").split())
+        held = " ".join(self.corpus.texts[place].text[span.start : span.end] for place, span in hits)
+        named = bool(name) and name.split()[-1].casefold() in held.casefold()
+        if not name or (row.get("explicit") is not False and not named):
+            refuse("lineage", f"no quote names {name!r}", 'quote where it is named, or "explicit": false with a "text"')
+        inferred = row.get("explicit") is False
+        text = self.text(row, hits, needed=inferred) or f"{relation} {name}"
+        return self.claim("lineage", text, hits, name, kind=kind, relation=relation,
+                          inferred=inferred)  # fmt: skip
+
+    def voice(self, row: Mapping[str, Any]) -> Draft:
+        """Who speaks in a passage, given as its words or its place; only a person may say that it is the person's."""
+        said, voice = str(row.get("passage") or ""), _one_of(row, "voice", VOICES)
+        if voice in OWN and not self.human:
+            refuse(
+                "voice", f"{self.by} may not say that words are {self.corpus.person}'s own", "memex voice, by a person"
+            )
+        if (text := self._at(said)) is not None:
+            start, end = map(int, said.partition(":")[2].split("-"))
+        elif (hit := find(said, self.corpus)) is not None:
+            text, start, end = self.corpus.texts[hit[0]], hit[1].start, hit[1].end
+        else:
+            refuse("voice", f"not in this corpus: {said[:80]!r}", '"passage": its words, or a place such as S12:40-58')
+        told: dict[str, Scalar] = {"start": start, "end": end, "voice": voice}
+        return Draft(self.subject, Verdict("voice", str(row.get("why") or ""), told), (Ref("tests", text.id),))
+
+    def _at(self, place: str) -> Text | None:
+        """The text of a place such as S12:40-58, if it has one."""
+        if (match := _PLACE.match(place)) is None:
+            return None
+        entry, start, end = map(int, match.groups())
+        return next((t for t in self.corpus.texts if t.entry == entry and start < end <= len(t.text)), None)
+
+    def verdict(self, memory: Memory, row: Mapping[str, Any]) -> tuple[str, Draft]:
+        """A row that the page exports: on a claim by its entry, on what code found by the places of its quotes."""
+        decision, entry, marks = _one_of(row, "decision", DECISIONS), str(row.get("entry") or ""), []
+        if not self.human:
+            refuse("review", f"{self.by} is no person, and a person accepts or rejects", "MEMEX_BY=human:NAME")
+        for place in [] if entry else str(row.get("place") or "").split():
+            text = self._at(place)
+            start, end = map(int, place.partition(":")[2].split("-")) if text else (0, 0)
+            words = " ".join(text.text[start:end].split()) if text else ""
+            if text is None or words not in " ".join(str(row.get("text")).split()):
+                refuse(
+                    "review",
+                    f"the words of this statement do not stand at {place}",
+                    "memex partner: make the page again",
+                )
+            marks.append((text.id, start))
+        found = memory.db.execute(
+            "SELECT 1 FROM entries WHERE id = ? AND subject = ?", (entry, self.subject)
+        ).fetchone()
+        if not marks and found is None:
+            refuse(
+                "review", f"there is no statement {entry or row.get('place')!r}", "memex partner: make the page again"
+            )
+        of = entry or mark_of(marks)
+        told: dict[str, Scalar] = {"of": of, "scope": str(row.get("scope") or "")}
+        word = "reject" if decision == "reject" else "accept"
+        tests = dict.fromkeys([entry] if entry else [one for one, _ in marks])
+        return of, Draft(self.subject, Verdict(word, str(row.get("why") or ""), told),
+                         tuple(Ref("tests", one) for one in tests))  # fmt: skip
+
+
+def refuse(rule: str, message: str, hint: str) -> NoReturn:
+    raise Refused([Finding(f"partner-{rule}", "error", "line", message, hint)])
+
+
+def _one_of(row: Mapping[str, Any], name: str, allowed: Sequence[str]) -> str:
+    if row.get(name) not in allowed:
+        refuse(name, f"{name} is {row.get(name)!r}", f'"{name}": one of {", ".join(allowed)}')
+    return str(row[name])
+
+
+def admit(memory: Memory, lines: Sequence[Line], by: str) -> Told:
+    """Lands what passes, whatever else fails; the same line again adds nothing. The meter counts every quote."""
+    person = find_person(memory, str(lines[0][1]["person"]))
+    corpus = open_corpus(memory, person)
+    gate, drafts, findings, known = _Gate(corpus, by), list[tuple[str, Draft]](), list[Finding](), 0
+    sections: dict[str, Callable[[Mapping[str, Any]], Draft]] = {
+        "statement": gate.statement, "model": gate.model, "tension": gate.tension, "prediction": gate.prediction,
+        "lineage": gate.lineage, "voice": gate.voice,
+    }  # fmt: skip
+    said = judged(memory)
+    for where, row in lines:
+        try:
+            if not isinstance(row, dict) or find_person(memory, str(row.get("person") or "")) != person:
+                refuse("line", row if isinstance(row, str) else f"no object about {person}", f'"person": "{person}"')
+            if "decision" in row:
+                of, draft = gate.verdict(memory, row)
+                word = said.get(of)
+                told = draft.body.decision, draft.body.numbers["scope"]  # type: ignore[union-attr]
+                known += (same := word is not None and (word.decision, word.scope) == told)
+                drafts += [] if same else [("verdict", draft)]
             else:
-                verified += 1
-                spans.append(hit)
-        words = " ".join(corpus.texts[place].text[span.start : span.end] for place, span in spans)
-        wrong = wrong or supported(text, f"{words} {corpus.person}")
-        if wrong:
-            refused.append(wrong[0])
-            continue
-        refs = [Ref("quotes", _blob(memory, corpus, place), offsets[place](span.start), offsets[place](span.end))
-                for place, span in spans]  # fmt: skip
-        sources = dict.fromkeys(corpus.texts[place].id for place, _ in spans)
-        subject = f"person:{corpus.person}"
-        landing.append(Draft(subject, Claim(text, RELATION), (*refs, *(Ref("from", one) for one in sources)),
-                             key=f"partner:{corpus.person}:{text}"[:300]))  # fmt: skip
-        accepted.append(_statement(corpus, text, spans, by, True))
-    told: dict[str, Scalar] = {"proposed": quotes, "verified": verified, "refused": quotes - verified}
-    memory.land(
-        [*landing, Draft(f"person:{corpus.person}", Verdict("metered", by, told), (Ref("tests", corpus.texts[0].id),))],
-        by,
-    )
-    return accepted, refused
-
-
-def admitted(memory: Memory, corpus: Corpus) -> list[tuple[str, Statement]]:
-    """(axiom, position or once; statement) of what was admitted, stands, and was not rejected."""
-    sql = (
-        "SELECT e.id, e.by, e.body ->> '$.text' FROM entries e WHERE e.kind = 'claim' AND e.subject = ? AND"
-        " e.body ->> '$.relation' = ? AND NOT EXISTS (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role IN"
-        " ('supersedes', 'retracts')) ORDER BY e.id"
-    )
-    said = reviewed(memory)
-    found = []
-    for entry, by, text in memory.db.execute(sql, (f"person:{corpus.person}", RELATION)).fetchall():
-        rows = memory.db.execute(
-            "SELECT q.text FROM quotes q JOIN entries e ON e.seq = q.entry WHERE e.id = ? ORDER BY q.start, q.text",
-            (entry,),
+                section = _one_of(row, "section", tuple(sections))
+                drafts.append((section, sections[section](row)))
+        except Refused as error:
+            wrong = error.findings[0]
+            findings.append(Finding(wrong.rule, "error", where, wrong.message, wrong.hint))
+        except UsageError as error:
+            findings.append(Finding("partner-line", "error", where, str(error).split("\n")[0], error.hint))
+    before = memory.index.by_key([draft.key for _, draft in drafts if draft.key])
+    landed = Counter({draft.key or str(n): name for n, (name, draft) in enumerate(drafts)
+                      if draft.key not in before}.values())  # fmt: skip
+    known += len(drafts) - landed.total()
+    if gate.proposed:
+        counts: dict[str, Scalar] = {
+            "proposed": gate.proposed, "verified": gate.verified, "refused": gate.proposed - gate.verified
+        }  # fmt: skip
+        drafts.append(
+            ("meter", Draft(gate.subject, Verdict("metered", by, counts), (Ref("tests", corpus.texts[0].id),)))
         )
-        spans = [hit for (quote,) in rows.fetchall() if (hit := find(quote, corpus)) and _voice(corpus, *hit) in OWN]
-        if spans and said.get((entry, -1)) != "reject":
-            made = _statement(corpus, text, spans, by, said.get((entry, -1)) != "accept")
-            found.append((_tier(corpus, spans), made))
-    return found
-
-
-def review(
-    memory: Memory, entry: str, start: int, decision: Literal["accept", "reject"], by: str, why: str = ""
-) -> None:
-    """Lands a person's word on a statement: `entry` is its claim with start -1, or its quote's source and start."""
-    row = memory.db.execute("SELECT subject FROM entries WHERE id = ?", (entry,)).fetchone()
-    if row is None or decision not in ("accept", "reject"):
-        raise UsageError(
-            f"there is no entry {entry!r}, or {decision!r} is neither accept nor reject", "memex partner --json"
-        )
-    memory.land([Draft(row[0], Verdict(decision, why, {"start": start}), (Ref("tests", entry),))], by)
-
-
-def reviewed(memory: Memory) -> dict[tuple[str, int], str]:
-    """(entry, start) to the last word on it."""
-    sql = (
-        "SELECT r.target, e.body FROM entries e JOIN refs r ON r.seq = e.seq AND r.role = 'tests' WHERE e.kind = "
-        "'verdict'"
-        " AND e.body ->> '$.decision' IN ('accept', 'reject') AND e.body ->> '$.numbers.start' IS NOT NULL ORDER BY "
-        "e.at, e.id"
-    )
-    found = {}
-    for target, body in memory.db.execute(sql):
-        told = json.loads(body)
-        found[target, int(told["numbers"]["start"])] = str(told["decision"])
-    return found
-
-
-def metered(memory: Memory, person: str) -> Meter:
-    """Quotes that were proposed of this person, found and refused, over all calls."""
-    sql = "SELECT body FROM entries WHERE kind = 'verdict' AND subject = ? AND body ->> '$.decision' = 'metered'"
-    told = [json.loads(body)["numbers"] for (body,) in memory.db.execute(sql, (f"person:{person}",))]
-    return Meter(*(sum(one[name] for one in told) for name in ("proposed", "verified", "refused")))
-
-
-def _voice(corpus: Corpus, place: int, span: Span) -> str:
-    """The voice of all of a span, or of its first part that is not the person's."""
-    found = corpus.texts[place].segments
-    at = bisect_right(found, span.start, key=lambda one: one.start) - 1
-    parts = [one.voice for one in found[max(0, at) :] if one.start < span.end and one.end > span.start]
-    return next((voice for voice in parts if voice not in OWN), "own") if parts else "unknown"
-
-
-def _said(corpus: Corpus, spans: Sequence[tuple[int, Span]]) -> list[Said]:
-    found = []
-    for place, span in spans:
-        parts = corpus.texts[place].segments
-        segment = parts[max(0, bisect_right(parts, span.start, key=lambda one: one.start) - 1)]
-        inside = [one for one in corpus.own if one.source == place and one.start < span.end and one.end > span.start]
-        group = inside[0].group if inside else (place, segment.unit)
-        found.append(Said(place, span.start, span.end, "", segment, [], (), group))
-    return found
-
-
-def _statement(corpus: Corpus, text: str, spans: Sequence[tuple[int, Span]], by: str, candidate: bool) -> Statement:
-    said = _said(corpus, spans)
-    _, gate, groups, kinds, days = gate_of(said, 0)
-    first, last = (days[0], days[-1]) if days else ("", "")
-    return Statement(text, gate, groups, kinds, first, last, tuple(map(corpus.quote, said)), (), candidate, by)
-
-
-def _tier(corpus: Corpus, spans: Sequence[tuple[int, Span]]) -> str:
-    return gate_of(_said(corpus, spans), 0)[0]
-
-
-def _blob(memory: Memory, corpus: Corpus, place: int) -> str:
-    sql = "SELECT target FROM refs WHERE role = 'file' AND seq = ?"
-    return str(memory.db.execute(sql, (corpus.texts[place].entry,)).fetchone()[0])
+    memory.land([draft for _, draft in drafts], by)
+    return Told(person, dict(sorted(landed.items())), known, tuple(findings), tuple(gate.notes))

@@ -23,8 +23,22 @@ class Quote:
     end: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Whose word it is: `entry` is the claim that landed, '' where code found it; `scope` the limits a reviewer set."""
+
+    entry: str = ""
+    made_by: str = "code"
+    reviewed_by: str = ""
+    scope: str = ""
+
+    @property
+    def candidate(self) -> bool:
+        return not self.reviewed_by
+
+
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Made):
     """What the person says, in own words unless `made_by` is a model or a human; `gate` is what it passed."""
 
     text: str
@@ -35,12 +49,10 @@ class Statement:
     last: str
     quotes: tuple[Quote, ...]
     counter: tuple[Quote, ...] = ()
-    candidate: bool = True
-    made_by: str = "code"
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Model(Made):
     """A way of thinking of one thing as another: groups that use it, and statements that lean on it."""
 
     name: str
@@ -48,6 +60,8 @@ class Model:
     load: int
     uses: tuple[Quote, ...]
     years: dict[int, int]
+    text: str = ""
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +75,18 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Tension:
+class Tension(Made):
     """Two statements on one thing that pull apart: contradiction, revision, scope or trade-off."""
 
     kind: str
     left: Statement
     right: Statement
-    candidate: bool = True
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """What was said of the future, when, and what became of it: open, true, false, partly or unresolvable."""
+class Prediction(Made):
+    """What was said of the future, when, and what became of it: open, true, false, partly or unresolvable, and why."""
 
     text: str
     quote: Quote
@@ -80,11 +94,12 @@ class Prediction:
     horizon: str | None
     status: str = "open"
     resolved_by: str = ""
+    why: str = ""
     explicit: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(Made):
     """A person or a work that the corpus names; `held` says whether the corpus has the work."""
 
     name: str
@@ -95,6 +110,7 @@ class Mention:
     first: str
     quotes: tuple[Quote, ...]
     held: bool
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +127,29 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the corpus holds: words in own voice by kind and year, in all voices, and what is known to be missing."""
+    """What the corpus holds: words in own voice by kind and year (0: undated), in all voices, and what is missing."""
 
     words: int
     groups: int
     sources: int
-    kinds: dict[str, int]
-    years: dict[int, int]
+    cells: dict[str, dict[int, int]]
     voices: dict[str, int]
     gaps: tuple[str, ...]
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        return {kind: sum(years.values()) for kind, years in self.cells.items()}
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        return tuple(sorted({year for years in self.cells.values() for year in years if year}))
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Quotes that were proposed, found by the gate, and refused by it."""
+    """Quotes that were proposed, found by the gate, and refused by it; `by_code` were found by code alone."""
 
     proposed: int
     verified: int
     refused: int
+    by_code: int = 0

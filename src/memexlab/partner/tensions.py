@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .axioms import _LEANING, _PASSING, _whole, gate_of
+from .axioms import _LEANING, _PASSING, _whole, statement_of
 from .corpus import Corpus, Said
 from .matching import Matcher, opposed
 from .statements import Statement, Tension
@@ -18,8 +18,7 @@ _MOST = 30
 _YEARS_REVISED = 5
 _CONDITION = re.compile(
     r"\b(?:if|unless|except|when|under|sometimes|some|rarely|occasionally|often|generally|in certain|partly|to a "
-    r"(?:certain|"
-    r"limited) (?:extent|degree)|in most|most|many|few)\b"
+    r"(?:certain|limited) (?:extent|degree)|in most|most|many|few)\b"
 )
 _WEIGHED = re.compile(r"\b(?:but|on the other hand|at the expense|too (?:much|little)|on the one hand)\b")
 
@@ -56,6 +55,4 @@ def _kind(left: Said, right: Said) -> str:
 
 
 def _side(corpus: Corpus, said: Said) -> Statement:
-    _, gate, groups, kinds, days = gate_of([said], 1)
-    quote = corpus.quote(said)
-    return Statement(quote.text, gate, groups, kinds, days[0] if days else "", days[-1] if days else "", (quote,))
+    return statement_of(corpus, corpus.quote(said).text, [said], [], {})[1]

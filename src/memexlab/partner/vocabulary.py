@@ -9,53 +9,49 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from .corpus import _COMMON, Corpus, Said
 from .statements import Model, Term
 
 _MOST_TERMS, _MOST_MODELS, _MOST_USES = 80, 30, 6
 _LEAST_USES, _LEAST_GROUPS, _LEAST_COUNT = 3, 2, 8
-_EXPLAINS = re.compile(
-    r"\b(?:because|therefore|thus|hence|explain(?:s|ed)?|explanation|account(?:s|ed)? for|owing to|through|by means "
-    r"of|due to|"
-    r"consequently|follows from|the cause of|lead(?:s)? to|result(?:s|ed)? (?:of|from)|depends? on|in accordance "
-    r"with|on the "
-    r"(?:theory|principle|view|belief) of)\b"
+_LEAST_SHARE = 0.15
+#: What stands right before a term that is given as a reason, and right after one that does something.
+_BEFORE = (
+    "through|by means of|owing to|due to|results? of|because of|in accordance with|depend(?:s|ed|ing)? on|explain(?:ed|"
+    "s)? by|account(?:ed|s)? for by|effects? of|action of|consequences? of|principle of|laws? of|theory of|doctrine of|"
+    "agency of|means of|attribut\\w+ to|caused by|gained by|acquired by|produced by|modified by|follows from|leads? to"
 )
-_LIKENS = re.compile(
-    r"\b(?:(?:be|been|is|are) (?:well |aptly |roughly )?(?:compared|likened) (?:to|with)|as if by|metaphor\w*|think "
-    r"of \w+ as|"
-    r"look at \w+ as|is basically|is the new|so to speak|as it were|in the same (?:manner|way) as|(?:is|are|was|were|"
-    r"seems?|acts?) "
-    r"like an? )\b"
-)
+_BETWEEN = "(?:(?:the|this|a|an|some|of|their|his|its|mere|simple|continued|unconscious|such)\\s+){0,2}(?:\\w+\\s+)?"
+_AFTER = "will|would|could|may|might|must|acts?|acting|explains?|accounts?|leads?|causes?|preserves?|tends?|follows"
 _EDGES = frozenset(
     re.findall(
         r"\w+",
         "south north east west new old whole large small number part parts year years day days time times "
-        "thousand hundred feet miles sincerely point view feel become",
+        "thousand hundred feet miles sincerely point view feel become opposite sides alone cannot doubt",
     )
 )
 
 
-def term_counts(corpus: Corpus) -> Counter[tuple[str, ...]]:
+def term_counts(corpus: Corpus) -> dict[tuple[str, ...], int]:
     """How often each phrase of two to four content words without a stop word between them is used in own voice."""
-    counts = Counter[tuple[str, ...]]()
+    counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
     for said in corpus.counted:
-        run: list[str] = []
-        for word in [*said.tokens, ""]:
-            if len(word) > 2 and word not in _COMMON:
-                run.append(word)
+        tokens, run = said.tokens, 0
+        for place, word in enumerate(tokens):
+            if len(word) < 3 or word in _COMMON:
+                if word in ("of", "for") and 0 < place < len(tokens) - 1:  # struggle for existence, origin of species
+                    a, b = tokens[place - 1], tokens[place + 1]
+                    if len(a) > 3 and len(b) > 3 and a not in _COMMON and b not in _COMMON:
+                        counts[a, word, b] += 1
+                        if (end := tokens[place + 2 : place + 3]) and len(end[0]) > 3 and end[0] not in _COMMON:
+                            counts[a, word, b, end[0]] += 1
+                run = 0
                 continue
-            for size in (2, 3, 4):
-                counts.update(tuple(run[i : i + size]) for i in range(len(run) - size + 1))
-            run = []
-        tokens = said.tokens  # and nouns that belong to another: struggle for existence, origin of species
-        for i in range(len(tokens) - 2):
-            if tokens[i + 1] in ("of", "for") and all(
-                len(w) > 3 and w not in _COMMON for w in (tokens[i], tokens[i + 2])
-            ):
-                counts[tokens[i], tokens[i + 1], tokens[i + 2]] += 1
+            run += 1
+            for size in range(2, min(run, 4) + 1):
+                counts[tuple(tokens[place - size + 1 : place + 1])] += 1
     return counts
 
 
@@ -106,28 +102,26 @@ def uses_of(corpus: Corpus, wanted: list[str]) -> dict[str, list[Said]]:
     return found
 
 
+def leaning(term: str, said: Sequence[Said]) -> list[Said]:
+    """Of sentences that hold a term, those that give it as a reason, by the words around it."""
+    words = re.escape(term).replace("\\ ", "\\s+")
+    given = re.compile(
+        rf"\b(?:{_BEFORE})\s+{_BETWEEN}{words}\b|\bon (?:the|my|this) {words}\b|\b{words}\s+(?:{_AFTER})\b", re.I
+    )
+    return [one for one in said if given.search(one.text)]
+
+
 def models(corpus: Corpus, known: tuple[Term, ...]) -> tuple[Model, ...]:
-    """Terms that explanations lean on more than on most: by load, with a use as a metaphor first where there is one."""
-    uses = uses_of(corpus, [term.term for term in known])
+    """Terms that are given as a reason in three sentences of two groups, and not just now and then; by load."""
     found = []
-    for one_term in known:
-        said = uses[one_term.term]
-        groups = {one.group for one in said}
-        leaning = [one for one in said if _EXPLAINS.search(one.text)]
-        if len(said) < _LEAST_USES or len(groups) < _LEAST_GROUPS or len(leaning) < _LEAST_USES:
-            continue
-        shown = sorted(
-            leaning, key=lambda one: (_LIKENS.search(one.text) is None, len(one.tokens) > 40, one.segment.date)
-        )
+    for name, said in uses_of(corpus, [term.term for term in known]).items():
+        leans = leaning(name, said)
         spread: dict[tuple[int, int], Said] = {}
-        for one in shown:
+        for one in sorted(leans, key=lambda one: (len(one.tokens) > 40, one.segment.date)):
             spread.setdefault(one.group, one)
+        if len(leans) < _LEAST_USES or len(spread) < _LEAST_GROUPS or len(leans) < _LEAST_SHARE * len(said):
+            continue
         years = Counter(one.year for one in said if one.year is not None)
-        share = len(leaning) / len(said)
         quotes = tuple(corpus.quote(one) for one in list(spread.values())[:_MOST_USES])
-        found.append((share, Model(one_term.term, len(groups), len(leaning), quotes, dict(sorted(years.items())))))
-    if not found:
-        return ()
-    middle = sorted(share for share, _ in found)[len(found) // 2]
-    kept = [model for share, model in found if share >= middle]
-    return tuple(sorted(kept, key=lambda model: (-model.load, model.name))[:_MOST_MODELS])
+        found.append(Model(name, len({one.group for one in said}), len(leans), quotes, dict(sorted(years.items()))))
+    return tuple(sorted(found, key=lambda model: (-model.load, model.name))[:_MOST_MODELS])

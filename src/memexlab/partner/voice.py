@@ -1,7 +1,7 @@
 """Who speaks where in a text, when, and in what kind of text: segments, computed from the text alone.
 
 Front matter, editors' notes and narrative, letters to the person, block quotations and other people's chapters are told
-from the person's own words. What no rule knows is `unknown`; a person may say otherwise (`corpus.say_voice`).
+from the person's own words. What no rule knows is `unknown`; a person may say otherwise: `memex voice`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _LETTER = re.compile(
 _SALUTATION = re.compile(r"^(?:My )?[Dd]ear(?:est)? (?:old )?((?:[A-Z]\w+\.? ?){1,3})[,.]")
 _PLACE_AND_DATE = re.compile(r"^[^\n]{0,60}\[?\d{4}\??\]?\.?\]?\s*$")
 _SPEAKER = re.compile(r"^\**([A-Z][\w. '-]{0,40})\**:\**\s")
-_MARKS = re.compile(r"[“\"][^“”\"]+[”\"]")
+#: Within one paragraph: a mark that is never closed must not turn what stands outside and inside round after it.
+_MARKS = re.compile(r"[“\"](?:[^“”\"\n]|\n(?!\s*\n))+[”\"]")
 #: In an edited text: a sentence of its own in brackets, which is the editor's.
 _ASIDES = re.compile(r"\[[A-Z'][^\[\]]{30,}\]|\([A-Z'][^()]{30,}\)|" + _MARKS.pattern)
 _DIALOGUE = frozenset({"talk", "interview", "podcast"})
@@ -81,7 +82,8 @@ class _Reading:
             return self._note(line)
         if line.startswith(">"):
             return "quoted"
-        if self.correspondence and (letter := _LETTER.match(line)):
+        letter = _LETTER.match(line) if self.correspondence else None
+        if letter and (not self.memoir or self.surname in letter[0].casefold()):  # FROM MY RETURN TO ENGLAND is none
             return self._letter(letter, line)
         if _CHAPTER.match(line) and len(line) < 300:
             return self._chapter(line)
@@ -102,7 +104,7 @@ class _Reading:
         if (
             self.memoir
             and self.now.basis != "inferred"
-            and (found := dates(re.sub(r"[\[\]]|\b(\w{3})\.", r"\1", line)))
+            and (found := dates(re.sub(r"[\[\]]|\b(\w{3})\.\s*", r"\1 ", line)))
         ):
             self.now = replace(self.now, date=found[0][0], basis="inferred")
         if self.correspondence and not self.memoir:

@@ -38,6 +38,7 @@ from . import (
 from .guard import COOKIE, Guard
 from .labs import Labs
 from .rendering import HERE, page
+from .resting import Resting
 from .tools import Tools
 
 #: Threads that answer at a time; each holds a connection to the views.
@@ -80,7 +81,11 @@ def application(root: Path, token: str) -> Starlette:
             Route("/mcp", tools),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
         ],
-        middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=1000)],
+        middleware=[
+            Middleware(Guard, token=token),
+            Middleware(Resting),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4),
+        ],
         exception_handlers={MemexError: _told, ClientDisconnect: _gone, 404: _missing},
         lifespan=lifespan,
     )

@@ -1,18 +1,30 @@
-"""Ask in words: the answer, the SQL that made it, the runs it rests on."""
+"""Ask in words: the answer, the SQL that made it, the runs or the words it rests on.
+
+A model words an answer only where somebody who may write asks it to: its sentences are shown as they come, and replaced
+by those that the evidence bears.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 import sqlite3
-from dataclasses import asdict
+from collections.abc import AsyncIterator
 from typing import Any
 
+from markupsafe import Markup, escape
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ..config import load
 from ..lab.logbook import campaigns_newest_first
-from ..ledger import UsageError
-from .labs import lab_of
+from ..ledger import MemexError, UsageError
+from ..models import HEARING
+from .calls import json_object
+from .labs import lab_of, rows_of
 from .rendering import page
 
 _CITED = 20
@@ -23,39 +35,109 @@ _EXAMPLES = (
     "how many runs crashed?",
     "what is unresolved?",
 )
+#: What an answer is worth, in words.
+_SURE = {
+    "exact": "counted in the ledger",
+    "words": "read from descriptions: there may be more",
+    "passages": "the words of your sources",
+    "worded": "worded by a model; every sentence was checked against the words below",
+    "none": "this memory does not know",
+}
+_SAID = re.compile(r'"text"\s*:\s*"((?:[^"\\]|\\.)*)')
+_NAMED = re.compile(r"\[(\d+)\]|\brun (\d+)\b")
 
 
 def _ask(request: Request) -> Response:
-    lab = lab_of(request)
-    question = request.query_params.get("q", "").strip()
-    as_of = request.query_params.get("as_of", "").strip()
-    campaigns = campaigns_newest_first(lab.memory.db, None)
-    answer, trouble = None, ""
+    asked = request.query_params
+    return _page(request, asked.get("q", ""), asked.get("as_of", ""), asked.get("campaign", ""))
+
+
+def _page(request: Request, question: str, as_of: str, campaign: str = "", model: str | None = None) -> Response:
+    lab, question, as_of = lab_of(request), question.strip(), as_of.strip()
+    db, trouble = lab.memory.db, ""
+    answer: Any = None
     if question:
         try:
-            told = lab.ask(question, as_of=as_of or None, campaign=request.query_params.get("campaign") or None)
-            answer = told.data() if hasattr(told, "data") else asdict(told)
+            told: Any = lab.ask(question, as_of=as_of or None, campaign=campaign or None, model=model)
+            answer = told.data()
         except UsageError as error:
             trouble = str(error)
+    cited, body = _cited(db, answer) if answer else [], {"question": question} | ({"as_of": as_of} if as_of else {})
+    dial = load(request.app.state.root).model
     return page(
         request, "ask.html", "Ask", question=question, as_of=as_of, answer=answer, trouble=trouble,
-        examples=_EXAMPLES, cited=_cited(lab.memory.db, answer) if answer else [],
-        nothing=not campaigns and not lab.memory.db.execute("SELECT 1 FROM documents LIMIT 1").fetchone(),
+        examples=_EXAMPLES, cited=cited, sure=_SURE, said=_linked(answer["text"], cited) if answer else "",
+        model=dial.dial not in ("none", "agent") and (dial.name or dial.dial), body=body,
+        saving=body | {"save": True} | ({"model": ""} if model is not None else {}),
+        nothing=not campaigns_newest_first(db, None) and not db.execute("SELECT 1 FROM documents LIMIT 1").fetchone(),
     )  # fmt: skip
 
 
 def _cited(db: sqlite3.Connection, answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The runs an answer rests on, in its order; and adds to its words of sources where they are read."""
-    names = ("campaign", "number", "description", "value")
-    rows = [
-        db.execute(f"SELECT {', '.join(names)} FROM runs WHERE id = ?", (ref,)).fetchone()
-        for ref in answer["refs"][:_CITED]
-    ]
+    sql = "SELECT campaign, number, description, value, 0 AS named FROM runs WHERE id = ?"
+    rows = [row for ref in answer["refs"][:_CITED] for row in rows_of(db, sql, ref)]
     for piece in answer.get("evidence", ()):
         row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (piece["source"],)).fetchone()
         place = f"?line={piece['first_line']}&last={piece['last_line']}#L{piece['first_line']}"
         piece["at"] = f"/sources/{row[0]}{place}" if row[0] is not None else ""
-    return [dict(zip(names, row, strict=True)) for row in rows if row]
+    return rows
 
 
-ROUTES = [Route("/ask", _ask)]
+def _linked(text: str, cited: list[dict[str, Any]]) -> Markup:
+    """The text of an answer, in which a footnote leads to its words and a run to its page; such a run is marked."""
+    runs = {run["number"]: run for run in cited}
+
+    def link(found: re.Match[str]) -> str:
+        if found[1]:
+            return f'<sup class="footnote-ref"><a href="#e{found[1]}">{found[1]}</a></sup>'
+        run = runs.get(int(found[2]))
+        if run is None:
+            return found[0]
+        run["named"] = True
+        return str(Markup('<a href="/runs/{}?campaign={}">{}</a>').format(run["number"], run["campaign"], found[0]))
+
+    return Markup(_NAMED.sub(link, str(escape(text))))
+
+
+async def _worded(request: Request) -> Response:
+    """An answer in a model's words, as server-sent events: `words` as they come, then the `answer` as HTML."""
+    given = await json_object(request)
+    question, as_of = str(given.get("question") or ""), str(given.get("as_of") or "")
+    loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+    def hear(piece: str) -> None:
+        loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+    HEARING.set(hear)
+
+    async def stream() -> AsyncIterator[str]:
+        asking = asyncio.ensure_future(run_in_threadpool(_page, request, question, as_of, model=""))
+        asking.add_done_callback(lambda _: pieces.put_nowait(None))
+        reply = shown = ""
+        while (piece := await pieces.get()) is not None:
+            reply = reply + piece if piece else ""
+            if (words := _sentences(reply)) != shown:
+                shown = words
+                yield _event("words", words)
+        try:
+            yield _event("answer", bytes((await asking).body).decode())
+        except MemexError as error:
+            yield _event("trouble", str(error))
+
+    return StreamingResponse(stream(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+def _sentences(reply: str) -> str:
+    """What a reply says so far: the texts of its JSON, the last as far as it has come; all of it where it is none."""
+    if not reply.lstrip().startswith(("{", "```")):
+        return reply
+    return "\n".join(re.sub(r"\\(.)", lambda m: {"n": " ", "t": " "}.get(m[1], m[1]), said) for said in
+                     _SAID.findall(reply))  # fmt: skip
+
+
+def _event(name: str, data: str) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+ROUTES = [Route("/ask", _ask), Route("/ask/worded", _worded, methods=["POST"])]

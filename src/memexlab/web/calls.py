@@ -26,7 +26,7 @@ from ..ledger import UsageError
 from .labs import lab_of
 
 #: Commands that stay at the terminal: they make another lab, or never end.
-NOT_SERVED = frozenset({"init", "watch"})
+NOT_SERVED = frozenset({"init", "watch", "eval"})
 #: Commands that only read. What is not named here needs the token.
 READING = frozenset(
     {"check", "next", "brief", "effects", "attribute", "registry", "ask", "sql", "search", "doctor"}
@@ -36,7 +36,7 @@ READING = frozenset(
 WRITING = frozenset(
     {"run", "try", "pause", "resume", "stop", "approve", "reject", "race", "log", "report", "import", "retract"}
     | {"reinstate", "same", "ingest", "land", "export", "rebuild", "sync", "council", "score", "partner", "prompt"}
-    | {"lint", "review"}
+    | {"lint", "review", "voice"}
 )
 #: Arguments with which a command that reads lands entries or costs money: these too need POST and the token.
 LANDING = {"ask": frozenset({"save", "to", "model"})}
@@ -78,7 +78,9 @@ def _value(name: str, kind: Any, given: Any) -> Any:
     elif isinstance(given, str) or (kind in (int, float) and isinstance(given, int | float)):
         try:
             if not isinstance(given, bool) and "\0" not in str(given):
-                return kind(given)
+                value = kind(given)
+                if kind is not int or -(1 << 63) <= value < 1 << 63:  # what a view can hold
+                    return value
         except (ValueError, OverflowError):
             pass
     raise UsageError(f"{name} is {str(given)[:80]!r}", f"a {_NAMES[kind]}")
@@ -106,17 +108,23 @@ def arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return taken
 
 
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body of a request, {} where there is none; raises UsageError for what is no JSON object."""
+    try:
+        given = json.loads(await request.body() or b"{}")
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise UsageError("the body is no JSON object", '{"question": "what is the best run?"}')
+    return given
+
+
 async def _call(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in COMMANDS or name in NOT_SERVED:
         return JSONResponse({"error": f"there is no command {name!r}"}, 404)
     if request.method == "POST":
-        try:
-            given = json.loads(await request.body() or b"{}")
-        except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, dict):
-            return JSONResponse({"error": "the body is no JSON object"}, 400)
+        given = await json_object(request)
     elif name not in READING:
         return JSONResponse({"error": f"{name} lands entries: use POST"}, 405, {"allow": "POST"})
     elif landing := sorted(LANDING.get(name, frozenset()) & set(request.query_params)):
@@ -185,7 +193,7 @@ def _schema(kind: Any, many: bool) -> dict[str, Any]:
     if typing.get_origin(kind) is Literal:
         one: dict[str, Any] = {"type": "string", "enum": list(typing.get_args(kind))}
     else:
-        one = {"type": _NAMES[kind]}
+        one = {"type": _NAMES[kind]} | ({"format": "int64"} if kind is int else {})
     return {"type": "array", "items": one} if many else one
 
 

@@ -6,7 +6,6 @@ block changed since it was read.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from pathlib import Path
@@ -17,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..ledger import UsageError, write_durably
+from .calls import json_object
 from .labs import lab_of
 
 _MOST_CHARS = 4_000
@@ -62,13 +62,7 @@ def _edit(request: Request, given: dict[str, object]) -> Response:
 
 
 async def _edited(request: Request) -> Response:
-    try:
-        given = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        return JSONResponse({"error": "the body is no JSON object"}, 400)
-    return await run_in_threadpool(_edit, request, given)
+    return await run_in_threadpool(_edit, request, await json_object(request))
 
 
 ROUTES = [Route("/wiki-block", _block), Route("/wiki-block", _edited, methods=["POST"])]

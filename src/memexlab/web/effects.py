@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +11,7 @@ from starlette.routing import Route
 
 from ..commands.explaining import effects_of
 from ..lab.chart import Mark, interval_svg
-from ..lab.wording import Amounts
+from ..lab.wording import Amounts, plural
 from ..memory.registry import by_cause
 from .labs import campaigns, lab_of, labs_of
 from .parallel import parallel_svg
@@ -21,6 +23,12 @@ _MARK: dict[str, Mark] = {
 #: Style of a status that has none of its own.
 _COLOUR = {"replicated": "confirmed", "conditional": "provisional", "reversed": "failed"}
 _ROWS = 120
+#: What a status says, in the order of the sentence above the table.
+_MEANS = {
+    "replicated": "held up when it was measured again", "conditional": "depends on another setting",
+    "reversed": "turned round under other settings", "within noise": "made no difference that can be told from noise",
+    "unresolved": "not measured often enough to tell", "stale": "measured on a base that has moved since",
+}  # fmt: skip
 
 
 def _effects(request: Request) -> Response:
@@ -31,7 +39,11 @@ def _effects(request: Request) -> Response:
     campaign = asked if asked in names else (names[0] if names else "")
     knob = request.query_params.get("knob") or None
     labs = labs_of(request)
-    table = labs.kept(("effects", campaign, knob), lambda: effects_of(lab.memory, campaign, knob)) if campaign else None
+    table = (
+        labs.kept(("effects", campaign, knob), lambda: effects_of(labs.lab().memory, campaign, knob))
+        if campaign
+        else None
+    )
     rows = [dict(row) for row in table.rows[:_ROWS]] if table else []
     reach = max((abs(row[side]) for row in rows for side in ("low", "high") if row[side] is not None), default=1.0)
     for row in rows:
@@ -48,11 +60,16 @@ def _effects(request: Request) -> Response:
     knobs = [
         row[0] for row in db.execute("SELECT DISTINCT knob FROM effects WHERE campaign = ? ORDER BY 1", (campaign,))
     ]
+    count = Counter(row["status"] for row in table.rows) if table else Counter()
+    told = "; ".join(f"{count[status]} {means}" for status, means in _MEANS.items() if count[status])
     return page(
-        request, "effects.html", "Effects", rows=rows, campaign=campaign, campaigns=names, knob=knob, knobs=knobs,
+        request, "effects.html", "Effects", told=f"Of {plural(count.total(), 'change')}: {told}." if told else "",
+        known=any(row["low"] is not None for row in rows), rows=rows, campaign=campaign, campaigns=names, knob=knob,
+        knobs=knobs,
         amounts=Amounts.of(table.unit, rows[0]["sigma"]) if table and rows else None,
         left_out=max(0, len(table.rows) - _ROWS) if table else 0, causes=causes[:20],
-        picture=Markup(labs.kept(("parallel", campaign), lambda: parallel_svg(db, campaign))) if campaign else "",
+        picture=Markup(labs.kept(("parallel", campaign), lambda: parallel_svg(labs.lab().memory.db, campaign)))
+        if campaign else "",
     )  # fmt: skip
 
 

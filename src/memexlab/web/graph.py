@@ -30,6 +30,8 @@ KINDS = {
     "author": "people", "document": "sources", "said": "claims", "name": "subjects", "knob": "knobs",
     "setting": "settings", "run": "runs",
 }  # fmt: skip
+#: What one thing of a kind is called.
+_ONE = {"document": "source", "said": "claim", "name": "subject", "author": "person"}
 #: Things that are drawn at a time, and in one column.
 DRAWN, COLUMN = 64, 16
 _ROW, _WIDTH, _CHAR = 30, 1100, 7.3
@@ -76,6 +78,10 @@ class Thing:
     page: str
     words: str = ""
     entry: str = ""
+
+    @property
+    def kind(self) -> str:
+        return _ONE.get(self.node[0], self.node[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,9 @@ def _typed(db: sqlite3.Connection, node: Node) -> str:
     """What a person would type for it."""
     if node[0] == "run":
         return "run:{}/{}".format(*db.execute("SELECT campaign, number FROM runs WHERE run = ?", (node[1],)).fetchone())
-    if node[0] in ("document", "said"):
+    if node[0] == "document":
+        return str(db.execute("SELECT document FROM documents WHERE entry = ?", (node[1],)).fetchone()[0])
+    if node[0] == "said":
         return str(db.execute("SELECT id FROM entries WHERE seq = ?", (node[1],)).fetchone()[0])
     return str(node[1])
 
@@ -285,7 +293,7 @@ def _path_svg(path: list[Thing]) -> str:
             drawn.append(
                 f'<path d="M14 {y - 52:.0f}V{y:.0f}"/><text x="40" y="{y - 22:.0f}">{escape(one.words)}</text>'
             )
-        drawn.append(_drawn(one, 14, y, i, "focus" if i in (0, len(path) - 1) else "", before=one.node[0] + " "))
+        drawn.append(_drawn(one, 14, y, i, "focus" if i in (0, len(path) - 1) else "", before=one.kind + " "))
         y += 56
     return _svg(y - 20, drawn, "The trail; the list below says the same in words")
 

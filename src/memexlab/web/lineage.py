@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .labs import campaigns, lab_of, labs_of
-from .rendering import number, page
+from .rendering import arrows, number, page
 
 #: Trunk runs drawn at a time, marks under one of them, and as many as are written out with their names.
 ROWS, MARKS, NAMED = 60, 48, 60
@@ -85,7 +85,7 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
 
 
 def _short(node: Node) -> str:
-    told = f"#{node[1]} {node[6] or node[2]}"
+    told = f"#{node[1]} {arrows(node[6] or node[2])}"
     return f"{escape(told if len(told) < 70 else told[:68] + '…')} <tspan>{number(node[5])}</tspan>"
 
 
@@ -127,7 +127,9 @@ def _lineage(request: Request) -> Response:
     campaign = asked if asked in names else (names[0] if names else "")
     text = request.query_params.get("before", "")
     before = int(text) if text.isdecimal() and len(text) < 10 else 1 << 60
-    drawn, oldest = labs_of(request).kept(("lineage", campaign, before), lambda: lineage_svg(db, campaign, before))
+    drawn, oldest = labs_of(request).kept(
+        ("lineage", campaign, before), lambda: lineage_svg(lab_of(request).memory.db, campaign, before)
+    )
     older = db.execute("SELECT 1 FROM (" + _TRUNK + ")", {"c": campaign, "before": oldest, "rows": 1}).fetchone()
     return page(
         request, "lineage.html", "Lineage", drawing=Markup(drawn), campaign=campaign, campaigns=names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from html import escape
@@ -19,10 +20,10 @@ def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
     knobs = [
         row[0]
         for row in db.execute(
-            "SELECT knob FROM settings JOIN (SELECT run FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT ?)"
-            " USING (run) GROUP BY knob HAVING count(DISTINCT value) > 1"
+            "SELECT knob FROM settings WHERE run IN (SELECT value FROM json_each(?)) GROUP BY knob"
+            " HAVING count(DISTINCT value) > 1"
             " ORDER BY count(DISTINCT value) DESC, knob LIMIT ?",
-            (campaign, _MOST_RUNS, _MOST_KNOBS),
+            (json.dumps([run for run, *_ in runs]), _MOST_KNOBS),
         )
     ]
     if len(knobs) < 2 or len(runs) < 3:

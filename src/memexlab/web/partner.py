@@ -8,9 +8,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ..commands.portraying import page_of
-from ..partner.corpus import people, slug_of
-from ..partner.page import policy
 from .labs import lab_of
 from .rendering import page
 
@@ -20,11 +17,17 @@ _MAKING = Lock()
 
 
 def _people(request: Request) -> Response:
+    from ..partner.corpus import people, slug_of
+
     names = [(name, slug_of(name)) for name in people(lab_of(request).memory)]
     return page(request, "people.html", "People", people=names)
 
 
 def _person(request: Request) -> Response:
+    from ..commands.portraying import page_of
+    from ..partner.corpus import people, slug_of
+    from ..partner.page import policy
+
     memory, slug = lab_of(request).memory, request.path_params["slug"]
     asked = request.query_params.get("as_of", "")
     as_of = int(asked) if asked.isdecimal() and len(asked) == 4 else None

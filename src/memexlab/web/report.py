@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ..commands.running import since_instant
 from ..lab.chart import progress_svg
 from ..lab.report import Report, build_report, report_main, report_style, to_html, to_markdown
 from .labs import campaigns, lab_of, labs_of
@@ -55,8 +54,11 @@ def _report(request: Request) -> Response:
     lab, now = lab_of(request), datetime.now(UTC)
     since = request.query_params.get("since") or None
     campaign = request.query_params.get("campaign") or None
-    instant = since_instant(since, now) if since else None
+    instant = None
+    if since:
+        from ..commands.running import since_instant
 
+        instant = since_instant(since, now)
     kept = drawn(request, campaign, instant)
     report = kept.report
     kind = request.path_params.get("kind", "")

@@ -10,20 +10,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..commands.deciding import campaign_of
+from ..lab.agenda import TITLES
 from ..lab.packets import desk_of, ranked
+from ..lab.sandbox import MEANING
 from ..ledger import OutsideError
 from .diffs import rows as diff_rows
-from .labs import lab_of, labs_of
+from .labs import lab_of, labs_of, rows_of
 from .rendering import page
 
 _LOG_TAIL_BYTES = 6_000
 _COMPARED = 6
-
-
-def _all(db: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
-    cursor = db.execute(sql, values)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _number(request: Request) -> int:
@@ -35,33 +31,39 @@ def _run(request: Request) -> Response:
     lab = lab_of(request)
     db = lab.memory.db
     campaign = campaign_of(lab.memory, request.query_params.get("campaign"))
-    found = _all(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, _number(request))
+    found = rows_of(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, _number(request))
     if not found:
         text = f"Campaign {campaign} has no run {request.path_params['number']}."
         return page(request, "error.html", "No such run", 404, text=text)
     run = found[-1]
     position = run["run"]
-    parent = _all(db, "SELECT * FROM runs WHERE run = ?", run["parent"])
-    reign = _all(
+    parent = rows_of(db, "SELECT * FROM runs WHERE run = ?", run["parent"])
+    reign = rows_of(
         db, "SELECT r.* FROM champions c JOIN runs r USING (run) WHERE c.campaign = ? AND c.since < ?"
         " ORDER BY c.since DESC LIMIT 1", campaign, run["number"],
     )  # fmt: skip
-    children = _all(
+    children = rows_of(
         db, "SELECT r.number, r.role, r.description, r.status, r.verdict, r.value FROM refs f JOIN runs r"
         " ON r.run = f.seq WHERE f.target = ? AND f.role = 'parent' ORDER BY r.number LIMIT 60", run["id"],
     )  # fmt: skip
-    judged = _all(db, "SELECT * FROM verdicts WHERE run = ? ORDER BY seq", position)
-    [campaign_row] = _all(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
-    # It reads the whole campaign, so it is one for all of its runs.
-    desk = labs_of(request).kept(("desk", campaign), lambda: desk_of(db, campaign))
+    judged = rows_of(db, "SELECT * FROM verdicts WHERE run = ? ORDER BY seq", position)
+    [campaign_row] = rows_of(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
+    # It reads the whole campaign, so it is one for all of its runs, and may be older than what was said of this one.
+    desk = labs_of(request).kept(("desk", campaign), lambda: desk_of(lab_of(request).memory.db, campaign))
+    if (before := desk.book.by_run.get(position)) is None or (before.status, before.verdict) != (
+        run["status"],
+        run["verdict"],
+    ):
+        desk = desk_of(db, campaign)
     packet = next(iter(ranked(db, campaign, [run["number"]], desk)), None)
     return page(
         request, "run.html", f"Run {run['number']}", run=run, campaign=campaign, terms=campaign_row,
         parent=parent[0] if parent else None, champion=reign[0] if reign else None, children=children, judged=judged,
-        packet=packet, settings=_settings(db, [position, *[r["run"] for r in (*parent, *reign)]]),
-        changes=_all(db, "SELECT * FROM changes WHERE run = ?", position),
-        metrics=_all(db, "SELECT name, value FROM metrics WHERE run = ? ORDER BY name", position),
-        doubts=_all(db, "SELECT path, retracted FROM doubted WHERE run = ? AND kind = 'run'", position),
+        packet=packet, asks=TITLES, walls=MEANING.get(run["isolation"], ""),
+        settings=_settings(db, [position, *[r["run"] for r in (*parent, *reign)]]),
+        changes=rows_of(db, "SELECT * FROM changes WHERE run = ?", position),
+        metrics=rows_of(db, "SELECT name, value FROM metrics WHERE run = ? ORDER BY name", position),
+        doubts=rows_of(db, "SELECT path, retracted FROM doubted WHERE run = ? AND kind = 'run'", position),
         diff=diff_rows(_text(request, position, "diff")), log=_text(request, position, "log")[-_LOG_TAIL_BYTES:],
         falls=_what_falls(db, position),
     )  # fmt: skip
@@ -78,7 +80,7 @@ def _settings(db: sqlite3.Connection, positions: list[int]) -> list[tuple[str, l
 
 def _what_falls(db: sqlite3.Connection, position: int) -> list[dict[str, Any]]:
     """Runs that descend from this one: what a retraction would put in doubt."""
-    return _all(
+    return rows_of(
         db, "WITH RECURSIVE below(run) AS (SELECT ? UNION SELECT f.seq FROM below b JOIN runs r USING (run) JOIN refs f"
         " ON f.target = r.id AND f.role = 'parent') SELECT number, description, verdict, status FROM runs JOIN below"
         " USING (run) WHERE role = 'candidate' AND run != ? ORDER BY number LIMIT 200", position, position,
@@ -114,7 +116,7 @@ def _compare(request: Request) -> Response:
     wanted = [int(word) for word in words.split() if word.isdecimal() and len(word) < 10]
     runs = []
     for number in wanted[:_COMPARED]:
-        runs += _all(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, number)[-1:]
+        runs += rows_of(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, number)[-1:]
     metrics = [
         dict(db.execute("SELECT name, value FROM metrics WHERE run = ?", (run["run"],)).fetchall()) for run in runs
     ]

@@ -6,23 +6,25 @@ A place in a source is a line, as in the footnotes of the wiki: `/sources/12?lin
 from __future__ import annotations
 
 import re
-import sqlite3
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..ledger import Ref
-from ..memory.retrieval import Hit
-from .labs import lab_of
+from .labs import lab_of, rows_of
 from .rendering import page
+
+if TYPE_CHECKING:
+    from ..memory.retrieval import Hit
 
 ROWS = 100
 #: A part of a long source that is shown at a time, in lines, and the most characters it may have.
 PART_LINES, PART_CHARS = 400, 60_000
 _HEADING = re.compile(r"^(?:#{1,6}\s+(.+?)\s*#*|((?:CHAPTER|Chapter|BOOK|PART)\s+[\w.]+.*))$")
+_MAIL = re.compile(r"\s*<[^<>]*(?:@| at )[^<>]*>")
 _UNDERLINE = re.compile(r"^([=\-~^\"*+#])\1{2,}\s*$")
 
 
@@ -50,7 +52,7 @@ def _list(request: Request) -> Response:
         values: tuple[Any, ...] = tuple(hit.source for hit in hits)
     else:
         where, values = "1", ()
-    rows = _all(
+    rows = rows_of(
         db, "SELECT d.entry, d.document, d.title, d.author, d.published, d.chars, e.at, (SELECT count(*) FROM claims c"
         f" WHERE c.source = d.entry) AS claims FROM documents d JOIN entries e ON e.seq = d.entry WHERE {where}"
         f" ORDER BY d.published DESC, d.title LIMIT {ROWS} OFFSET ?", *values, 0 if asked else first,
@@ -60,6 +62,8 @@ def _list(request: Request) -> Response:
         best = {hit.source: hit.passage for hit in hits}
         rows = [row | {"passage": best.get(row["document"], "")} for row in rows]
         rows.sort(key=lambda row: order.get(row["document"], ROWS))
+    for row in rows:  # an address of mail tells a reader nothing, and takes the place of the title
+        row["author"] = _MAIL.sub("", row["author"]).strip(" ,")
     return page(
         request, "sources.html", "Sources", rows=rows, q=asked, total=total, first=first, step=ROWS,
         more=not asked and first + ROWS < total,
@@ -70,7 +74,7 @@ def _read(request: Request) -> Response:
     lab = lab_of(request)
     db = lab.memory.db
     entry = request.path_params["entry"]
-    found = _all(db, "SELECT * FROM documents WHERE entry = ?", entry)
+    found = rows_of(db, "SELECT * FROM documents WHERE entry = ?", entry)
     text = _text(request, entry) if found else None
     if text is None:
         return page(
@@ -78,15 +82,12 @@ def _read(request: Request) -> Response:
         )
     lines = text.split("\n")
     marked = _between(request.query_params.get("line"), request.query_params.get("last"), len(lines))
-    at = marked[0] if marked else _between(request.query_params.get("at"), None, len(lines), (1, 1))[0]
+    at = marked[0] or _between(request.query_params.get("at"), None, len(lines))[0] or 1
     parts = _parts(lines)
     here = max(i for i, (start, _, _) in enumerate(parts) if start <= at)
     start, end, _ = parts[here]
-    shown = [
-        Line(n, lines[n - 1], bool(_heading(lines, n)), bool(marked) and marked[0] <= n <= marked[1])
-        for n in range(start, end)
-    ]
-    claims = _all(
+    shown = [Line(n, lines[n - 1], bool(_heading(lines, n)), marked[0] <= n <= marked[1]) for n in range(start, end)]
+    claims = rows_of(
         db, "SELECT c.subject, c.relation, c.text, q.line, q.last_line, q.text AS quote FROM claims c JOIN quotes q"
         " USING (entry) WHERE c.source = ? AND q.line >= ? AND q.line < ? ORDER BY q.line LIMIT 200", entry, start, end,
     )  # fmt: skip
@@ -94,12 +95,6 @@ def _read(request: Request) -> Response:
         request, "source.html", found[0]["title"], source=found[0], lines=shown, claims=claims, marked=marked,
         contents=[(i, first, title) for i, (first, _, title) in enumerate(parts)], part=here, parts=len(parts),
     )  # fmt: skip
-
-
-def _all(db: sqlite3.Connection, sql: str, *values: object) -> list[dict[str, Any]]:
-    cursor = db.execute(sql, values)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def _text(request: Request, entry: int) -> str | None:
@@ -112,9 +107,10 @@ def _text(request: Request, entry: int) -> str | None:
     return (data if ref.start < 0 else data[ref.start : ref.end]).decode("utf-8", errors="replace")
 
 
-def _between(first: str | None, last: str | None, most: int, otherwise: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+def _between(first: str | None, last: str | None, most: int) -> tuple[int, int]:
+    """The first and the last line that an address names, (0, 0) where it names none."""
     if not first or not first.isdecimal() or len(first) > 8 or not 1 <= int(first) <= most:
-        return otherwise
+        return 0, 0
     end = int(last) if last and last.isdecimal() and len(last) <= 8 else int(first)
     return int(first), max(int(first), min(end, most))
 

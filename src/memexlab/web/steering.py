@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..api import Lab
 from ..lab.owner import is_alive
 from ..lab.steering import Patch, Steering
 from ..lab.streams import interference
+from ..lab.wording import duration, plural, usd
 from ..ledger import write_durably
 from .diffs import Row, rows
 
@@ -36,6 +38,7 @@ class Loop:
     streams: int
     places: tuple[str, ...]
     interference: str
+    left: tuple[str, ...] = ()
 
 
 def loop_of(lab: Lab, campaign: str | None, running: list[dict[str, Any]]) -> Loop:
@@ -51,7 +54,31 @@ def loop_of(lab: Lab, campaign: str | None, running: list[dict[str, Any]]) -> Lo
         streams=max((run["streams"] for run in running), default=0),
         places=tuple(sorted({str(run["hardware"]) for run in running if run["hardware"]})),
         interference=str(cost) if cost else "",
+        left=_left(lab, beat, datetime.now(UTC)) if alive else (),
     )
+
+
+def _left(lab: Lab, beat: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    """Ideas, time and money that are left to a loop, in words; time is guessed from ideas where no hours are set."""
+    limits, done = beat.get("limits", {}), beat["candidates"]
+    if "since" not in beat:
+        return ()
+    told, at_work = [], (now - datetime.fromisoformat(beat["since"])).total_seconds()
+    if (runs := limits.get("runs")) is not None:
+        told.append(f"{max(0, runs - done)} of {plural(runs, 'idea')}")
+    if (hours := limits.get("hours")) is not None:
+        told.append(f"{duration(max(0, hours * 3600 - at_work))} of {duration(hours * 3600)}")
+    elif runs and 0 < done < runs:
+        told.append(f"about {duration(at_work / done * (runs - done))}")
+    [(calls, spent)] = lab.memory.db.execute(
+        "SELECT count(*), total(json_extract(body, '$.usd')) FROM entries WHERE kind = 'call' AND at >= ?",
+        (beat["since"],),
+    )
+    if (most := limits.get("usd")) is not None:
+        told.append(f"{usd(max(0, most - spent))} of {usd(most)}")
+    elif calls:
+        told.append(f"no limit of money, {usd(spent)} spent")
+    return tuple(told)
 
 
 def waiting(lab: Lab) -> list[tuple[Patch, list[Row]]]:

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from ..ledger import Refused, UsageError
 from ..wiki.readers import READERS
+from .calls import json_object
 from .labs import lab_of
 
 LIMIT_BYTES = 30_000_000
@@ -78,13 +79,7 @@ def _told(work: Callable[[Request, dict[str, Any]], dict[str, Any]]) -> Callable
     """A route that reads a JSON object and works in a thread."""
 
     async def route(request: Request) -> Response:
-        try:
-            given = json.loads(await request.body())
-        except (ValueError, RecursionError):
-            given = None
-        if not isinstance(given, dict):
-            return JSONResponse({"error": "the body is no JSON object"}, 400)
-        return JSONResponse(await run_in_threadpool(work, request, given))
+        return JSONResponse(await run_in_threadpool(work, request, await json_object(request)))
 
     return route
 
@@ -105,12 +100,15 @@ def _take(request: Request, given: dict[str, Any]) -> dict[str, Any]:
 
 def _claim(request: Request, given: dict[str, Any]) -> dict[str, Any]:
     """Lands a sentence that a person wrote about words they selected; the gate says what the words do not bear."""
+    from ..commands.landing import Drafted
+
     fields = {name: str(given.get(name, "")) for name in ("source", "subject", "sentence", "quote")}
     lab = lab_of(request)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "claim"
         file.write_text(json.dumps(fields | {"relation": "says"}), encoding="utf-8")
         done = lab.land(file)
+    assert isinstance(done, Drafted)  # these fields name no person
     if done.landed.findings:
         raise Refused(list(done.landed.findings))
     return {"text": "It is a claim now, and on its page." if done.landed.claims else "This claim was known."}

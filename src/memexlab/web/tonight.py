@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from .labs import campaigns, lab_of, labs_of
+from .labs import campaigns, lab_of, labs_of, rows_of
 from .rendering import page
 from .report import drawn, report_key
 from .steering import loop_of, program_of, waiting
@@ -32,10 +32,12 @@ def tonight(request: Request) -> Response:
     report, (wide, narrow) = kept.report, kept.pictures
     section = report.sections[0] if report.sections else None
     running = _running(db, campaign)
+    wins = [row for row in section.verdicts if row.decision == "confirmed"][:_WINS] if section else []
+    why = "SELECT coalesce(max(hypothesis), '') FROM runs WHERE campaign = ? AND number = ?"
     return page(
         request, "tonight.html", "Tonight", report=report, section=section, chart=Markup(wide), narrow=Markup(narrow),
         campaigns=names, campaign=campaign, running=running, latest=_latest(db, campaign),
-        wins=[row for row in section.verdicts if row.decision == "confirmed"][:_WINS] if section else [],
+        wins=[(win, *db.execute(why, (campaign, win.number)).fetchone()) for win in wins],
         loop=loop_of(lab, campaign, running), waiting=waiting(lab), program=program_of(lab.root),
         behind=labs_of(request).is_behind(report_key(request, campaign)),
     )  # fmt: skip
@@ -43,24 +45,18 @@ def tonight(request: Request) -> Response:
 
 def _running(db: sqlite3.Connection, campaign: str | None) -> list[dict[str, Any]]:
     """Runs that are started and not ended, with what they try and since when."""
-    cursor = db.execute(
-        "SELECT r.number, r.role, r.description, r.hypothesis, r.at, c.budget_seconds AS seconds, r.hardware,"
+    return rows_of(
+        db, "SELECT r.number, r.role, r.description, r.hypothesis, r.at, c.budget_seconds AS seconds, r.hardware,"
         " coalesce(json_extract(e.body, '$.meta.streams'), 1) AS streams FROM runs r JOIN campaigns c USING (campaign)"
-        " JOIN entries e ON e.seq = r.run WHERE r.status = 'started' AND r.campaign = ? ORDER BY r.number",
-        (campaign,),
-    )
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+        " JOIN entries e ON e.seq = r.run WHERE r.status = 'started' AND r.campaign = ? ORDER BY r.number", campaign,
+    )  # fmt: skip
 
 
 def _latest(db: sqlite3.Connection, campaign: str | None) -> list[dict[str, Any]]:
-    rows = db.execute(
-        "SELECT number, role, status, verdict, description, value, reason, error, at FROM runs"
-        " WHERE campaign = ? AND status != 'started' ORDER BY number DESC LIMIT ?",
-        (campaign, _LATEST),
-    )
-    names = ("number", "role", "status", "verdict", "description", "value", "reason", "error", "at")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return rows_of(
+        db, "SELECT number, role, status, verdict, description, value, reason, error, at FROM runs"
+        " WHERE campaign = ? AND status != 'started' ORDER BY number DESC LIMIT ?", campaign, _LATEST,
+    )  # fmt: skip
 
 
 async def events(request: Request) -> Response:

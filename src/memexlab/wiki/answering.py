@@ -42,6 +42,7 @@ class Asked:
     part: Part
     evidence: tuple[Statement, ...]
     key: str
+    left_out: int = 0  # claims of the section beyond the most that one question shows
 
     def words(self, title_of: Callable[[str], str]) -> dict[str, str]:
         """What may be cited: names of claims, each with what it says and where."""
@@ -58,9 +59,8 @@ def asked(wiki: Wiki) -> Iterator[Asked]:
         for part in wiki.schema.get(page.kind) or wiki.schema["concept"]:
             found = tuple(wiki.evidence(page, part))
             if len(found) > 1 and part.questions:
-                yield Asked(
-                    page, part, found[:MOST_CLAIMS], evidence_key(page.key, part.heading, [s.id for s in found])
-                )
+                key = evidence_key(page.key, part.heading, [s.id for s in found])
+                yield Asked(page, part, found[:MOST_CLAIMS], key, max(0, len(found) - MOST_CLAIMS))
 
 
 def worded_by(

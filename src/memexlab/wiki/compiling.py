@@ -18,9 +18,11 @@ from pathlib import Path
 from ..ledger import Claim, Draft, Finding, Ref, Source, UsageError, Verdict, blob_id
 from ..memory import Memory
 from . import extract
+from .basis import bases, stale
 from .claims import claim_key, gate
 from .experiments import with_runs
 from .lint import gate as refused_to_write
+from .listing import index, log
 from .pages import Wiki
 from .pictures import kept, lay_pictures
 from .readers import READERS, Document, name_of, read
@@ -126,13 +128,20 @@ def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
     gc.disable()  # a million small objects and no cycles: to walk them again and again is a sixth of the time
     try:
         wiki = wiki_of(memory, root)
-        files = wiki.render()
+        now, (before, names) = bases(wiki, wiki.told()), vault.bases()
+        only = None if taken else stale(wiki, now, before, names)
+        files = wiki.render(only) | {"index.md": index(wiki), "log.md": log(wiki)}
         question_pages(memory.db, memory.blobs, wiki, files)
         lay_pictures(memory, root, wiki, files)
         generated, files = files, wiki.with_hands(files)
+        if only is not None:
+            files |= {name: text for name in now.keys() - only if (text := vault.last_written(name)) is not None}
         absorbed = taken.absorbed(files) if taken is not None else {}
         # A person may write what they like; what came from sources is looked at before it is written.
-        return vault.write(files, absorbed, lambda name: refused_to_write(name, generated.get(name, "")))
+        done = vault.write(files, absorbed, lambda name: refused_to_write(name, generated.get(name, "")))
+        told = {finding.where for finding in done.findings}
+        vault.keep_bases({n: b for n, b in now.items() if f"{FOLDER}/{n}" not in told}, wiki.subjects.names())
+        return done
     finally:
         vault.close()
         if collects:

@@ -27,6 +27,33 @@ _SENTENCE = {"text": _TEXT, "cites": {"type": "array", "items": _TEXT}}
 #: Relations that move names and pages: a source may state them of itself alone.
 _OWN_ONLY = frozenset(["alias", "supersedes", "superseded by"])
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|cannot|neither)\b|n['’]t\b", re.IGNORECASE)
+#: What denies without a "not": it answers to one on the other side.
+_UNDONE = re.compile(
+    r"\b(?:lack|fail|reject|exclu|forbid|forbad|prohibit|disallow|remov|withdr|absen|missing|instead|rather|unable|"
+    r"impossib|avoid|prevent|refus|deprecat|except\b|only|hard|difficult|unlike|un(?:changed|supported|defined|safe)|drop)",
+    re.IGNORECASE,
+)
+#: What is only proposed, allowed or thought of; what a sentence may say instead; and what demands.
+_HEDGED = re.compile(
+    r"\b(?:may(?!,? \d)|might|could|should|would|perhaps|someday|plan(?:s|ned)?"
+    r"|(?:intend|suggest|recommend|consider)(?:s|ed)?"
+    r"|proposes?|(?:is|are|was|were|been|pep|document|we) proposed)\b",
+    re.IGNORECASE,
+)
+_GUARDED = re.compile(
+    r"\b(?:can|want|allow|option|possib|propos|aim|seek|hope|expect|likely|one day|idea|wish|favou?r|accept|permit)",
+    re.IGNORECASE,
+)
+_DEMANDS = re.compile(r"\b(?:must|always|requir\w+|mandatory|shall|(?:has|have) to)\b", re.IGNORECASE)
+_DEMANDED = re.compile(
+    r"\b(?:must|always|requir|mandat|shall|ha(?:s|ve|d) to|need|necess|only|never|cannot|any|all|every|will|should be)",
+    re.IGNORECASE,
+)
+_NO_DENIAL = re.compile(r"`+[^`]*`+|\bnot (?:just|only|merely)\b")  # None is a value, and "not only" says more
+_CLAUSES = re.compile(
+    r"[.;:]\s|,\s(?=(?:and|so|which|while|then|though|although|or)\b)"
+    r"|\b(?:but|since|because|whereas|even if|even though)\b"
+)
 _SMALL = frozenset(
     re.findall(r"\w+", "the and are was were for that this with from has have had its which also than into about who")
 )
@@ -145,7 +172,10 @@ def sentences_from(
             )
         elif wrong := unsupported(said, " ".join(evidence[name] for name in known), about):
             findings.append(wrong)
-        elif len(good) < MOST_SENTENCES:
+        elif len(good) == MOST_SENTENCES:
+            message = f"{said[:80]!r} is one more than {MOST_SENTENCES} sentences"
+            findings.append(_wrong("sentence-many", message, "say the rest in fewer, or leave it out"))
+        else:
             good.append((said, known))
     return good, findings
 
@@ -156,17 +186,44 @@ def unsupported(sentence: str, held: str, about: str) -> Finding | None:
         return missing[0]
     if re.search(r"https?://|www\.|!\[|\]\(|<\w", sentence):
         return _wrong("claim-markup", "a sentence holds no address, image, link or HTML", "write plain words")
-    if bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(held)):
-        first, second = ("denies", "does not") if _NEGATION.search(sentence) else ("does not deny", "does")
-        return _wrong(
-            "claim-denial", f"the sentence {first}, and its quote {second}", "say what the quote says, denials too"
-        )
+    if wrong := _turned(sentence, held):
+        return wrong
     there = words(f"{about} {held}")
     told = words(sentence)
     unsaid = [word for word in told if not bears(word, there)]
     if 2 * len(unsaid) > len(told):
         return _wrong(
             "claim-unsaid", f"the evidence does not speak of {', '.join(unsaid[:4])}", "say only what it says"
+        )
+    return None
+
+
+def _turned(sentence: str, held: str) -> Finding | None:
+    """A denial that came or went, what was proposed told as done, or a demand that nobody made.
+
+    The part of the evidence that shares most words with the sentence is what counts.
+    """
+    told = words(sentence)
+    sentence, held = (_NO_DENIAL.sub(" ", text) for text in (sentence, held))
+    parts = [part for part in _CLAUSES.split(held) if part.strip()]
+    borne = [sum(bears(word, there) for word in told) for there in map(words, parts)]
+    near = " ; ".join(part for part, count in zip(parts, borne, strict=True) if count == max(borne))
+    if _NEGATION.search(sentence) and not (_NEGATION.search(held) or _UNDONE.search(held)):
+        return _wrong("claim-denial", "the sentence denies, and its quote does not", "say what the quote says")
+    if _NEGATION.search(re.sub(r"\bwithout\b", "", near)) and not (
+        _NEGATION.search(sentence) or _UNDONE.search(sentence)
+    ):
+        return _wrong(
+            "claim-denial", "the sentence does not deny, and its quote does", "say what the quote denies, too"
+        )
+    hedge = _HEDGED.search(near)
+    if hedge and "accept" not in near and not (_HEDGED.search(sentence) or _GUARDED.search(sentence)):
+        message = f"the quote says {hedge[0]!r}, and the sentence says that it is so"
+        return _wrong("claim-strength", message, f"say that it {hedge[0]}: what is proposed or allowed is not done")
+    demand = _DEMANDS.search(sentence)
+    if demand and not _DEMANDED.search(held):
+        return _wrong(
+            "claim-strength", f"the sentence says {demand[0]!r}, and its quote does not", "claim no more than it"
         )
     return None
 

@@ -20,7 +20,7 @@ from .readers import Document, Link
 from .times import dates
 
 #: Raise it when the same document would give other proposals; its source is then taken in again.
-VERSION = 3
+VERSION = 4
 KEY_SENTENCES, DATED_SENTENCES, MENTIONS = 12, 6, 40
 
 SUPERSEDED_BY = frozenset(
@@ -33,21 +33,41 @@ MANY = frozenset(
     "categories|see also|link|links|part of|uses|contains|supports".split("|")
 )
 _UNTOLD = frozenset(
-    "title subject name content-type last-modified version post-history resolution discussions-to source url resource "
+    "title subject name content-type last-modified version post-history discussions-to source url resource "
     "description publish draft cssclass cssclasses licence license".split()
 )  # fmt: skip
 _QUIET = re.compile(
     r"^(?:references?|copyright|acknowledge?ments?|footnotes?|bibliography|see also|links?|further reading|contents|"
     r"table of contents|change ?log|licen[cs]e|appendix.*|notes?|index)$", re.IGNORECASE,
 )  # fmt: skip
+#: Sections that thank, license and cite: names in them say nothing of what a document is about.
+_FORMAL = re.compile(
+    r"^(?:references?|copyright|acknowledge?ments?|licen[cs]e|bibliography|footnotes?)$", re.IGNORECASE
+)
+#: Sentences that many documents copy from one another.
+_STOCK = re.compile(r"\bRFC 2119\b|\bkey words [\"“']MUST\b|\bpublic domain\b|\ball rights reserved\b", re.IGNORECASE)
+#: A number of a kind of thing that every document has, and two short names that happen to stand side by side.
+_GENERIC = re.compile(
+    r"(?:version|section|appendix|figure|table|chapter|step|part|phase|level|stage|option|example|note|page|line)s?"
+    r" [\d.]+", re.IGNORECASE,
+)  # fmt: skip
+_SIDE_BY_SIDE = re.compile(r"([A-Z]{2,}) and ([A-Z]{2,})")
 _LEAD = re.compile(r"^(?:abstract|summary|tl;?dr|overview|introduction|in short|preface)\b", re.IGNORECASE)
 _HANGING = re.compile(
     r"^(?:this|that|these|those|it|they|he|she|such|however|therefore|thus|hence|so|but|and|or|also|then|here|see|note"
     r"|by doing|we|instead|otherwise|finally|similarly|moreover|furthermore|in addition|"
-    r"for (?:example|instance)|as (?:such|above))\b",
+    r"for (?:example|instance)|as (?:such|above|we|mentioned|noted|originally)|at the time|"
+    r"the (?:following|next|previous|above|rest)|"
+    r"(?:generally|basically),? this)\b",
     re.IGNORECASE,
 )
 _OWN = re.compile(r"This [\w ]{1,40}? [a-z]+(?:s|ed)\b")
+#: A sentence in which a document says what it is for.
+_PURPOSE = re.compile(
+    r"(?:This|The present)(?: new)? (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft|"
+    r"article|report|post|guide|book|study|library|project|package|tool|repository|is an? )|"
+    r"(?:This|We|I) (?:propose|describe|specif|define|introduce|present|show)"
+)
 _NOW = r"(?:now |currently |about )?(?:set to )?"
 _SELF = r"(?:this|the present) (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft)"
 _NAME = r"[A-Z][\w&.'’-]*(?:\s+(?:of|the|and|for|de|von|van|[A-Z0-9][\w&.'’-]*)){0,5}?"
@@ -64,6 +84,7 @@ _UNIT = r"(?:\s?(?:%|[a-zµ°Ω/]{1,12}\d?|[kMGT]i?[BbWhzm]{1,3}|[A-Z][a-z]{2,10
 _VALUE = rf"(?P<value>[$€£]?\d[\d,]*(?:\.\d+)*(?:e-?\d+)?{_UNIT}|[A-Z][\w'’-]+(?:\s+(?:of\s+)?[A-Z0-9][\w'’-]+){{0,3}})"
 _REL = r"(?P<rel>[a-z][a-z-]+(?:\s+[a-z][a-z-]+){0,3}?)"
 _SUBJECT = r"(?P<name>[A-Z0-9][\w&.'’-]*(?:\s+[A-Z0-9][\w&.'’-]*){0,5})"
+_NOT_IN = "".join(rf"(?<!\b{word} )" for word in ("in", "on", "of", "for", "with", "to", "by", "from"))
 _TAIL = (
     r"(?P<tail>\s+(?:in|for|under|on|when|with|until|since|before|after|as of|at)\s[^.;]{2,80})?"
     r"\s*(?:[;,(]|\.(?!\d)|$|\b(?:and|but|which|where)\b)"
@@ -73,7 +94,7 @@ _VALUES = tuple(
     for pattern in (
         rf"\b[Tt]he {_REL} of (?:the )?{_SUBJECT} (?:is|was|are|were) {_NOW}{_VALUE}{_TAIL}",
         rf"\b{_SUBJECT}['’]s {_REL} (?:is|was|are|were) {_NOW}{_VALUE}{_TAIL}",
-        rf"\b{_SUBJECT} (?:has|had|uses|used) an? {_REL} of (?:about )?{_VALUE}{_TAIL}",
+        rf"{_NOT_IN}\b{_SUBJECT} (?:has|had|uses|used) an? {_REL} of (?:about )?{_VALUE}{_TAIL}",
         rf"\b{_SUBJECT} (?:was|were) (?P<rel>[a-z]+(?:ed|n|t|de|lt)) (?P<prep>in|on|by) (?P<value>"
         rf"\d{{4}}-\d\d-\d\d|(?:\d{{1,2}} )?[A-Z][a-z]+ (?:\d{{1,2}}, )?\d{{4}}|\d{{4}}|[A-Z][\w'’-]+"
         rf"(?: [A-Z][\w'’-]+){{0,2}}){_TAIL}",
@@ -117,11 +138,11 @@ def propose(document: Document) -> list[Proposal]:
     found = [*_fields(document, subject, fields, day), *_aliases(document, subject)]
     lead = _summary(document, told)
     found += [Proposal(subject, s.text, (Span(s.start, s.end),), "summary", since=day) for s in lead]
-    found += _key_sentences(document, subject, told, {s.start for s in lead}, day)
     own = _names(document, subject)
-    for sentence in told:
-        found += _of_sentence(sentence, subject, own, day)
-    return found
+    parsed = [proposal for sentence in told for proposal in _of_sentence(sentence, subject, own, day)]
+    used = {p.quotes[0].start for p in parsed if p.subject == subject and isinstance(p.quotes[0], Span)}
+    found += _key_sentences(document, subject, told, used | {s.start for s in lead}, bool(lead), day)
+    return found + parsed
 
 
 def _names(document: Document, subject: str) -> frozenset[str]:
@@ -194,30 +215,32 @@ def _summary(document: Document, told: Sequence[Sentence]) -> list[Sentence]:
     leads = [i for i, section in enumerate(document.sections) if _LEAD.match(section.heading)]
     for wanted in (leads[:1], None):
         near = [s for s in told if (wanted is None or s.section in wanted) and not s.item and _good(s)]
-        near = [s for s in near if not re.match(r"(?i)note\b|\*?note:", s.text)]
+        near = [s for s in near if not re.match(r"(?i)note\b|\*?note:", s.text) and not _STOCK.search(s.text)]
         near = [s for s in near if s.section == near[0].section] if near else []
-        while near and _HANGING.match(near[0].text) and not _OWN.match(near[0].text):
+        while near and _HANGING.match(t := near[0].text) and not (_OWN.match(t) or _PURPOSE.match(t)):
             near.pop(0)
-        if near:
-            return near[:2]
+        if near:  # what a document says of itself, before what it says of the world
+            place = next((i for i, s in enumerate(near[:8]) if _PURPOSE.match(s.text)), 0)
+            return near[place : place + 2]
     return []
 
 
 def _key_sentences(
-    document: Document, subject: str, told: Sequence[Sentence], used: set[int], day: str | None
+    document: Document, subject: str, told: Sequence[Sentence], used: set[int], led: bool, day: str | None
 ) -> Iterator[Proposal]:
-    """The first sentence of each section that stands on its own."""
-    done: set[int] = set()
+    """The first sentence of each section that stands on its own; where sections are many, of the uppermost."""
+    first: dict[int, Sentence] = {}
     for s in told:
-        if s.section < 0 or s.section in done or s.start in used or s.item or not _good(s) or _HANGING.match(s.text):
+        if s.section < 0 or s.section in first or s.start in used or s.item or not _good(s) or _HANGING.match(s.text):
             continue
-        heading = spoken(document.sections[s.section].heading)
-        if _QUIET.match(heading) or document.sections[s.section].level > 3:
-            continue
-        done.add(s.section)
+        section = document.sections[s.section]
+        heading = spoken(section.heading)
+        if not (_QUIET.match(heading) or _STOCK.search(s.text) or section.level > 3 or (led and _LEAD.match(heading))):
+            first[s.section] = s
+    kept = sorted(first, key=lambda place: (document.sections[place].level, place))[:KEY_SENTENCES]
+    for place in sorted(kept):
+        s, heading = first[place], spoken(document.sections[place].heading)
         yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day, scope={"section": heading})
-        if len(done) == KEY_SENTENCES:
-            return
 
 
 def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None) -> Iterator[Proposal]:
@@ -235,7 +258,8 @@ def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None
     for match in _ACRONYM.finditer(text):
         long, short = " ".join(match[1].split()), match[2]
         for words in (long.split()[i:] for i in range(len(long.split()))):
-            if "".join(w[0] for w in words if w[0].isupper()).upper() == short.upper():
+            initials = "".join(w[0] for w in words if w[0].isupper())
+            if initials in (short.upper(), re.sub(r"[^A-Z]", "", short)) and len(initials) > 1:
                 yield Proposal(" ".join(words), f"{' '.join(words)} is also called {short}.", quote, "alias", short)
                 break
     for place, pattern in enumerate(_VALUES):
@@ -283,30 +307,37 @@ def _target(link: Link) -> str:
     return " ".join(re.sub(r"\.(?:md|markdown|rst|txt)$", "", shown).split())
 
 
+def _tells(s: Sentence) -> int:
+    """How well a sentence tells, alone, what it says of a name."""
+    return _good(s) + (_good(s) and not _HANGING.match(s.text))
+
+
 def mentions(document: Document) -> list[list[str | int]]:
     """[name, how often, start, end] with the first good sentence that uses it, in bytes: links first, then by count."""
     fields = document.meta.get("fields", ())
     body = max((int(field[3]) for field in fields), default=0)
     told = list(sentences(document.text, body, document.sections))
+    formal = {i for i, section in enumerate(document.sections) if _FORMAL.match(section.heading)}
     counts: Counter[str] = Counter()
     where: dict[str, Sentence] = {}
     middle: set[str] = set()
     for s in told:
-        for match in _CAPITAL.finditer(s.text):
-            name = re.sub(r"['’]s$", "", match[0])
-            words = name.split()
+        if s.section in formal or _STOCK.search(s.text):
+            continue
+        for match in _CAPITAL.finditer(_SIDE_BY_SIDE.sub(r"\1, \2", s.text)):
+            words = re.sub(r"['’]s$", "", match[0]).split()
             opens = match.start() == 0 or not re.search(r"\w", s.text[: match.start()])
             while words and words[0].casefold() in _OPENERS:
                 words, opens = words[1:], False
             while words and (words[-1].casefold() in _OPENERS):
                 words.pop()
             name = " ".join(words)
-            if len(name) < 2 or len(name) > 80 or name.isdigit() or dates(name):
+            if len(name) < 2 or len(name) > 80 or name.isdigit() or _GENERIC.fullmatch(name) or dates(name):
                 continue
             if not opens or len(words) > 1:
                 middle.add(name)
             counts[name] += 1
-            if name not in where or (not _good(where[name]) and _good(s)):
+            if name not in where or _tells(s) > _tells(where[name]):
                 where[name] = s
     linked = {_target(link) for link in document.links}
     whole = document.text.casefold()

@@ -201,9 +201,14 @@ def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: i
     answered = {key.split(":")[1] for [key] in memory.db.execute("SELECT key FROM entries WHERE key GLOB 'answer:*'")}
     for one in asked(wiki):
         if one.key not in answered and any(s.source in names for s in one.evidence):
-            listed = "\n".join(f"{i}: {t[:300]}" for i, t in one.words(lambda s: wiki.sources[s].title).items())
+            listed = "\n".join(
+                f"{i}: {t[:300]}{'…' * (len(t) > 300)}" for i, t in one.words(lambda s: wiki.sources[s].title).items()
+            )
             question = " ".join(one.part.questions)
-            rest.append(f"Question: page {one.page.slug}, section {one.part.heading}: {question}\n{as_data(listed)}")
+            cut = f" ({one.left_out} more claims are not shown)" if one.left_out else ""
+            rest.append(
+                f"Question: page {one.page.slug}, section {one.part.heading}: {question}{cut}\n{as_data(listed)}"
+            )
     spent = count_tokens("\n".join(told))
     for place, piece in enumerate(rest):
         spent += count_tokens(piece) + 1

@@ -85,6 +85,8 @@ def _parser() -> MarkdownIt:
     parser.use(footnote_plugin)
     # A picture of somewhere else would tell that it was looked at: only those of the wiki itself are shown.
     parser.add_render_rule("image", _image)
+    # A footnote that is named twice has one number.
+    parser.add_render_rule("footnote_caption", lambda _, tokens, at, *more: f"[{tokens[at].meta['id'] + 1}]")
     return parser
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import quote as percent
 
 from .blocks import CLAIMED, MARK, Hand, lay_over
 from .claims import evidence_key
+from .drafting import words
 from .extract import MANY
 from .prose import spoken
 from .schema import Part
@@ -21,8 +22,10 @@ from .standing import RUNS, Mention, Quote, Standing, Statement, item_id
 from .subjects import PERSON, Named, Page, Subjects, key_of, plain, safe, weights
 from .times import Difference, Succession, Told, differences, same, successions
 
-MENTIONED_IN, RELATED = 15, 8
+MENTIONED_IN, RELATED, SHARED, RARE = 15, 6, 3, 8
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
+_OF_ITSELF = frozenset(["created", "published"])
+_NUMBERED = re.compile(r"[A-Z]{2,6} \d{1,5}")
 _QUIET = frozenset(["alias", "superseded by", "supersedes", "dated"])
 
 
@@ -66,6 +69,9 @@ class Wiki:
             _named(found), _alias_pairs(found), _types(found, schema), found.joined, found.files
         )  # fmt: skip
         self.hands = found.hands
+        self._by_hand = found.hands, found.joined, found.files, sorted(found.settled)
+        #: Claims of a source about what has no page, by the page of the source.
+        self.elsewhere: dict[str, list[Statement]] = defaultdict(list)
         #: What a person says instead of a block, by its name; and the claims that a line states, by the name it bears.
         self.edited = {name: hand for hand in found.hands for name in hand.instead if not hand.gone}
         self.stated: dict[str, list[Statement]] = {}
@@ -78,20 +84,22 @@ class Wiki:
             page, other = resolve(s.subject), resolve(s.object) if s.object else None
             if page is not None:
                 self.about[page.key].append(s)
+            elif not s.source.startswith(RUNS):
+                self.elsewhere[self.home(s.source)].append(s)
             if other is not None and (page is None or other.key != page.key) and s.relation not in _QUIET:
                 self.works[other.key].append(s)
             put = self.edited.get(s.id)  # who words it anew may still give the same value
             if page is not None and s.object and (put is None or s.object in put.text or s.relation in _QUIET):
                 taken = self.sources[s.source]
-                home = self._home(s.source)
+                home = self.home(s.source)
                 value = other.key if other is not None and s.relation in ("superseded by", "supersedes") else s.object
                 told.append(Told(s.id, page.key, s.relation, value, s.scope, home, s.since or taken.date, taken.author))
         self._by_id = by_id
         self.replaced = [one for one in successions(told) if one.old in self.subjects.pages]
-        self._successions: dict[str, list[Succession]] = defaultdict(list)  # by either page
+        self.successions: dict[str, list[Succession]] = defaultdict(list)  # by either page
         for pair in self.replaced:
-            self._successions[pair.old].append(pair)
-            self._successions[pair.new].append(pair)
+            self.successions[pair.old].append(pair)
+            self.successions[pair.new].append(pair)
         single = [t for t in told if t.relation not in MANY and not PERSON.match(t.relation)]
         self.differing: dict[str, list[Difference]] = defaultdict(list)
         for one in differences(single, self.replaced):
@@ -100,29 +108,33 @@ class Wiki:
             self.differing[one.subject].append(one)
         self.spoken_of: dict[str, dict[str, Mention]] = defaultdict(dict)
         self.speaks_of: dict[str, set[str]] = defaultdict(set)
+        self.unpaged: dict[str, list[Mention]] = defaultdict(list)  # documents it names that were not taken in
         for mention in found.mentions:
             page = resolve(mention.name)
-            home = self._home(mention.quote.source)
+            home = self.home(mention.quote.source)
+            if page is None and _NUMBERED.fullmatch(mention.name):
+                self.unpaged[home].append(mention)
             if page is not None and page.key != home:
                 self.spoken_of[page.key].setdefault(mention.quote.source, mention)
                 self.speaks_of[home].add(page.key)
         for page_key, works in self.works.items():
             for s in works:
-                self.speaks_of[self._home(s.source)].add(page_key)
+                self.speaks_of[self.home(s.source)].add(page_key)
         self._weights = weights({key: list(by) for key, by in self.spoken_of.items()}, len(self.sources))
-        self._near = self._nearest()
+        self._spoken_by: dict[str, set[str]] = defaultdict(set)
+        self.near = self._nearest()
 
-    def _home(self, source: str) -> str:
+    def home(self, source: str) -> str:
         page = self.subjects.resolve(self.sources[source].subject)
         return page.key if page is not None else source
 
     def _nearest(self) -> dict[str, list[str]]:
         """For each page the pages that share most of the rare names it uses or is used with."""
         near: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        using: dict[str, list[str]] = defaultdict(list)
+        using = self._spoken_by
         for home, keys in self.speaks_of.items():
             for key in keys:
-                using[key].append(home)
+                using[key].add(home)
                 near[home][key] += 0.5 * self._weights.get(key, 0.1)
                 near[key][home] += 0.5 * self._weights.get(key, 0.1)
         for key, homes in using.items():
@@ -138,11 +150,10 @@ class Wiki:
             out[key] = [k for _, k in sorted(ranked, key=lambda item: (-item[0], item[1]))]
         return out
 
-    def render(self) -> dict[str, str]:
-        """Every file of the wiki by its name."""
-        files = {f"{page.slug}.md": self.page(page) for page in self.subjects.pages.values()}
-        files["index.md"], files["log.md"] = self._index(), self._log()
-        return files
+    def render(self, only: Collection[str] | None = None) -> dict[str, str]:
+        """The file of every page by its name; of `only` these files, where some are named."""
+        pages = self.subjects.pages.values()
+        return {f"{p.slug}.md": self.page(p) for p in pages if only is None or f"{p.slug}.md" in only}
 
     def with_hands(self, files: Mapping[str, str]) -> dict[str, str]:
         """The files with what people wrote into them, each block in its place."""
@@ -154,9 +165,13 @@ class Wiki:
             if name in out or not all(hand.gone for hand in hands):
                 # Words of a person outlive the sources that their page was made from.
                 title = plain(hands[0].subject)
-                bare = f"---\ntype: note\ntitle: {_yaml(title)}\n---\n\n# {title}\n"
+                bare = f"---\ntype: note\ntitle: {as_yaml(title)}\n---\n\n# {title}\n"
                 out[name] = lay_over(out.get(name, bare), hands, self.sources, self.subjects.file_of)
         return out
+
+    def told(self) -> str:
+        """What every page depends on: the schema, answers, and what people wrote, joined and settled."""
+        return repr((self.schema, sorted(self._answers.items()), self._by_hand))
 
     def claim(self, name: str) -> Statement:
         return self._by_id[name]
@@ -170,28 +185,38 @@ class Wiki:
 
     def page(self, page: Page) -> str:
         """The file of one page, as sources make it."""
-        notes, done, lines = Notes(), set[str](), list[str]()
+        notes, done, lines, shown = Notes(), set[str](), list[str](), dict[tuple[str, str], str]()
         lines += self._callouts(page, notes, done)
         parts = self.schema.get(page.kind) or self.schema["concept"]
         placed = {relation for part in parts for relation in part.relations} - _SPECIAL
+        said_last = next((part for part in parts if "says" in part.relations), parts[-1])
         for part in parts:
             evidence = {s.id: s for s in self.evidence(page, part)} if self._answers else {}
             told = self._answers.get(evidence_key(page.key, part.heading, evidence), ()) if self._answers else ()
+            answers = [(text, ids) for text, ids in told if evidence.keys() >= set(ids)]
             body = [f"{self.subjects.linked(text, page, done)}{notes(evidence[i].quotes[0] for i in ids)}\n"
-                    for text, ids in told if evidence.keys() >= set(ids)]  # fmt: skip
+                    for text, ids in answers]  # fmt: skip
+            worded = {i for _, ids in answers for i in ids if not evidence[i].object}
             for relation in part.relations:
-                body += self._answered(page, relation, placed, notes, done)
+                body += self._answered(page, relation, placed, notes, done, shown, worded)
             if body:
                 lines += [f"## {plain(part.heading)}", "", *dict.fromkeys(body), ""]
-        title = self._title(page)
+            if part == said_last and (others := self.elsewhere[page.key]):
+                lines += ["## What it says of other things", ""]
+                lines += [*(self._line(page, [s], notes, done) for s in others), ""]
+        title = self.title(page)
         return (
             "\n".join([*self._front(page, title, notes), f"# {plain(title)}", "", *lines, str(notes)]).rstrip() + "\n"
         )
 
-    def _title(self, page: Page) -> str:
+    def title(self, page: Page) -> str:
         return self.sources[page.homes[0]].title if page.homes else page.title
 
-    def _answered(self, page: Page, relation: str, placed: set[str], notes: Notes, done: set[str]) -> list[str]:
+    def _answered(
+        self, page: Page, relation: str, placed: set[str], notes: Notes, done: set[str],
+        shown: dict[tuple[str, str], str], worded: set[str],
+    ) -> list[str]:  # fmt: skip
+        """The lines of one relation: none for claims that an answer words, or whose sentence stands above."""
         match relation:
             case "history":
                 return self._history(page, notes, done)
@@ -202,16 +227,44 @@ class Wiki:
             case "mentions":
                 return self._mentioned(page, notes, done)
             case "related":
-                near = [k for k in self._near.get(page.key, ()) if k not in done][:RELATED]
-                rest = sorted(self.speaks_of[page.key] - done - {*near, page.key})
-                links = [self.subjects.link(self.subjects.pages[key]) for key in [*near, *rest]]
-                more = [f"- speaks of {', '.join(links[len(near) :])}"] if rest else []
-                return [f"- {link}" for link in links[: len(near)]] + more
-        said = self._said(page, relation, placed)
+                return self._related(page, notes, done)
         grouped: dict[tuple[str, str, str], list[Statement]] = defaultdict(list)
-        for s in said:
-            grouped[s.relation, same(s.object) if s.object else s.text, s.scope].append(s)
-        return [self._line(page, group, notes, done) for group in grouped.values()]
+        for s in self._said(page, relation, placed):
+            if (first := shown.get((s.source, s.text))) is not None:
+                self.stated[first].append(s)
+            elif s.id not in worded:
+                grouped[s.relation, same(s.object, page.key) if s.object else s.text, s.scope].append(s)
+        lines = [self._line(page, group, notes, done) for group in grouped.values()]
+        shown |= {(s.source, s.text): group[0].id for group in grouped.values() for s in group}
+        return lines
+
+    def _related(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        """Pages that are near and not linked yet, each with what it has in common with this one."""
+        mine, lines, told = self.using(page.key), list[str](), set[str]()
+        rare = {key for key in mine if key != page.key and len(self._spoken_by.get(key, ())) <= RARE}
+        for key in self.near.get(page.key, ()):
+            common = sorted(rare & self.using(key), key=lambda k: (-self._weights.get(k, 0.1), k))
+            direct = key in mine
+            if key not in done and len(told) < RELATED and (direct or len(common) > 1):
+                told.add(key)
+                names = ", ".join(
+                    plain(self.subjects.pages[k].title) for k in common[:SHARED] if k in self.subjects.pages
+                )
+                lines.append(
+                    f"- {self.subjects.link(self.subjects.pages[key])}" + (f" (both: {names})" if names else "")
+                )
+        rest = sorted(self.speaks_of[page.key] - done - {*told, page.key})
+        links = [self.subjects.link(self.subjects.pages[key]) for key in rest]
+        lines += [f"- speaks of {', '.join(links)}"] if rest else []
+        out = [
+            f"{plain(m.name)}{notes([m.quote])}"
+            for m in sorted(self.unpaged[page.key], key=lambda m: (len(m.name), m.name))
+        ]
+        return lines + ([f"- names, without a page here: {', '.join(out)}"] if out else [])
+
+    def using(self, key: str) -> set[str]:
+        """What a page speaks of, and what speaks of it."""
+        return self.speaks_of.get(key, set()) | self._spoken_by.get(key, set())
 
     def _said(self, page: Page, relation: str, placed: set[str]) -> list[Statement]:
         said = [s for s in self.about[page.key] if s.stance == "holds" or relation != "*"]
@@ -242,14 +295,19 @@ class Wiki:
                 value = self.subjects.link(other, s.object)
             else:
                 value = self.subjects.linked(s.object, page, done)
-            return f"- **{plain(s.relation.capitalize())}:** {value}{told_by}{mark}"
+            said = spoken(s.quotes[0].text)
+            label = said[: len(s.relation)] if said.casefold().startswith(s.relation) else s.relation
+            known = words(f"{s.subject} {s.relation} {s.object}")
+            more = sum(word not in known for word in words(s.text)) > 1  # a sentence that says more than its value
+            told = f" · {self.subjects.linked(s.text, page, done)}" if more else ""
+            return f"- **{plain(label[:1].upper() + label[1:])}:** {value}{told}{told_by}{mark}"
         lead = f"**{plain(s.scope)}.** " if s.relation == "says" and s.scope else ""
         if s.relation == "summary" and s.source in page.homes:
             return f"{self.subjects.linked(s.text, page, done)}{mark}\n"
         return f"- {lead}{self.subjects.linked(s.text, page, done)}{told_by}{mark}"
 
     def _by(self, source: str, done: set[str], here: Page) -> str:
-        page = self.subjects.pages.get(self._home(source))
+        page = self.subjects.pages.get(self.home(source))
         date = self.sources[source].date
         who = plain(self.sources[source].title)
         if page is not None and page.key != here.key:
@@ -259,11 +317,11 @@ class Wiki:
 
     def _callouts(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         lines: list[str] = []
-        for one in self._successions[page.key]:
+        for one in self.successions[page.key]:
             if one.old == page.key and one.new in self.subjects.pages and one.fact:
                 new = self.subjects.pages[one.new]
                 done.add(one.new)
-                date = self._date(one.new)
+                date = self.date(one.new)
                 lines += [f"> [!superseded] Superseded by {self.subjects.link(new)}" + (f" ({date})" if date else "")]
                 lines += [*self._evidence(one.claims, page, notes, done), ""]
             elif page.key in (one.old, one.new) and not one.fact:
@@ -284,7 +342,7 @@ class Wiki:
 
     def _history(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         lines = []
-        for one in self._successions[page.key]:
+        for one in self.successions[page.key]:
             if not one.fact:
                 continue
             said = [self._by_id[i] for i in one.claims]
@@ -305,12 +363,14 @@ class Wiki:
             if s.relation == "dated":
                 told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
                 dated.append((s.since, f"{self.subjects.linked(s.text, page, done)}{told_by}{notes(s.quotes)} ^{s.id}"))
+            elif s.since and s.since != self.sources[s.source].date and s.relation not in _QUIET | _OF_ITSELF:
+                dated.append((s.since, f"{safe(s.text)}{notes(s.quotes[:1])}"))
         if dated:
             for s in self.about[page.key]:
-                if s.relation in ("created", "published"):
+                if s.relation in _OF_ITSELF:
                     dated.append((s.since, f"{safe(s.text)}{notes(s.quotes)}"))
-            for one in self._successions[page.key]:
-                if one.old == page.key and one.fact and (date := self._date(one.new)):
+            for one in self.successions[page.key]:
+                if one.old == page.key and one.fact and (date := self.date(one.new)):
                     dated.append(
                         (date, f"{self.subjects.link(self.subjects.pages[one.new])}, which superseded it, is dated.")
                     )
@@ -322,9 +382,9 @@ class Wiki:
             home = self.subjects.resolve(s.subject)
             if home is not None:
                 done.add(home.key)
-                date = self._date(home.key) or "undated"
+                date = self.date(home.key) or "undated"
                 lines[date, s.id] = (
-                    f"- {date} {plain(s.relation)} of {self.subjects.link(home, self._title(home))}"
+                    f"- {date} {plain(s.relation)} of {self.subjects.link(home, self.title(home))}"
                     f"{notes(s.quotes[:1])} ^{s.id}"
                 )
         return [line for _, line in sorted(lines.items())]
@@ -346,7 +406,7 @@ class Wiki:
             lines.append(f"- also in {'; '.join(self._by(source, done, page) for source in sorted(rest))}")
         return lines
 
-    def _date(self, key: str) -> str:
+    def date(self, key: str) -> str:
         """The day a page's own source gives itself."""
         return (
             min((d for home in self.subjects.pages[key].homes if (d := self.sources[home].date)), default="")
@@ -357,86 +417,42 @@ class Wiki:
     def _front(self, page: Page, title: str, notes: Notes) -> list[str]:
         """Front matter: flat, as Obsidian shows it, with the required `type` of the Open Knowledge Format."""
         sources = sorted(notes.sources() | set(page.homes))
-        days = sorted(d for s in sources if (d := self.sources[s].date))
+        days = sorted(d for s in page.homes or sources if (d := self.sources[s].date))
         names = {page.title, *page.aliases} if title != page.title else set(page.aliases)
         names |= page.others
         spelt = {n.casefold(): n for s in self.about[page.key] if s.relation == "alias" for n in (s.object, s.subject)}
-        aliases = sorted(({spelt[n] for n in names if n in spelt} | names & {page.title, *page.others}) - {title})
-        by = sorted(
-            one.new
-            for one in self._successions[page.key]
-            if one.old == page.key and one.fact and one.new in self.subjects.pages
-        )
-        lines = ["---", f"type: {page.kind}", f"title: {_yaml(title)}"]
-        if said := self._description(page):
-            lines.append(f"description: {_yaml(said)}")
-        lines += [f"aliases: [{', '.join(map(_yaml, aliases))}]"] if aliases else []
+        held = {spelt[n] for n in names if n in spelt} | names & {page.title, *page.others}
+        aliases = sorted(held - {title, page.slug})
+        by = self.replaced_by(page)
+        lines = ["---", f"type: {page.kind}", f"title: {as_yaml(title)}"]
+        if said := self.description(page):
+            lines.append(f"description: {as_yaml(said.replace('`', ''))}")
+        lines += [f"aliases: [{', '.join(map(as_yaml, aliases))}]"] if aliases else []
         lines += [f"created: {days[0]}", f"updated: {days[-1]}"] if days else []
         lines += ["status: deprecated"] if by else []
-        lines += (
-            [f"superseded_by: [{', '.join(_yaml(self.subjects.link(self.subjects.pages[k])) for k in by)}]"]
-            if by
-            else []
-        )
+        lines += [f"superseded_by: [{', '.join(as_yaml(self.subjects.link(one)) for one in by)}]"] if by else []
         lines += (
             ["contested: true"] if any(d.kind in ("contested", "unresolved") for d in self.differing[page.key]) else []
         )
-        return [*lines, f"source_count: {len(sources)}", f"sources: [{', '.join(map(_yaml, sources))}]", "---", ""]
+        return [*lines, f"source_count: {len(sources)}", f"sources: [{', '.join(map(as_yaml, sources))}]", "---", ""]
 
-    def _description(self, page: Page) -> str:
+    def replaced_by(self, page: Page) -> list[Page]:
+        """The pages of what took its place, as a fact."""
+        new = sorted(one.new for one in self.successions[page.key] if one.old == page.key and one.fact)
+        return [self.subjects.pages[key] for key in new if key in self.subjects.pages]
+
+    def description(self, page: Page) -> str:
         for relation in ("summary", "is"):
             for s in self.about[page.key]:
                 if s.relation == relation:
                     put = self.edited.get(s.id)
-                    words = (spoken(CLAIMED.sub("", MARK.sub("", put.text))) if put else s.text).replace("`", "")
-                    return words if len(words) <= 200 else words[:199].rsplit(" ", 1)[0] + "…"
+                    said = spoken(CLAIMED.sub("", MARK.sub("", put.text))) if put else s.text
+                    return said if len(said) <= 200 else said[:199].rsplit(" ", 1)[0] + "…"
         works = self.works[page.key] if page.kind == "person" else []
         return f"{works[0].relation.capitalize()} of {self.sources[works[0].source].title}"[:200] if works else ""
 
-    # --- the whole
 
-    def _index(self) -> str:
-        lines = ["---", 'okf_version: "0.2"', "---", "", "# Index", ""]
-        open_ = sorted((k, d.relation, d.kind) for k, ds in self.differing.items() for d in ds)
-        files = sum(not name.startswith(RUNS) for name in self.sources)
-        lines += [f"{files} sources, {len(self.subjects.pages)} pages, {len(open_)} contradictions.", ""]
-        if open_:
-            lines += ["## Contradictions", ""]
-            lines += [f"- {self.subjects.link(self.subjects.pages[k])}: {plain(r)}, {kind}" for k, r, kind in open_] + [
-                ""
-            ]
-        kinds = list(dict.fromkeys([*self.schema, *(p.kind for p in self.subjects.pages.values())]))
-        for kind in kinds:
-            pages = sorted((_order(self._title(p)), p.slug, p) for p in self.subjects.pages.values() if p.kind == kind)
-            if pages:
-                lines += [
-                    f"## {kind.capitalize()}s" if not kind.endswith("y") else f"## {kind[:-1].capitalize()}ies",
-                    "",
-                ]
-                for _, _, page in pages:
-                    said = self._description(page)
-                    lines.append(
-                        f"- {self.subjects.link(page, self._title(page))}" + (f": {safe(said)}" if said else "")
-                    )
-                lines.append("")
-        return "\n".join(lines).rstrip() + "\n"
-
-    def _log(self) -> str:
-        """Sources by the date they bear: a date of arrival would differ from lab to lab."""
-        lines = ["# Log", "", "Sources in the order of the dates they bear.", ""]
-        told = [t for t in self.sources.values() if not t.name.startswith(RUNS) or t.kind == "experiment"]
-        for taken in sorted(told, key=lambda t: (t.date or "9999", t.name)):
-            page = self.subjects.pages.get(self._home(taken.name))
-            link = self.subjects.link(page, taken.title) if page is not None else plain(taken.title)
-            lines += [f"## [{taken.date or 'undated'}] source | {link}", "", f"`{taken.name.replace('`', '')}`", ""]
-        return "\n".join(lines).rstrip() + "\n"
-
-
-def _order(title: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d{1,9})", title.casefold())]
-
-
-def _yaml(text: str) -> str:
+def as_yaml(text: str) -> str:
     clean = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return '"' + clean.replace("<", "‹").replace("\\", "\\\\").replace('"', '\\"') + '"'
 

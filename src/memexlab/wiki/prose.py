@@ -17,28 +17,36 @@ _END = re.compile(r"[.!?]+[\"'”’)\]*_]*(?=\s)|[。！？]")
 _SHORT = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Sec|Eq|approx|resp|incl|ca|Inc|Ltd|Jr|Sr)|\b[A-Z])\.$",
 )
-_MARKUP = tuple(
+_REFERENCES = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
         (r"!\[([^\[\]]*)\]\([^()]*\)", r"\1"),
         (r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1"),
         (r"\[([^\[\]]+)\]\([^()\s]+\)", r"\1"),
+        (r":(?:pep|PEP):`([^`<\d]+?)\s*<(\d+)(?:#[^`>]*)?>`", r"\1 (PEP \2)"),
         (r":(?:pep|PEP):`(?:[^`<]*<)?(\d+)(?:#[^`>]*)?>?`", r"PEP \1"),
+        (r":(?:rfc|RFC):`([^`<\d]+?)\s*<(\d+)(?:#[^`>]*)?>`", r"\1 (RFC \2)"),
         (r":(?:rfc|RFC):`(?:[^`<]*<)?(\d+)(?:#[^`>]*)?>?`", r"RFC \1"),
         (r":[\w:+.-]+:`~?!?([^`<]+?)(?:\s*<[^>`]*>)?`", r"`\1`"),
-        (r"``([^`]+)``", r"`\1`"),
         (r"`([^`<>]+?)\s*<[^<>\s]+>`__?", r"\1"),
         (r"(?<!`)`([^`]+)`__?(?!\w)", r"\1"),
         (r"\s*\[(?:#?[\w-]*|\^[\w-]+)\]_?(?=[\s.,;:)]|$)", ""),
+    )
+)
+_EMPHASIS = tuple(
+    (re.compile(pattern), instead)
+    for pattern, instead in (
         (r"\|(\w[^|]*)\|_?", r"\1"),
         (r"(?<![\w*])\*{1,3}(?=\S)([^*]+?)(?<=\S)\*{1,3}(?![\w*])", r"\1"),
         (r"(?<!\w)_(?=[^\s_])([^_]+?)(?<=\S)_(?!\w)", r"\1"),
         (r"(?<!\w)__(?=[^\s_])([^_]*[^\w_][^_]*?)(?<=\S)__(?!\w)", r"\1"),
         (r"(?<!\w)(?!__)(\w*[^\W_])__?(?=[\s.,;:)]|$)", r"\1"),  # not of __names__, which are what they are
         (r"\s+", " "),
+        (r"::$", ":"),
     )
 )
-_MARKED = re.compile(r"[\[`_|*]")  # every form of markup needs one of these
+_LITERAL, _CODE = re.compile(r"``([^`]+)``"), re.compile(r"`([^`]+)`")
+_MARKED = re.compile(r"[\[`_|*]|::$")  # every form of markup needs one of these
 _MARKER = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\)|#\.)[ \t]+(?:\[[ xX]\][ \t]+)?")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
@@ -61,8 +69,23 @@ def spoken(text: str) -> str:
     """The words of marked-up text, as plain text in which only backticks stay."""
     if not _MARKED.search(text):
         return " ".join(text.split())
-    for pattern, instead in _MARKUP:
+    codes: list[str] = []
+
+    def hold(code: re.Match[str]) -> str:
+        """A letter of private use in place of code, in which stars and underscores are no markup."""
+        if len(code[1]) == 1 and "\ue000" <= code[1] <= "\uf8ff":
+            return code[0]
+        codes.append(" ".join(code[1].split()))
+        return f"`{chr(0xE000 + len(codes) - 1)}`"
+
+    text = _LITERAL.sub(hold, text)
+    for pattern, instead in _REFERENCES:
         text = pattern.sub(instead, text)
+    text = _CODE.sub(hold, text)
+    for pattern, instead in _EMPHASIS:
+        text = pattern.sub(instead, text)
+    for place, code in enumerate(codes):
+        text = text.replace(chr(0xE000 + place), code)
     return text.strip()
 
 

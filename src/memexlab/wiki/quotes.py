@@ -38,6 +38,7 @@ _ARTEFACTS = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?")
+_CODE = re.compile(r"`([^`]+)`")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
@@ -183,6 +184,9 @@ def supported(claim_text: str, evidence: str) -> list[Finding]:
             missing.append(("date", claim_text[start:end]))
         rest = rest[:start] + " " * (end - start) + rest[end:]
     missing += [("number", n) for n in _NUMBER.findall(rest) if n.replace(",", "") not in held]
+    bare = re.sub(r"[\s`]+", "", evidence).casefold()
+    codes = [re.sub(r"[\s`]+", "", code).casefold().removesuffix("()") for code in _CODE.findall(claim_text)]
+    missing += [("name", code) for code in codes if code not in bare]
     for match in _WORD.finditer(unicodedata.normalize("NFKC", rest)):
         opens = not re.search(r"\w", rest[: match.start()]) or re.search(r"[.!?]['\")]*\s+$", rest[: match.start()])
         word = re.sub(r"['’]s$", "", match[0])

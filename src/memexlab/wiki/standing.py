@@ -8,6 +8,7 @@ import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from .blocks import Hand
 from .claims import claim_key
@@ -25,8 +26,7 @@ _SAID = f"""claims c JOIN documents d ON d.entry = c.source JOIN entries e ON e.
 RUNS = "runs/"
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """Words of a source and the lines they stand on; line 0 is what runs measured, told in full by the text."""
 
     source: str
@@ -35,8 +35,7 @@ class Quote:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """A claim that stands; `id` is the same in every lab, `entry` is where it was recorded, '' where a run says it."""
 
     id: str

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 from ..memory.entities import typed
 from ..memory.passages import normal
@@ -46,8 +47,7 @@ class Page:
     others: set[str] = field(default_factory=set)  # names that a person gave: of a page joined to it, of its old file
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A name as some source uses it: as what it is called itself, as a subject of claims, a person, or in passing."""
 
     name: str
@@ -83,7 +83,7 @@ class Subjects:
         called: dict[str, Counter[str]] = defaultdict(Counter)
         told: Counter[str] = Counter()
         defined: dict[str, str] = {}
-        listed = sorted(set(named), key=lambda n: (n.name, n.source, n.role, n.text))
+        listed = sorted(set(named))
         self._alias = self._aliases(
             aliases, {key_of(n.name) for n in listed if n.role == "home"}, {key_of(n.name) for n in listed}
         )
@@ -121,7 +121,7 @@ class Subjects:
                 self.pages[target].aliases.add(alias)
         for name in (name for pair in said for name in pair):
             if (page := self._find(name)) is not None:
-                page.others.add(name)
+                page.others |= {name, _slug(name)}  # links to the file that is gone still lead here
         moved: dict[str, str] = {}
         for name, old, new in files:
             if (page := self._find(name)) is not None:
@@ -199,13 +199,19 @@ class Subjects:
         for key, page in sorted(self.pages.items()):
             if page.slug:
                 continue
-            slug = re.sub(r"[^\w]+|_+", "-", unicodedata.normalize("NFKC", page.title).lower()).strip("-")
+            slug = _slug(page.title)
             digest = blake2b(key.encode(), digest_size=4).hexdigest()
             if len(slug.encode()) > 100 or not slug:
                 slug = f"{slug.encode()[:90].decode(errors='ignore')}-{digest}".strip("-")
             page.slug = f"{slug}-{digest}" if slug in _RESERVED or slug in taken else slug
             taken[page.slug] = key
         self._files = frozenset([*taken, "index", "log"])
+
+    def names(self) -> dict[str, str]:
+        """Every name that is a link, in normal form, and the file it leads to."""
+        told = {alias: self._follow(alias) for alias in self._alias}
+        return {**{a: self.pages[k].slug for a, k in told.items() if k in self.pages},
+                **{key: page.slug for key, page in self.pages.items()}}  # fmt: skip
 
     def resolve(self, name: str) -> Page | None:
         """The page that a name means, if exactly one does."""
@@ -256,6 +262,10 @@ class Subjects:
             found = 0 if word[0] == "`" else self._first.get(key_of(word).split(" ")[0], 0)
             self._longest[word] = found
         return found
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^\w]+|_+", "-", unicodedata.normalize("NFKC", title).lower()).strip("-")
 
 
 @lru_cache(maxsize=100_000)

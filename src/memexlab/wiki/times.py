@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Conflict = Literal["superseded", "revised", "scope differs", "contested", "unresolved"]
 
@@ -46,8 +46,7 @@ def dates(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """A claim with what times must know of it: its source, that source's date and author, and what is quoted."""
 
     id: str
@@ -115,14 +114,19 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
     for claim in claims:
         asked[claim.subject, claim.relation].append(claim)
     for (subject, relation), group in sorted(asked.items()):
-        if len({same(claim.value) for claim in group}) > 1:
+        if len({same(claim.value, subject) for claim in group}) > 1:
             group.sort(key=lambda claim: (claim.date or "9999", claim.source, claim.id))
             yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
 
 
 @lru_cache(maxsize=100_000)
-def same(value: str) -> str:
-    """A value without what does not tell values apart: case, thousands marks, closing zeros, the form of a date."""
+def same(value: str, subject: str = "") -> str:
+    """A value without what does not tell values apart: case, thousands marks, closing zeros, the form of a date.
+
+    What a subject such as PEP 440 calls 470 is PEP 470.
+    """
+    if value.isdigit() and (numbered := re.fullmatch(r"(\w+) \d+", subject)):
+        return f"{numbered[1].casefold()} {int(value)}"
     if found := dates(value):
         return found[0][0]
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", " ".join(value.casefold().split())).strip(" .\"'`*")
@@ -130,7 +134,12 @@ def same(value: str) -> str:
 
 
 def _kind(group: Sequence[Told], after: dict[str, set[str]]) -> Conflict:
-    pairs = [(a, b) for i, a in enumerate(group) for b in group[i + 1 :] if same(a.value) != same(b.value)]
+    pairs = [
+        (a, b)
+        for i, a in enumerate(group)
+        for b in group[i + 1 :]
+        if same(a.value, a.subject) != same(b.value, b.subject)
+    ]
     if all(b.source in _reached(a.source, after) or a.source in _reached(b.source, after) for a, b in pairs):
         return "superseded"
     if all(a.scope != b.scope for a, b in pairs):

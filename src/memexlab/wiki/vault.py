@@ -44,6 +44,25 @@ class Vault:
         # While a file bears its stamp it holds `text`, and is not read.
         self._db.execute("CREATE TABLE IF NOT EXISTS stamps(path TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID")
 
+        # What each page was rendered from when it was last written, and which names led where.
+        for table in ("bases", "names"):
+            self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}(name TEXT PRIMARY KEY, held TEXT) WITHOUT ROWID")
+
+    def bases(self) -> tuple[dict[str, str], dict[str, str]]:
+        """The basis of each page by its file, and the file of each name, as they were kept."""
+        basis, names = (dict(self._db.execute(f"SELECT name, held FROM {table}")) for table in ("bases", "names"))
+        return basis, names
+
+    def keep_bases(self, bases: Mapping[str, str], names: Mapping[str, str]) -> None:
+        """Keeps what differs from what is kept."""
+        self._db.execute("BEGIN")
+        for table, before, now in zip(("bases", "names"), self.bases(), (bases, names), strict=True):
+            self._db.executemany(
+                f"DELETE FROM {table} WHERE name = ?", [(name,) for name in before.keys() - now.keys()]
+            )
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", list(now.items() - before.items()))
+        self._db.execute("COMMIT")
+
     def close(self) -> None:
         self._db.close()
 

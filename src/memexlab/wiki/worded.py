@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from ..ledger import Blobs
-from .pages import Notes, Wiki, _yaml
+from .pages import Notes, Wiki, as_yaml
 from .standing import Quote
 from .subjects import Page, key_of, plain
 
@@ -59,8 +59,8 @@ def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict
                 lines.append(f"- {wiki.subjects.linked(said, here, done)}{notes(found)}")
         if lines:
             slug = page_of(question)
-            sources = ", ".join(_yaml(one) for one in sorted(notes.sources()))
-            head = ["---", "type: question", f"title: {_yaml(question)}", f"sources: [{sources}]", "---", ""]
+            sources = ", ".join(as_yaml(one) for one in sorted(notes.sources()))
+            head = ["---", "type: question", f"title: {as_yaml(question)}", f"sources: [{sources}]", "---", ""]
             body = [f"# {plain(question)}", "", "## Answer", "", *lines, "", str(notes)]
             files[f"{slug}.md"] = "\n".join([*head, *body]).rstrip() + "\n"
             listed[question] = f"- [[{slug}|{plain(question)}]]"

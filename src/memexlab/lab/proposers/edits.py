@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -33,7 +33,7 @@ def apply_edits(files: Mapping[str, str], edits: Iterable[Edit]) -> tuple[dict[s
     changed = {path: text for path, text in new.items() if text != files[path]}
     if not problems:
         problems = [] if changed else ["The edits leave every file as it was."]
-        problems += [problem for path, text in changed.items() for problem in _misread(path, text)]
+        problems += [f"After the edits {wrong}" for path, text in changed.items() if (wrong := unparsable(path, text))]
     return changed, problems
 
 
@@ -83,12 +83,15 @@ def _nearest(text: str, search: str) -> str:
     return f"{what}; copy them as they are, without the numbers:\n{shown}"
 
 
-def _misread(path: str, text: str) -> Iterator[str]:
+def unparsable(path: str, text: str) -> str:
+    """Why a file is no Python, with the line and the parser's own words; '' where it is, or has another name."""
     if path.endswith(".py"):
         try:
-            ast.parse(text)
+            with warnings.catch_warnings(action="ignore"):
+                compile(text, path, "exec", dont_inherit=True)
         except SyntaxError as error:
             line = "".join(text.splitlines()[(error.lineno or 0) - 1 :][:1]).strip()
-            yield f"After the edits {path} is no Python: {error.msg}, at line {error.lineno}: {line!r}"
+            return f"{path} is no Python: {error.msg}, at line {error.lineno}: {line!r}"
         except (ValueError, RecursionError, MemoryError) as error:
-            yield f"After the edits {path} is no Python that can be read: {error or type(error).__name__}"
+            return f"{path} is no Python that can be read: {error or type(error).__name__}"
+    return ""

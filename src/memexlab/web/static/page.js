@@ -10,18 +10,41 @@ function tell(text) {
   setTimeout(() => place.classList.remove("on"), 5000);
 }
 
+// What a server says to a request, and with which status; 0 where it says nothing.
+async function said_to(address, options) {
+  const answer = await fetch(address, options).catch(() => null);
+  if (!answer) return {status: 0, ok: false, error: "The server does not answer: is memex serve still running?"};
+  return {...await answer.json().catch(() => ({error: answer.statusText})), status: answer.status, ok: answer.ok};
+}
+const posted = (body) => ({method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
+
 // POST a command; says what went wrong, and returns null then.
 async function call(address, body) {
-  let answer;
-  try {
-    answer = await fetch(address, {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
-  } catch (error) {
-    tell("The server does not answer: is memex serve still running?");
-    return null;
+  const data = await said_to(address, posted(body));
+  if (!data.ok) tell(data.error);
+  return data.ok ? data : null;
+}
+
+// A model's words are shown as they come; the answer that takes their place holds those that the evidence bears.
+async function word(button) {
+  const card = button.closest(".answer"), said = one(".said", card);
+  button.disabled = true;
+  said.textContent = "…";
+  const answer = await fetch("/ask/worded?part=1", posted(JSON.parse(button.dataset.worded))).catch(() => null);
+  const reader = answer?.ok && answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "", ended = "The answer broke off: ask again.";
+  for (let piece; reader && !(piece = await reader.read().catch(() => ({done: true}))).done;) {
+    const events = (rest + piece.value).split("\n\n");
+    rest = events.pop();
+    for (const event of events) {
+      const [, name, data] = event.match(/^event: (\w+)\ndata: (.*)$/), text = JSON.parse(data);
+      if (name === "words") said.textContent = text;
+      else if (name === "trouble") ended = text;
+      else { const fresh = one("main", new DOMParser().parseFromString(`<main>${text}</main>`, "text/html")), made = one(".answer, .warn", fresh); card.replaceWith(made); dress(made); return; }
+    }
   }
-  const data = await answer.json().catch(() => ({error: answer.statusText}));
-  if (!answer.ok) { tell(data.error); return null; }
-  return data;
+  said.textContent = ended;
+  button.disabled = false;
 }
 
 function localTimes(within) {
@@ -92,6 +115,7 @@ function dress(within) {
     const done = await call(button.dataset.post, JSON.parse(button.dataset.body || "{}"));
     if (done) { tell(done.text || "Done."); if ("reload" in button.dataset) location.reload(); }
   });
+  for (const button of all("[data-worded]", within)) button.addEventListener("click", () => word(button));
 }
 
 let waiting = "";
@@ -220,11 +244,10 @@ for (const form of all("form[data-program]")) {
   const field = form.elements.text, was = form.elements.was, conflict = one("[data-conflict]", form);
   let theirs = null;
   const save = async (over) => {
-    const answer = await fetch("/program", {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify({text: field.value, was: over})}).catch(() => null);
-    const data = answer ? await answer.json() : {error: "The server does not answer: is memex serve still running?"};
-    conflict.hidden = answer?.status !== 409;
-    if (answer?.status === 409) { theirs = data; one("pre", conflict).textContent = data.text; return; }
-    if (answer?.ok) { was.value = data.hash; field.defaultValue = field.value; }
+    const data = await said_to("/program", posted({text: field.value, was: over}));
+    conflict.hidden = data.status !== 409;
+    if (data.status === 409) { theirs = data; one("pre", conflict).textContent = data.text; return; }
+    if (data.ok) { was.value = data.hash; field.defaultValue = field.value; }
     tell(data.text || data.error);
   };
   form.addEventListener("submit", (event) => { event.preventDefault(); save(was.value); });
@@ -237,20 +260,18 @@ for (const form of all("form[data-program]")) {
 for (const form of all("#drop")) {
   const bar = one("progress", form), said = one("[role=status]", form);
   const send = async (address, options) => {
-    const answer = await fetch(address, {method: "POST", ...options}).catch(() => null);
-    const data = answer ? await answer.json().catch(() => ({})) : {};
-    if (!answer?.ok) throw new Error(data.error || "The server does not answer: is memex serve still running?");
+    const data = await said_to(address, options);
+    if (!data.ok) throw new Error(data.error);
     return data;
   };
-  const json = (body) => ({headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
   const take = async (names, troubles) => {
     if (names === null || names.length) {
       bar.removeAttribute("value");
       said.textContent = `Reading ${names ? names.length + " new" : "all of raw/"} …`;
-      try { said.textContent = (await send("/sources/take", json({names: names || []}))).text; } catch (error) { troubles.push(error.message); }
+      try { said.textContent = (await send("/sources/take", posted({names: names || []}))).text; } catch (error) { troubles.push(error.message); }
     }
     bar.hidden = true;
-    if (troubles.length) said.textContent = troubles.join("\n");
+    if (troubles.length) said.textContent = [...troubles, ...(names?.length ? [said.textContent] : [])].join("\n");
     else setTimeout(() => location.reload(), 1500);
   };
   const upload = async (files) => {
@@ -259,7 +280,7 @@ for (const form of all("#drop")) {
     for (const [i, file] of [...files].entries()) {
       said.textContent = `Saving ${i + 1} of ${files.length}: ${file.name}`;
       bar.value = i / files.length;
-      try { names.push((await send("/sources/upload", {headers: {"content-type": "application/octet-stream", "x-name": encodeURIComponent(file.name)}, body: file})).name); }
+      try { names.push((await send("/sources/upload", {method: "POST", headers: {"content-type": "application/octet-stream", "x-name": encodeURIComponent(file.name)}, body: file})).name); }
       catch (error) { troubles.push(error.message); }
     }
     await take(names, troubles);
@@ -269,7 +290,7 @@ for (const form of all("#drop")) {
     bar.hidden = false;
     bar.removeAttribute("value");
     said.textContent = "Fetching …";
-    try { said.textContent = (await send("/sources/take", json({url: form.elements.url.value}))).text; setTimeout(() => location.reload(), 1500); } catch (error) { said.textContent = error.message; bar.hidden = true; }
+    try { said.textContent = (await send("/sources/take", posted({url: form.elements.url.value}))).text; setTimeout(() => location.reload(), 1500); } catch (error) { said.textContent = error.message; bar.hidden = true; }
   });
   form.elements.files.addEventListener("change", () => upload(form.elements.files.files));
   one("[data-all]", form).addEventListener("click", () => { bar.hidden = false; take(null, []); });
@@ -306,9 +327,8 @@ for (const text of all("[data-source]")) {
     event.preventDefault();
     const form = event.target, trouble = one("[role=alert]", dialog);
     const body = {source: text.dataset.source, subject: form.elements.subject.value, sentence: form.elements.sentence.value, quote: words};
-    const answer = await fetch("/sources/claim", {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)}).catch(() => null);
-    const data = answer ? await answer.json() : {error: "The server does not answer: is memex serve still running?"};
-    if (!answer?.ok) { trouble.textContent = data.error; trouble.hidden = false; return; }
+    const data = await said_to("/sources/claim", posted(body));
+    if (!data.ok) { trouble.textContent = data.error; trouble.hidden = false; return; }
     dialog.close();
     location.href = `${text.dataset.at}?line=${from}&last=${to}#L${from}`;
   });
@@ -339,9 +359,8 @@ if (document.body.dataset.mayWrite === "1") for (const page of all("article.page
   block.append(" ", button);
   button.addEventListener("click", async () => {
     const place = {page: page.dataset.page, block: block.id.slice(2)};
-    const answer = await fetch("/wiki-block?" + new URLSearchParams(place)).catch(() => null);
-    const data = answer ? await answer.json() : {error: "The server does not answer: is memex serve still running?"};
-    if (!answer?.ok) { tell(data.error); return; }
+    const data = await said_to("/wiki-block?" + new URLSearchParams(place));
+    if (!data.ok) { tell(data.error); return; }
     const field = Object.assign(document.createElement("textarea"), {value: data.text, ariaLabel: "this block, in Markdown"});
     const save = Object.assign(document.createElement("button"), {textContent: "Save as mine", className: "main", type: "button"});
     const stop = Object.assign(document.createElement("button"), {textContent: "Cancel", type: "button"});
@@ -361,7 +380,7 @@ if (document.body.dataset.mayWrite === "1") for (const page of all("article.page
 
 // Review: a word is held for six seconds, so that it can be undone; the next word, or leaving, sends it.
 for (const list of all("[data-review]")) {
-  let held = null, before = "";
+  let held = null, before = "", meant = [];
   const here = () => document.activeElement.closest?.("[data-item]") || one("[data-item]:not([hidden])", list);
   const step = (row, way) => { let to = row; do { to = way > 0 ? to?.nextElementSibling : to?.previousElementSibling; } while (to?.hidden); to?.focus(); };
   async function send() {
@@ -369,18 +388,19 @@ for (const list of all("[data-review]")) {
     const {row, body, timer} = held;
     held = null;
     clearTimeout(timer);
-    const answer = await fetch("/api/review", {method: "POST", keepalive: true, headers: {"content-type": "application/json"}, body: JSON.stringify(body)}).catch(() => null);
-    if (answer?.ok) { row.remove(); if (!one("[data-item]", list)) location.reload(); return; }
+    const answer = await said_to("/api/review", {...posted(body), keepalive: true});
+    if (answer.ok) { row.remove(); if (!one("[data-item]", list)) location.reload(); return; }
     const trouble = one("[role=alert]", row);
     row.hidden = trouble.hidden = false;
-    trouble.textContent = answer ? (await answer.json()).error : "The server does not answer: is memex serve still running?";
+    trouble.textContent = answer.error;
     one("[name=why]", row).focus();
   }
   function say(row, word) {
     if (word === "edit") { one("[data-text]", row).hidden = false; one("textarea", row).focus(); return; }
+    const decision = word === "save" ? "edit" : word, why = one("[name=why]", row);
+    if (!why.value.trim()) { meant = [row, word]; why.focus(); tell(`${decision}: type a reason, then Enter`); return; }
     send();
-    const decision = word === "save" ? "edit" : word;
-    const body = {item: row.dataset.item, decision, why: one("[name=why]", row).value};
+    const body = {item: row.dataset.item, decision, why: why.value};
     if (word === "save") body.text = one("textarea", row).value;
     step(row, 1);
     row.hidden = true;
@@ -388,6 +408,11 @@ for (const list of all("[data-review]")) {
     tell(`${decision}: u takes it back`);
   }
   list.addEventListener("click", (event) => { const word = event.target.dataset?.word; if (word) say(event.target.closest("[data-item]"), word); });
+  list.addEventListener("keydown", (event) => {
+    const row = event.key === "Escape" && event.target.closest("[data-item]");
+    if (row) { one("[data-text]", row).hidden = true; row.focus(); }
+    if (event.key === "Enter" && event.target.name === "why" && meant[0]?.contains(event.target)) { event.preventDefault(); say(...meant); }
+  });
   addEventListener("pagehide", send);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;

@@ -1,0 +1,185 @@
+"""Races between two runs of a lab: which of them is judged, against what, and what that does to champion and head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from memexlab.lab.board import Board, Standing
+from memexlab.lab.judge import Judge
+from memexlab.lab.packets import land_packets, packets_for
+from memexlab.ledger import Entry, UsageError, Verdict
+from memexlab.memory.facts import _reigns
+from memexlab.memory.registry import registry
+
+from .planted_lab import BY, PlantedLab, number_of
+
+CLEAR = ((0.97, 1.0), (0.972, 1.001), (0.968, 0.999))
+WORSE = ((1.03, 1.0), (1.028, 1.001), (1.032, 0.999))
+EVEN = ((1.0, 0.998), (0.997, 1.0), (1.0, 1.0))
+
+
+class Table:
+    """A planted lab, with the board and the judge of its loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lab = PlantedLab(folder)
+        self.board = Board(self.lab.memory, "toy", "lower")
+        self.judge = Judge(self.board, self.lab.memory, BY)
+
+    def at(self, entry: Entry) -> Standing:
+        found = self.board.numbered(number_of(entry))
+        assert found is not None
+        return found
+
+    def race(self, one: Entry, other: Entry, *values: tuple[float, float]) -> Verdict | None:
+        candidate, against = self.judge.sides(self.at(one), self.at(other))
+        first, second = (one, other) if candidate.number == number_of(one) else (other, one)
+        self.lab.pairs(first, second, *values)
+        return self.judge.settle(candidate, against)
+
+    @property
+    def champion(self) -> int | None:
+        return self.lab.champion()
+
+    @property
+    def head(self) -> int:
+        found = self.board.head()
+        assert found is not None
+        return found.number
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path)
+
+
+def test_a_near_miss_that_wins_its_race_becomes_champion(table: Table) -> None:
+    lab = table.lab
+    near = lab.run(0.994, lab.base[0], settings={"LR": 0.2})
+    lab.verdict(near, "inconclusive", lab.base[0], screen_gain=0.006)
+    verdict = table.race(near, lab.base[0], *CLEAR)
+    assert verdict is not None
+    assert verdict.reason.startswith("confirmed: 0.0300 better (13 sigma)")
+    assert "against the champion, run 1, in 3 fresh pairs" in verdict.reason
+    assert (verdict.numbers["pairs"], table.champion, table.head) == (3, number_of(near), number_of(near))
+    land_packets(lab.memory, "toy", BY)
+    [packet] = packets_for(lab.memory.db, "toy", [number_of(near)])
+    assert (packet.action, packet.gain) == ("promote", pytest.approx(0.03))
+    assert "over run 1, champion then, in 3 fresh pairs" in packet.rationale
+
+
+def test_all_fresh_pairs_of_two_runs_count_and_those_of_others_do_not(table: Table) -> None:
+    lab = table.lab
+    near = lab.run(0.994, lab.base[0], settings={"LR": 0.2})
+    lab.pairs(near, lab.base[0], *EVEN)
+    other = lab.run(0.9, lab.base[0], settings={"WIDTH": 64})
+    lab.pairs(other, near, (0.9, 1.0))
+    lab.verdict(near, "inconclusive", lab.base[0], gain=0.0005)
+    assert len(table.board.pairs(table.at(near), table.at(lab.base[0]))) == 3
+    assert table.board.pairs(table.at(near), table.at(other)) == [(1.0, 0.9)]
+    verdict = table.race(near, lab.base[0], (0.999, 1.0))
+    assert verdict is not None
+    assert (verdict.numbers["pairs"], verdict.decision) == (4, "inconclusive")
+
+
+def test_too_few_pairs_land_no_verdict_and_wait_for_more(table: Table) -> None:
+    lab = table.lab
+    near = lab.run(0.994, lab.base[0], settings={"LR": 0.2})
+    lab.verdict(near, "inconclusive", lab.base[0], screen_gain=0.006)
+    assert table.race(near, lab.base[0], (0.994, 1.0)) is None
+    assert table.champion == 1
+    assert table.race(near, lab.base[0], *CLEAR[1:], CLEAR[0]) is not None
+
+
+def test_a_win_that_is_not_seen_again_is_taken_back(table: Table) -> None:
+    lab = table.lab
+    first = lab.win(lab.base[0])
+    second = lab.win(first, settings={"LR": 0.2})
+    assert (table.champion, table.head) == (number_of(second), number_of(second))
+    assert table.race(second, lab.base[0], WORSE[0]) is None  # one pair takes no win back
+    verdict = table.race(second, lab.base[0], *WORSE[1:])
+    assert verdict is not None
+    assert verdict.decision == "dropped"
+    assert "against run 1, the baseline" in verdict.reason
+    assert (table.champion, table.head) == (number_of(first), number_of(first))
+
+
+def test_the_champion_is_judged_by_what_it_beat_and_challengers_by_the_champion(table: Table) -> None:
+    lab = table.lab
+    first = lab.win(lab.base[0])
+    second = lab.win(first, settings={"LR": 0.2})
+    aside = lab.run(0.99, lab.base[0], settings={"WIDTH": 64})
+    sides = [
+        table.judge.sides(table.at(one), table.at(other))
+        for one, other in ((second, first), (first, second), (second, aside), (aside, second), (aside, first))
+    ]
+    numbers = [(number_of(one), number_of(other)) for one, other in ((second, first), (aside, second), (aside, first))]
+    assert [(one.number, other.number) for one, other in sides] == [numbers[i] for i in (0, 0, 1, 1, 2)]
+    with pytest.raises(UsageError, match="neither"):
+        table.judge.sides(table.at(lab.base[0]), table.at(lab.base[1]))
+
+
+def test_only_a_race_against_the_champion_makes_a_win(table: Table) -> None:
+    lab = table.lab
+    first = lab.win(lab.base[0])
+    second = lab.win(first, settings={"LR": 0.2})
+    aside = lab.run(0.99, lab.base[0], settings={"WIDTH": 64})
+    lab.verdict(aside, "discard", first, screen_gain=-0.02)
+    verdict = table.race(aside, first, *CLEAR)
+    assert verdict is not None
+    assert verdict.decision == "inconclusive"
+    assert verdict.reason.endswith(f"only a race against the champion, run {number_of(second)}, makes it a win")
+    assert (table.champion, table.head) == (number_of(second), number_of(second))
+
+
+def test_an_older_run_that_beats_a_younger_champion_reigns_from_now_on(table: Table) -> None:
+    lab = table.lab
+    older = lab.run(0.99, lab.base[0], settings={"WIDTH": 64})
+    lab.verdict(older, "inconclusive", lab.base[0], screen_gain=0.006)
+    younger = lab.win(lab.base[0], settings={"LR": 0.2})
+    verdict = table.race(older, younger, *CLEAR)
+    assert verdict is not None
+    assert (verdict.decision, verdict.numbers["since"]) == ("confirmed", lab.number)
+    assert (table.champion, table.head) == (number_of(older), number_of(older))
+    reigns = lab.memory.db.execute(
+        "SELECT r.number, since, until FROM champions JOIN runs r USING (run) ORDER BY since"
+    ).fetchall()
+    since = lab.number
+    assert reigns == [(1, 1, number_of(younger)), (number_of(younger), number_of(younger), since),
+                      (number_of(older), since, None)]  # fmt: skip
+    shown = registry(lab.memory.db, "toy")
+    assert shown.champion is not None
+    assert shown.champion.number == number_of(older)
+    known = _reigns(lab.memory.db, "toy", "9999")
+    assert [row[2:] for row in known] == [row[1:] for row in reigns]
+    table.race(younger, lab.base[0], *CLEAR)  # an older win that is seen again does not take the crown back
+    assert (table.champion, table.head) == (number_of(older), number_of(older))
+    table.race(older, younger, *CLEAR)  # nor does seeing the newest again lose its place
+    assert table.champion == number_of(older)
+
+
+# --- like with like
+
+
+def test_a_run_alone_is_compared_with_runs_alone_where_there_are_some(table: Table) -> None:
+    lab = table.lab
+    alone = [lab.run(v, lab.base[0], role="pair", commit="c0ffee00", meta={"at_once": 1}) for v in (0.95, 0.951)]
+    for value in (1.0, 1.001):
+        lab.run(value, lab.base[0], role="pair", commit="c0ffee00", meta={"at_once": 2})
+    idea = lab.run(0.96, lab.base[0], settings={"LR": 0.2}, meta={"at_once": 1})
+    verdict = table.judge.land(table.at(idea), table.at(lab.base[0]))
+    assert len(alone) == 2
+    assert verdict.decision == "discard"
+    assert "one run against its 2 fresh runs" in verdict.reason
+    assert "alone" not in verdict.reason
+
+
+def test_where_there_are_none_the_verdict_says_so(table: Table) -> None:
+    lab = table.lab
+    for value in (1.0, 1.001):
+        lab.run(value, lab.base[0], role="pair", commit="c0ffee00", meta={"at_once": 2})
+    idea = lab.run(0.999, lab.base[0], settings={"LR": 0.2}, meta={"at_once": 1})
+    verdict = table.judge.land(table.at(idea), table.at(lab.base[0]))
+    assert verdict.reason.endswith("it ran alone and they beside others, so it may look better than it is")
