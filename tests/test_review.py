@@ -111,3 +111,15 @@ def test_what_cannot_be_judged_is_said(lab: Lab) -> None:
         lab.review(item.id, "edit", why="x")
     with pytest.raises(UsageError, match="an item and a decision"):
         lab.review(item.id)
+
+
+def test_yes_accepts_merges_and_leaves_contradictions_open(lab: Lab) -> None:
+    (lab.root / "raw" / "twin.md").write_text(
+        "# Harbor Bridge\n\nHarbor Bridge is painted every ten years by twelve men.\n"
+    )
+    before = len(waiting(lab, "contradiction"))
+    done = lab.ingest([lab.root / "raw"], yes=True)
+    assert done.accepted >= 1
+    assert waiting(lab, "merge") == []
+    assert len(waiting(lab, "contradiction")) == before > 0
+    assert lab.ingest([lab.root / "raw"], yes=True).accepted == 0

@@ -27,6 +27,7 @@ class Sources(Opened):
         self,
         paths: list[Path],
         *,
+        yes: bool = False,
         model: str | None = None,
         estimate: bool = False,
         brief: bool = False,
@@ -44,6 +45,7 @@ class Sources(Opened):
 
         Arguments:
             paths: files and folders, such as raw; addresses where [network] allow = true, kept under raw/web
+            yes: accept unseen what would wait for memex review: names that are nearly alike, answers on little evidence
             model: alone, the model of memex.toml; or the name of another one at the same address
             estimate: with --model: print the most that first questions can cost, and do nothing
             brief: print what an agent should write for these sources, and do nothing
@@ -64,10 +66,10 @@ class Sources(Opened):
                 return order(self.memory, self.root, paths, tokens)
             if estimate:
                 return estimate_of(self.memory, self.root, paths, model or "")
-            return take_in_with_model(self.memory, self.root, paths, speaker(), model or "")
+            return take_in_with_model(self.memory, self.root, paths, speaker(), model or "", yes)
         from ..commands.compiling import take_in
 
-        return take_in(self.memory, self.root, paths, speaker())
+        return take_in(self.memory, self.root, paths, speaker(), yes)
 
     def sync(self) -> Synced:
         """Takes in what you changed in wiki/, and renders the pages again around it.

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..memory import Memory
 from ..wiki.compiling import Compiled, compile_paths
+from ..wiki.review import accept_all
 from .searching import Ingested, ingest
 from .syncing import told
 
@@ -19,9 +20,11 @@ class Taken:
 
     files: tuple[Ingested, ...]
     compiled: Compiled | None
+    accepted: int = 0
 
     def data(self) -> Any:
-        return {"files": [asdict(file) for file in self.files], "compiled": self.compiled and asdict(self.compiled)}
+        compiled = self.compiled and asdict(self.compiled)
+        return {"files": [asdict(file) for file in self.files], "compiled": compiled, "accepted": self.accepted}
 
     def __str__(self) -> str:
         lines = [str(file) for file in self.files]
@@ -37,6 +40,7 @@ class Taken:
             lines += [f"left out, no reader{counted(done.unread)}"] if done.unread else []
             lines += [str(finding) for finding in done.findings[:20]]
             lines += [f"and {len(done.findings) - 20} more: memex ingest --json"] if len(done.findings) > 20 else []
+        lines += [f"accepted unseen: {self.accepted}; what was joined: memex same"] if self.accepted else []
         return "\n".join(lines)
 
 
@@ -44,9 +48,10 @@ def counted(counts: dict[str, int]) -> str:
     return f" ({', '.join(f'{count} {name}' for name, count in counts.items())})" if counts else ""
 
 
-def take_in(memory: Memory, root: Path, paths: Sequence[Path], by: str) -> Taken:
-    """Takes in every path; the wiki is rendered once, when all is in."""
+def take_in(memory: Memory, root: Path, paths: Sequence[Path], by: str, yes: bool = False) -> Taken:
+    """Takes in every path; the wiki is rendered once, when all is in. `yes` accepts the merges that would wait."""
     lists = [path for path in paths if path.suffix == ".jsonl"]
     rest = [path for path in paths if path.suffix != ".jsonl"]
     files = tuple(ingest(memory, by, path) for path in lists)
-    return Taken(files, compile_paths(memory, root, rest, by) if rest else None)
+    compiled = compile_paths(memory, root, rest, by) if rest else None
+    return Taken(files, compiled, accept_all(memory, root, by) if yes and compiled else 0)

@@ -14,6 +14,7 @@ from ..memory import Memory
 from ..models import Driver, provider_from
 from ..partner.proposing import Told, admit, lines_about_a_person
 from ..wiki.landing import Landed, Worded, compile_by_model, estimated, land_drafts, work_order
+from ..wiki.review import accept_all
 from .compiling import Taken, counted, take_in
 from .results import Text
 
@@ -85,10 +86,13 @@ def needed(driver: Driver | None) -> Driver:
     return driver
 
 
-def take_in_with_model(memory: Memory, root: Path, paths: Sequence[Path], by: str, name: str) -> Worked:
-    """Takes the files in as ever, then asks the model."""
+def take_in_with_model(
+    memory: Memory, root: Path, paths: Sequence[Path], by: str, name: str, yes: bool = False
+) -> Worked:
+    """Takes the files in as ever, then asks the model; `yes` accepts what would wait for a person."""
     driver = needed(driver_for(memory, root, name))
-    return Worked(take_in(memory, root, paths, by), compile_by_model(memory, root, paths, driver))
+    taken, done = take_in(memory, root, paths, by), compile_by_model(memory, root, paths, driver)
+    return Worked(replace(taken, accepted=accept_all(memory, root, by)) if yes else taken, done)
 
 
 def estimate_of(memory: Memory, root: Path, paths: Sequence[Path], name: str) -> Text:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..ledger import Claim, Draft, Entry, Ref, Scalar, UsageError, Verdict
+from ..ledger import Claim, Draft, Ref, Scalar, UsageError, Verdict
 from ..memory import Memory
 from ..memory.entities import IS_NAMED, join, proposals
 from ..memory.names import known
@@ -71,17 +71,32 @@ def decide(memory: Memory, root: Path, item: str, decision: Decision, text: str,
     if (decision == "edit") != bool(text.strip()) or (decision == "edit" and found.kind in ("merge", "answer")):
         raise UsageError("an edit gives the words to put there, and is for contradictions and refused claims",
                          f'memex review {item} edit --text "..." --why REASON')  # fmt: skip
-    entries: list[Entry] = []
-    if (found.kind, decision) == ("merge", "accept"):
-        entries.append(join(memory, found.names[0], found.names[1], why, by))
-    if decision == "edit" or (found.kind, decision) == ("refused", "accept"):
-        entries += memory.land([_written(memory, found, text or found.text)], by)
-    named = Draft(found.subject, Claim(f"{found.kind} {item} was judged", IS_NAMED), key=f"judged:{item}")
-    told = Verdict(decision, why.strip(), {"item": item, "kind": found.kind})
-    key = f"{BY_HAND}judged:{item}"
-    entries += memory.land([named, Draft(found.subject, told, (Ref("tests", "@0"),), key=key)], by)[1:]
+    entry = _judge(memory, found, decision, text, why.strip(), by)
     render(memory, root)
-    return Decided(found, decision, entries[0].id)
+    return Decided(found, decision, entry)
+
+
+def accept_all(memory: Memory, root: Path, by: str) -> int:
+    """Accepts every merge and every answer that waits, and says how many: contradictions and refusals stay open."""
+    waiting = [item for item in queue(memory, root) if item.kind in ("merge", "answer")]
+    for item in waiting:
+        _judge(memory, item, "accept", "", "accepted unseen, with --yes", by)
+    if waiting:
+        render(memory, root)
+    return len(waiting)
+
+
+def _judge(memory: Memory, found: Item, decision: Decision, text: str, why: str, by: str) -> str:
+    """Lands what a decision does, and the verdict that says so; its entry id."""
+    if (found.kind, decision) == ("merge", "accept"):
+        join(memory, found.names[0], found.names[1], why, by)
+    if decision == "edit" or (found.kind, decision) == ("refused", "accept"):
+        memory.land([_written(memory, found, text or found.text)], by)
+    named = Draft(found.subject, Claim(f"{found.kind} {found.id} was judged", IS_NAMED), key=f"judged:{found.id}")
+    told = Verdict(decision, why, {"item": found.id, "kind": found.kind})
+    return memory.land(
+        [named, Draft(found.subject, told, (Ref("tests", "@0"),), key=f"{BY_HAND}judged:{found.id}")], by
+    )[1].id
 
 
 def _written(memory: Memory, item: Item, text: str) -> Draft:
