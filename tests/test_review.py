@@ -114,9 +114,9 @@ def test_what_cannot_be_judged_is_said(lab: Lab) -> None:
 
 
 def test_yes_accepts_merges_and_leaves_contradictions_open(lab: Lab) -> None:
-    (lab.root / "raw" / "twin.md").write_text(
-        "# Harbor Bridge\n\nHarbor Bridge is painted every ten years by twelve men.\n"
-    )
+    for name, words in (("one", "Colour Wheel"), ("two", "Color Wheels")):
+        text = f"# Note {name}\n\nThe {words} is a tool that painters use every day to mix what they need.\n"
+        (lab.root / "raw" / f"{name}.md").write_text(text)
     before = len(waiting(lab, "contradiction"))
     done = lab.ingest([lab.root / "raw"], yes=True)
     assert done.accepted >= 1

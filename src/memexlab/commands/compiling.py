@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 from ..memory import Memory
 from ..wiki.compiling import Compiled, compile_paths
 from ..wiki.review import accept_all
+from .live import counter
 from .searching import Ingested, ingest
-from .syncing import told
+from .syncing import told as told_by_hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Taken:
         lines = [str(file) for file in self.files]
         if (done := self.compiled) is not None:
             wiki = done.wiki
-            lines += [f"{hand}; these edits were synced first"] if (hand := told(done.by_hand)) else []
+            lines += [f"{hand}; these edits were synced first"] if (hand := told_by_hand(done.by_hand)) else []
             lines.append(
                 f"sources: {done.new} new, {done.changed} changed, {done.known} known before, {done.gone} gone\n"
                 f"claims: {done.claims} landed, {sum(done.refused.values())} refused{counted(done.refused)}\n"
@@ -53,5 +55,6 @@ def take_in(memory: Memory, root: Path, paths: Sequence[Path], by: str, yes: boo
     lists = [path for path in paths if path.suffix == ".jsonl"]
     rest = [path for path in paths if path.suffix != ".jsonl"]
     files = tuple(ingest(memory, by, path) for path in lists)
-    compiled = compile_paths(memory, root, rest, by) if rest else None
+    with counter(sys.stderr, "reading") as told:
+        compiled = compile_paths(memory, root, rest, by, told) if rest else None
     return Taken(files, compiled, accept_all(memory, root, by) if yes and compiled else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..partner.proposing import Told, admit, lines_about_a_person
 from ..wiki.landing import Landed, Worded, compile_by_model, estimated, land_drafts, work_order
 from ..wiki.review import accept_all
 from .compiling import Taken, counted, take_in
+from .live import counter
 from .results import Text
 
 
@@ -91,7 +93,9 @@ def take_in_with_model(
 ) -> Worked:
     """Takes the files in as ever, then asks the model; `yes` accepts what would wait for a person."""
     driver = needed(driver_for(memory, root, name))
-    taken, done = take_in(memory, root, paths, by), compile_by_model(memory, root, paths, driver)
+    taken = take_in(memory, root, paths, by)
+    with counter(sys.stderr, f"asking {driver.provider.name}") as told:
+        done = compile_by_model(memory, root, paths, driver, told)
     return Worked(replace(taken, accepted=accept_all(memory, root, by)) if yes else taken, done)
 
 

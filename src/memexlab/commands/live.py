@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -96,8 +97,8 @@ def _display(out: TextIO) -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def counter(out: TextIO, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar in a terminal, fed with (done, total); silent anywhere else."""
-    if not out.isatty():
+    """A progress bar in a terminal, fed with (done, total); silent anywhere else, and in a server's threads."""
+    if not out.isatty() or threading.current_thread() is not threading.main_thread():
         yield lambda done, total: None
         return
     from rich.console import Console

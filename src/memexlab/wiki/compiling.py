@@ -9,7 +9,7 @@ import gc
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from os.path import normpath
@@ -65,8 +65,10 @@ class _Known:
     version: int
 
 
-def compile_paths(memory: Memory, root: Path, paths: Sequence[Path], by: str) -> Compiled:
-    """Takes in files and folders, withdraws what is gone from them, and renders the wiki."""
+def compile_paths(
+    memory: Memory, root: Path, paths: Sequence[Path], by: str, told: Callable[[int, int], None] = lambda done, of: None
+) -> Compiled:
+    """Takes in files and folders, withdraws what is gone from them, and renders the wiki; `told` hears of each file."""
     began, counts, claims = time.monotonic(), Counter[str](), 0
     taken = take(memory, root, lambda: wiki_of(memory, root), by)
     refused, unread, findings = Counter[str](), Counter[str](), list[Finding](taken.findings)
@@ -87,7 +89,9 @@ def compile_paths(memory: Memory, root: Path, paths: Sequence[Path], by: str) ->
             memory.land(drafts, by)
             drafts = []
 
-    for path in _files(root, paths, known, unread, findings, found):
+    files = list(_files(root, paths, known, unread, findings, found))
+    for number, path in enumerate(files):
+        told(number, len(files))
         name = name_of(path, root)
         before = known.get(name, [])
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,13 @@ def _as_kept(text: str) -> str:
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
-def compile_by_model(memory: Memory, root: Path, paths: Sequence[Path], driver: Driver) -> Worded:
+def compile_by_model(
+    memory: Memory,
+    root: Path,
+    paths: Sequence[Path],
+    driver: Driver,
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> Worded:
     """Claims for every source below the paths, then the standing questions whose claims changed.
 
     Claims land source by source. Where a call fails it stops, says why, and renders what has landed: replies are in
@@ -90,7 +96,9 @@ def compile_by_model(memory: Memory, root: Path, paths: Sequence[Path], driver: 
     begun = memory.db.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()[0]
     by, claims, answers, dropped, stopped = f"model:{driver.provider.name}", 0, 0, Counter[str](), ""
     try:
-        for source in sources_below(memory, root, paths):
+        sources = list(sources_below(memory, root, paths))
+        for number, source in enumerate(sources):
+            told(number, len(sources))
             drafts, missed = driver.drive(propose(source), "wiki claims")
             dropped += missed
             claims += _land_claims(memory, source, drafts, by)
