@@ -8,9 +8,18 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from memexlab.ledger import Blobs, Claim, Cursor, Draft, Entry, FileLedger, Finding, Ref, Seen, land
+from memexlab.ledger import Blobs, Claim, Cursor, Draft, Entry, FileLedger, Finding, Ref, land, wire
+from memexlab.ledger.contract import Seen
+
+NOON = datetime(2030, 1, 2, 12, 0, 0, tzinfo=UTC)
+
+
+def stored_claim(text: str) -> bytes:
+    """The stored bytes of one small claim."""
+    return wire.entry_json(Draft("topic", Claim(text)), "code:contract", NOON.isoformat())
 
 
 def fork(work: Callable[[], object]) -> int:

@@ -15,7 +15,7 @@ from memexlab.commands.running import Options, run_night
 from memexlab.config import load
 from memexlab.lab.engine import run_environment
 from memexlab.lab.interpreters import located
-from memexlab.lab.metrics import nearest_line
+from memexlab.lab.metrics import why_missing
 from memexlab.lab.streams import visible_cards
 from memexlab.memory import Memory
 
@@ -107,8 +107,10 @@ def test_a_run_uses_the_labs_own_python_and_doctor_says_what_that_one_lacks(
 
 def test_a_metric_in_the_midst_of_a_line_is_shown_and_not_read() -> None:
     log = "epoch 1 val_loss 0.3\nepoch 2 val_loss 0.2\nmy_val_loss 9\n"
-    assert nearest_line(log, "val_loss") == "epoch 2 val_loss 0.2"
-    assert nearest_line(log, "loss") == ""
+    assert "'epoch 2 val_loss 0.2', but val_loss wants a line of its own" in why_missing(log, "val_loss")
+    assert why_missing(log, "loss") == ""
+    assert why_missing("val_loss: nan\n", "val_loss") == "it printed 'val_loss: nan': the training diverged"
+    assert "val/loss: 0.5; is that what [metric] name" in why_missing("val/loss: 0.5\n", "val_loss")
 
 
 def test_cards_are_those_the_environment_allows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,3 +170,20 @@ def test_what_the_person_committed_between_two_nights_is_measured_first_and_once
     named = [description for description, _ in candidates(root) if "less momentum" in description]
     assert len(named) == 1
     assert "first idea" not in " ".join(events_of(root, 1))
+
+
+@pytest.mark.slow
+def test_where_every_idea_loses_by_far_the_baseline_is_measured_again(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab", noise=0.0001)
+    source = (root / "train.py").read_text()
+    for before, at_best in (("RATE = 0.001", "RATE = 0.004"), ("WIDTH = 32", "WIDTH = 64"), ('"gelu"', '"relu"')):
+        source = source.replace(before, at_best, 1)
+    (root / "train.py").write_text(source)
+    commit(root, "nothing is left to gain")
+    told = events_of(root, 5)
+    assert sum("The baseline is measured 4 times more" in text for text in told) == 1
+    memory = Memory(root / ".memex")
+    try:
+        assert memory.db.execute("SELECT count(*) FROM runs WHERE role = 'baseline'").fetchone() == (8,)
+    finally:
+        memory.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def test_two_changes_with_all_four_combinations(tmp_path: Path) -> None:
     assert "run 7 against run 1: +0.6" in text
     assert "interaction of a and b: +0.2" in text
     assert "run 6: b alone" in text
-    assert found.data()["shares"][0]["gain"] == found.shares[0].gain
+    assert asdict(found)["shares"][0]["gain"] == found.shares[0].gain
     bench.memory.land([Draft("v", Verdict("retract", "a bug"), (Ref("retracts", first.id),))], "code:test")
     assert both.id  # its parent is gone now, and with it what it descends from
     with pytest.raises(UsageError, match="no measured ancestor"):

@@ -19,10 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.ledger import Blobs, FileLedger, OutsideError, Ref, Seen, land, wire
-from memexlab.ledger.contract import stored_claim
+from memexlab.ledger import Blobs, FileLedger, OutsideError, Ref, land, wire
 
-from .ledger_worker import Acknowledged, check_whole, claim, fork, land_in, read
+from .ledger_worker import Acknowledged, Seen, check_whole, claim, fork, land_in, read, stored_claim
 
 ROUNDS = 2
 SEGMENT_LIMIT_BYTES = 900

@@ -15,10 +15,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from memexlab.ledger import Blobs, FileLedger, OutsideError, Seen, land, wire
-from memexlab.ledger.contract import stored_claim
+from memexlab.ledger import Blobs, FileLedger, OutsideError, land, wire
 
-from .ledger_worker import Reading, check_whole, claim, land_in, read
+from .ledger_worker import Reading, Seen, check_whole, claim, land_in, read, stored_claim
 
 FLIPS = 4000
 

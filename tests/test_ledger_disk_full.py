@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.ledger import Blobs, FileLedger, OutsideError, Seen, land
+from memexlab.ledger import Blobs, FileLedger, OutsideError, land
 
-from .ledger_worker import Acknowledged, check_whole, claim, land_in, together
+from .ledger_worker import Acknowledged, Seen, check_whole, claim, land_in, together
 
 WRITERS = 4
 

@@ -7,9 +7,9 @@ import time
 from itertools import count
 from pathlib import Path
 
-from memexlab.ledger import Blobs, FileLedger, Seen, land
+from memexlab.ledger import Blobs, FileLedger, land
 
-from .ledger_worker import Acknowledged, check_whole, claim, fork, kill, land_in
+from .ledger_worker import Acknowledged, Seen, check_whole, claim, fork, kill, land_in
 
 WRITERS = 4
 KILLS = 320

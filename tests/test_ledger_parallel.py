@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.ledger import Blobs, FileLedger, Seen, land
+from memexlab.ledger import Blobs, FileLedger, land
 
-from .ledger_worker import Acknowledged, check_whole, claim, land_in, together
+from .ledger_worker import Acknowledged, Seen, check_whole, claim, land_in, together
 
 APPENDS = 20
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.ledger import Blobs, FileLedger, Ref, Seen, land, wire, write_durably
+from memexlab.ledger import Blobs, FileLedger, Ref, land, wire, write_durably
 
-from .ledger_worker import check_whole, claim, land_in
+from .ledger_worker import Seen, check_whole, claim, land_in
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 WITHOUT_FLUSHING = struct.pack("I", 2)

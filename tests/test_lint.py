@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -11,12 +12,23 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.wiki.lint import documented, example
-from memexlab.wiki.rules import GATES, RULES
+from memexlab.wiki.lint import documented
+from memexlab.wiki.rules import GATES, RULES, Looked, Page
 from memexlab.wiki.schema import DEFAULT
 
 DATA = Path(__file__).parent / "data" / "wiki"
 PEPS = os.environ.get("MEMEX_PEPS", "")
+
+
+def example(told: str) -> Looked:
+    """The small wiki of an example in a docstring: `⏎` ends a line, `‖ name:` begins another file."""
+    first, *rest = told.split("‖")
+    texts: dict[str, str] = {"page.md": first} if first.strip() else {}
+    texts |= {name.strip(): text for name, _, text in (part.partition(":") for part in rest)}
+    texts = {name: re.sub(" ?⏎ ?", "\n", text).strip() + "\n" for name, text in texts.items()}
+    raw = {name: text for name, text in texts.items() if name.startswith("raw/")}
+    pages = {name: Page(name, text) for name, text in texts.items() if name not in raw}
+    return Looked(pages, raw.get, {"concept": ["What it is"]}, (), list(raw))
 
 
 @pytest.mark.parametrize("name", RULES)

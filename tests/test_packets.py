@@ -55,7 +55,7 @@ def test_promote_the_champion_and_not_those_before_it(tmp_path: Path) -> None:
     )
     assert found.rationale == (
         "Run 5 is the champion (+0.0300 nats over run 1, champion then, in 2 fresh pairs): read its change and take it "
-        "over."
+        "over: git merge memex/toy."
     )
     assert (found.gain, found.against, found.cites) == (0.03, 1, (1,))
     assert found.command == "git show 00000005"

@@ -53,6 +53,10 @@ def test_nothing_later_than_the_year_is_said(memory: Memory) -> None:
     early = answer_as(memory, PERSON, question, as_of=1860)
     assert all(quote.date < "1861" for one in early.sentences for quote in one.quotes)
     assert "lighthouse" not in " ".join(one.text for one in early.sentences)
+    tide = "Does the slow tide shape a harbour more than storms?"
+    for day, told in (("1860-04-01", False), ("1860-04-02", True), ("1860-04", True), ("1860", True)):
+        then = spoken(memory, memory.folder.parent, PERSON, tide, day, None)
+        assert any(quote.date == "1860-04-02" for one in then.sentences for quote in one.quotes) is told, day
     with pytest.raises(UsageError, match="no year"):
         spoken(memory, memory.folder.parent, PERSON, question, "then", None)
 

@@ -168,3 +168,71 @@ def test_a_heading_of_the_autobiography_is_no_letter_and_an_unclosed_mark_turns_
     assert voices == ["own", "own"]
     open_mark = 'I read "Tides.\n\nI hold the view that slow tides shape a harbour more than storms, as in the "Mud".\n'
     assert {one.voice for one in segments(open_mark, "Ada Byron", "note", "2020", "declared")} == {"own"}
+
+
+EDITED = (
+    "Edited by his Son\n\nFrancis Darwin\n\nCHAPTER 1. -- LETTERS.\n\n\nCHARLES DARWIN TO ASA GRAY. Down [1860].\n\n"
+)
+
+
+def told(text: str, *words: str) -> list[tuple[str, str]]:
+    """(voice, date) of the place where each of these words begins in a volume of letters that his son edited."""
+    found = segments(EDITED + text, PERSON, "letters", "1887", "declared")
+    at = [(EDITED + text).index(one) for one in words]
+    return [next((one.voice, one.date) for one in found if one.start <= place < one.end) for place in at]
+
+
+def test_an_editors_brackets_are_his_to_the_mark_that_closes_them() -> None:
+    text = (
+        "I hope it does. (In connection with this my father used to tell a story: a friend (the elder one) had left. "
+        "He was persuaded to go on.) It was kind.\n\nThank you for the squib [The squib is in a newspaper. It was by "
+        "a friend [see page 4]. Its author is not known.] which made us laugh.\n\nHe (Speech in the House. It was "
+        "long.) is wrong (Lyell, in a review (Boston, May 1860.) some time ago.\n\nI dislike it (In the review he\n\n"
+        '"says that all of it is wrong." This is not so.) but what I meant is this [The rest was lost. He forgot it.'
+        "\n\nMore.\n"
+    )
+    editor = ("In connection", "He was persuaded", "The squib", "It was by", "Its author", "Speech", "It was long",
+              "Lyell", "says that all", "The rest", "He forgot")  # fmt: skip
+    assert {voice for voice, _ in told(text, *editor)} == {"editor"}
+    own = ("I hope", "It was kind", "which made us", "is wrong (", "some time ago", "but what I meant", "More.")
+    assert {voice for voice, _ in told(text, *own)} == {"own"}
+
+
+def test_a_letter_goes_on_after_its_editors_note_and_its_postscript_to_the_next_gap() -> None:
+    text = (
+        "Who would have thought it of them! (This refers to a review. The reviewer calls my father a master:--\n\n"
+        '"Under the influence of his conclusion he is wrong.")... It will be some time before slime is alive.\n\n'
+        "Farewell, yours affectionately, C. DARWIN.\n\nP.S.--I shall be curious to hear.\n\nEmbryology is my pet bit, "
+        "and not one has noticed this.\n\n\nIn the autumn he was at work on this.\n\n\n"
+        "FROM CHARLES DARWIN TO K. SEMPER. Down, July 19, 1881.\n\nI have been much pleased.\n"
+    )
+    editor, own = ("This refers", "Under the", "In the autumn"), ("Who would", "It will be", "I shall", "Embryology")
+    assert {voice for voice, _ in told(text, *editor)} == {"editor"}
+    assert {voice for voice, _ in told(text, *own)} == {"own"}
+    assert told(text, "I have been much") == [("own", "1881-07-19")]
+
+
+def test_words_to_which_the_editor_leads_are_the_persons_and_dated_by_him() -> None:
+    text = (
+        "Yours, C. DARWIN.\n\n\nThe extracts are from the Autobiography, written in 1876, in which my father gives his "
+        'views:--\n\n"During these years (Until 1839, when he married and left.) I was led to think.\n\n'
+        '"Thus disbelief crept over me."\n\nAgain the youth wrote to my father:--\n\n'
+        '"I ask once more what to believe."\n\n'
+        "[The bracket of this note is never closed.\n\nA LETTER TO SIR J.D. HOOKER [September, 1856].\n\n"
+        '"In the course of some weeks, you unfortunate wretch, you will have my MS. on one point of Distribution."\n\n'
+        'In a review the following occurs:\n\n"There is wonderful ill logic in this book, and there is no end of it."\n'
+    )
+    words = ("During these", "Until 1839", "I was led", "Thus disbelief", "I ask once", "In the course", "There is")
+    assert told(text, *words) == [
+        ("own", "1876"), ("editor", "1876"), ("own", "1876"), ("own", "1876"), ("editor", "1876"), ("own", "1856"),
+        ("editor", "1856"),
+    ]  # fmt: skip
+
+
+def test_a_bracket_before_the_date_of_a_heading_does_not_hide_it() -> None:
+    text = (
+        "Dear Gray,\n\nI agree.\n\n\nCHARLES DARWIN TO FRITHIOF HOLMGREN. (Professor of Physiology at\nUpsala since "
+        "1864.) Down, April 14, 1881.\n\nIn answer to your letter I agree.\n\n\n"
+        "CHARLES DARWIN TO MRS. LITCHFIELD. (His daughter.) January 4, 1875.\n\nYour letter has led me to think.\n"
+    )
+    assert told(text, "In answer", "Your letter") == [("own", "1881-04-14"), ("own", "1875-01-04")]

@@ -106,7 +106,7 @@ def test_the_same_lines_again_add_nothing_and_a_failed_call_retires_nothing(memo
         ({"section": "poem", "text": "x"}, "partner-section", "statement, model"),
         ({"decision": "accept", "place": "S0:0-9", "text": "x"}, "partner-review", "MEMEX_BY"),
         ({"person": OTHER, "section": "statement"}, "partner-line", PERSON),
-        ({"person": "Nobody Known", "section": "statement"}, "partner-line", "ingest"),
+        ({"person": "Nobody Known", "section": "statement"}, "partner-line", "one of: "),
     ],
 )  # fmt: skip
 def test_a_refusal_names_its_line_and_what_to_mend(memory: Memory, row: dict[str, Any], rule: str, mend: str) -> None:
@@ -123,9 +123,22 @@ def test_other_voices_are_refused_with_the_voice_and_counted(memory: Memory) -> 
     told = land(
         memory, statement("Mud keeps a record.", "The mud keeps a record of each winter"), statement("Tides.", TIDE)
     )
-    assert "the voice of: editor" in told.findings[0].message
+    assert "the voice of: editor (a voice line; lines" in told.findings[0].message
+    assert " own --why ..." in (told.findings[0].hint or "")
     meter = metered(memory, PERSON)
     assert (meter.proposed, meter.verified, meter.refused) == (2, 1, 1)
+
+
+def test_a_voice_line_lands_once_until_something_else_is_said(memory: Memory) -> None:
+    [text, *_] = [one for one in open_corpus(memory, PERSON).texts if TIDE in " ".join(one.text.split())]
+    place = {"section": "voice", "passage": f"S{text.entry}:3-40", "voice": "editor"}
+    assert land(memory, place, place).landed == {"voice": 1}
+    again = land(memory, place)
+    assert (again.landed, again.known) == ({}, 1)
+    assert land(memory, place | {"voice": "quoted"}, by=HUMAN).landed == {"voice": 1}
+    assert land(memory, place, by=HUMAN).landed == {"voice": 1}, "the last word counts"
+    [at] = [n for n, one in enumerate(open_corpus(memory, PERSON).texts) if one.id == text.id]
+    assert open_corpus(memory, PERSON).voice_of(at, 5, 20) == "editor"
 
 
 def test_an_agent_cannot_take_back_what_a_person_said_of_a_voice(memory: Memory) -> None:

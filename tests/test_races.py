@@ -10,8 +10,7 @@ from memexlab.lab.board import Board, Standing
 from memexlab.lab.judge import Judge
 from memexlab.lab.packets import land_packets, packets_for
 from memexlab.ledger import Entry, UsageError, Verdict
-from memexlab.memory.facts import _reigns
-from memexlab.memory.registry import registry
+from memexlab.memory.registry import registry, reigns_known
 
 from .planted_lab import BY, PlantedLab, number_of
 
@@ -152,8 +151,8 @@ def test_an_older_run_that_beats_a_younger_champion_reigns_from_now_on(table: Ta
     shown = registry(lab.memory.db, "toy")
     assert shown.champion is not None
     assert shown.champion.number == number_of(older)
-    known = _reigns(lab.memory.db, "toy", "9999")
-    assert [row[2:] for row in known] == [row[1:] for row in reigns]
+    known = reigns_known(lab.memory.db, "toy", "9999")
+    assert [(one.since, one.until) for one in known] == [row[1:] for row in reigns]
     table.race(younger, lab.base[0], *CLEAR)  # an older win that is seen again does not take the crown back
     assert (table.champion, table.head) == (number_of(older), number_of(older))
     table.race(older, younger, *CLEAR)  # nor does seeing the newest again lose its place

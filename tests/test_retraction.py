@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -225,7 +226,7 @@ def test_the_command_says_who_reigns_now_and_what_is_in_doubt(tmp_path: Path) ->
     said = retraction(lab.memory, number_of(wrong), WHY, BY, None)
     assert f"champion: run 1 instead of run {number_of(child)}" in str(said)
     assert f"in doubt: run {number_of(child)}, derived from run {number_of(wrong)}" in str(said)
-    assert said.data()["champion"] == 1
+    assert asdict(said)["champion"] == 1
     back = retraction(lab.memory, number_of(wrong), "no", BY, "toy", back=True)
     assert f"champion: run {number_of(child)} instead of run 1" in str(back)
 

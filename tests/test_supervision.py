@@ -246,7 +246,7 @@ def test_try_measures_the_working_tree_and_leaves_it_alone(tmp_path: Path) -> No
     again = memex(root, "try", "--hypothesis", "narrow, again")
     assert again.returncode == 1
     assert "blocked" in again.stdout
-    assert "made the same change and lost" in again.stdout
+    assert "ran the same code to the byte" in again.stdout
     path.write_text(path.read_text().replace("= 0.001", "= 0.003", 1))
     clash = memex(root, "try", "--hypothesis", "clash")
     assert clash.returncode == 2

@@ -357,7 +357,7 @@ def test_a_near_miss_and_a_discard_say_from_which_gain_on_a_pair_is_measured() -
 
 def test_other_sentences() -> None:
     assert in_words(race([(math.nan, 1.0)], FRESH, "lower"), FRESH, NINE) == (
-        "dropped: the candidate gave no finite number to compare against the champion, run 9"
+        "dropped: it failed on a seed of the fresh pairs against the champion, run 9"
     )
     assert in_words(race([(1.0, math.nan)], FRESH, "lower"), FRESH, NINE) == (
         "still racing: the other side gave no finite number to compare against the champion, run 9"

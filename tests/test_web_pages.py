@@ -19,7 +19,7 @@ from memexlab import Lab
 from memexlab.api import COMMANDS
 from memexlab.lab.owner import this_process
 from memexlab.lab.steering import Patch, Steering
-from memexlab.ledger import Draft, Ref, Run, Source
+from memexlab.ledger import Claim, Draft, Ref, Run, Source
 from memexlab.web.app import application
 from memexlab.web.calls import NOT_SERVED, READING, WRITING
 from memexlab.web.labs import Labs
@@ -452,3 +452,28 @@ def test_what_waits_for_a_judgement_is_listed_and_judged(empty: Path) -> None:
         assert judged.status_code == 200, judged.text
         assert item[1] not in client.get("/wiki-review").text
         assert "files of the wiki were looked at" in client.get("/wiki-lint").text
+
+
+def test_the_graph_of_a_lab_whose_claims_rest_on_a_campaign(empty: Path) -> None:
+    tree(empty, 6)
+    lab = Lab(empty)
+    [campaign] = lab.memory.db.execute("SELECT id FROM entries WHERE subject = 'campaign:c'").fetchone()
+    claim = Claim("alone a run makes 9 steps a second", "steps_a_second_alone", 9.0)
+    lab.memory.land([Draft("campaign:c", claim, (Ref("from", campaign),))], "code:test")
+    [(source,)] = lab.memory.db.execute("SELECT source FROM claims").fetchall()
+    assert source is not None
+    lab.close()
+    assert browser(empty).get("/graph").status_code == 200
+
+
+def test_a_report_that_is_older_than_the_ledger_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path / "lab", 3)
+    monkeypatch.setattr("memexlab.web.labs._COSTLY_SECONDS", -1.0)  # so small a report is not kept otherwise
+    monkeypatch.setattr("memexlab.web.labs._REST", 10**9)
+    with browser(tmp_path / "lab") as client:
+        assert "Entries have landed since" not in client.get("/report").text
+        lab = Lab(tmp_path / "lab")
+        lab.log(metric=["loss=1.0"], description="one more", status="discard", campaign="c")
+        lab.close()
+        assert "Entries have landed since" in client.get("/report").text
+        assert "Entries have landed since" not in client.get("/report?since=2020-01-01").text

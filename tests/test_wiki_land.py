@@ -13,7 +13,7 @@ from memexlab.api import Lab
 from memexlab.cli import main
 from memexlab.commands.quoting import Sourced
 from memexlab.tokens import count_tokens
-from memexlab.wiki.quoting import held_at
+from memexlab.wiki.values import held_at
 
 from .test_wiki_model import BRIDGE, DONE, FERRY, GOOD, lab_with, pages
 

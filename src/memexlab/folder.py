@@ -16,7 +16,8 @@ def find_root(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / FILE).is_file() or (folder / FOLDER).is_dir():
             return folder
-    raise UsageError(f"no lab at {start} or above it", "memex init my-lab && cd my-lab")
+    hint = "memex init my-lab && cd my-lab, or in a repository of yours: memex init --here"
+    raise UsageError(f"no lab at {start} or above it", hint)
 
 
 def aliases(root: Path) -> Mapping[str, str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import re
+import subprocess
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -13,7 +17,22 @@ if TYPE_CHECKING:
 
 def person() -> str:
     """Who speaks at this keyboard: MEMEX_BY where an agent says so, else the person logged in."""
-    return os.environ.get("MEMEX_BY") or f"human:{os.environ.get('USER') or 'unknown'}"
+    return os.environ.get("MEMEX_BY") or f"human:{os.environ.get('USER') or _named()}"
+
+
+@cache
+def _named() -> str:
+    """The person by the name that git knows, else by that of the login."""
+    try:
+        git = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False).stdout
+    except OSError:
+        git = ""
+    if name := "-".join(re.findall(r"[^\s()]+", git)):
+        return name
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name
+        return str(os.getuid())
 
 
 class Opened:

@@ -47,11 +47,13 @@ class Questions(Opened):
             save: file the answer as a page of wiki/
             to: write it as a Marp deck, a figure with its data, a table or a JSON Canvas, in reports/
         """
+        from ..commands.asking import answered, checked
+
+        as_of = checked(as_of)
         if as_ is not None:
             from ..commands.portraying import spoken
 
             return spoken(self.memory, self.root, as_, question, as_of, model)
-        from ..commands.asking import answered
         from ..commands.deciding import campaign_of
         from ..commands.quoting import from_sources
 
@@ -60,10 +62,15 @@ class Questions(Opened):
         any_document = self.memory.db.execute("SELECT 1 FROM documents").fetchone()
         if not sourced and (campaign or any_run or not any_document):
             answer = answered(self.memory, campaign_of(self.memory, campaign), question, as_of)
-            if answer.answer.confidence not in ("none", "passages") or "\nrun " in answer.answer.text:
+            if answer.answer.confidence not in ("none", "passages") or (
+                as_of and as_of.isdecimal() and len(as_of) != 4
+            ):
                 return answer
             found = from_sources(self.memory, self.root, question, as_of, person())
-            return found if found.pieces else answer
+            runs = "\nrun " in answer.answer.text and found.answer.kind != "values"
+            told = found.answer.kind == "values" or (found.pieces and not runs)
+            # Documents that only share words with the question are no answer, where sources hold none.
+            return found if told or (answer.answer.confidence == "passages" and not runs) else answer
         return from_sources(self.memory, self.root, question, as_of, person(), model, save, to)
 
     def council(self, question: str, *, seats: str, seed: int = 0) -> Counsel:
@@ -187,7 +194,7 @@ class Questions(Opened):
         """
         from ..commands.trailing import conflicts_in
 
-        return conflicts_in(self.memory, campaign)
+        return conflicts_in(self.memory, self.root, campaign)
 
     def watch(self, *, since: int | None = None, subject: str = "", seconds: float | None = None) -> Watch:
         """Prints entries as they land, in order, by whoever landed them; stop it with Ctrl-C.

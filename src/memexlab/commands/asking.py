@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from ..lab.wording import clean
+from ..ledger import UsageError
 from ..memory import Memory
 from ..memory.answers import Answer, ask
 from ..memory.names import known
@@ -26,6 +29,18 @@ class Answered:
         if self.answer.sql:
             lines += ["", "sql:", self.answer.sql]
         return "\n".join(lines)
+
+
+def checked(as_of: str | None) -> str | None:
+    """A moment as it may be asked of: the number of a run, a year, a month or a day; UsageError for anything else."""
+    text = str(as_of or "").strip()
+    try:
+        if text and not text.isdecimal():
+            datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+    except ValueError:
+        hint = "memex ask --as-of 2012-01-01, 2012-01, 2012, or the number of a run"
+        raise UsageError(f"--as-of {as_of}: this is no date", hint) from None
+    return text or None
 
 
 def answered(memory: Memory, campaign: str, question: str, as_of: str | None) -> Answered:

@@ -101,19 +101,12 @@ def replay_campaign(memory: Memory, campaign: str, mode: Mode = "exploit") -> Re
 def _known(memory: Memory, campaign: str) -> None:
     names = [row[0] for row in memory.db.execute("SELECT campaign FROM campaigns ORDER BY campaign")]
     if campaign not in names:
-        raise UsageError(
-            f"there is no campaign {campaign!r}", f"--campaign {names[0]}" if names else "memex import FILE"
-        )
+        hint = f"--campaign {names[0]}" if names else "memex import FILE"
+        raise UsageError(f"there is no campaign {campaign!r}", hint)
 
 
 def _data(guard: Guard) -> dict[str, object]:
-    return {
-        "class": guard.klass,
-        "decision": guard.decision,
-        "matches": [asdict(match) for match in guard.matches],
-        "changes": [asdict(change) for change in guard.changes],
-        "reason": guard.reason,
-    }
+    return {"class" if name == "klass" else name: value for name, value in asdict(guard).items()}
 
 
 # --- reading

@@ -11,9 +11,10 @@ from ..config import NAME, load
 from ..ledger import UsageError
 from ..memory import Memory
 from ..models import Driver, Prompt
+from ..partner.corpus import people, slug_of
 from ..wiki.council import Council, Seat, deliberate, first_prompt
-from ..wiki.quoting import Piece, evidence
-from .landing import driver_for, needed
+from ..wiki.quoting import Piece, evidence, numbered
+from .landing import driver_for
 from .portraying import seated
 
 
@@ -61,31 +62,35 @@ def council(memory: Memory, root: Path, question: str, seats: str, seed: int, te
             lenses[name], people[name] = person[0][:8_000], person[1]
             found += people[name]
     if load(root).model.dial == "none":
-        told = {name: tuple(people[name] if name in people else _own(memory, question, name, lens))
+        told = {name: tuple(people[name] if name in people else _own(memory, question, name, lens, root / "lenses"))
                 for name, lens in lenses.items()}  # fmt: skip
         return Counsel(question, None, tuple(found), told)
     if not found:
         raise UsageError("no source holds half of the words of this question", "memex ingest raw")
-    words = {str(n): f"{p.text} ({p.source} {p.since}) “{p.quote}”" for n, p in enumerate(found, 1)}
+    words = numbered(found)
     for name, lens in lenses.items():
-        sat[name] = (Seat(name, lens), needed(driver_for(memory, root, "" if lens else name)))
+        sat[name] = (Seat(name, lens), driver_for(memory, root, "" if lens else name))
     most = [driver.estimate([first_prompt(question, words, seat)]) for seat, driver in sat.values()]
     tokens, usd = 2 * sum(m.tokens_in + m.tokens_out for m in most), 2 * sum(m.usd for m in most)
     tell(f"{len(names)} answers and {len(names)} rankings: about {tokens} tokens, {usd:.4f} usd")
-    begun = memory.db.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()[0]
 
     def ask(seat: Seat, prompt: Prompt, purpose: str) -> str:
         return sat[seat.name][1].ask(prompt, purpose)
 
     done = deliberate(question, words, [seat for seat, _ in sat.values()], ask, seed)
-    return Counsel(question, done, tuple(found), {}, next(iter(sat.values()))[1].spent(begun).usd)
+    return Counsel(question, done, tuple(found), {}, next(iter(sat.values()))[1].spent_tonight().usd)
 
 
-def _own(memory: Memory, question: str, name: str, lens: str) -> list[Piece]:
-    """The evidence of a seat without a model: of sources by that name or author, else as its lens would look for it."""
-    rows = memory.db.execute(
-        "SELECT document FROM documents WHERE instr(lower(author || ' ' || document || ' ' || title), lower(?)) > 0",
-        (name,),
-    )
-    only = [row[0] for row in rows]
+def _own(memory: Memory, question: str, name: str, lens: str, lenses: Path) -> list[Piece]:
+    """The evidence of a seat without a model: of sources by that name or author, else as its lens would look for it.
+
+    Raises UsageError where nobody and nothing is called so.
+    """
+    called = "instr(lower(author || ' ' || document || ' ' || title), lower(?)) > 0"
+    only = [row[0] for row in memory.db.execute(f"SELECT document FROM documents WHERE {called}", (name,))]
+    if not only and not lens:
+        known = [slug_of(one).split("-")[-1] for one in people(memory)] + sorted(p.stem for p in lenses.glob("*.md"))
+        told = f"people and lenses known: {', '.join(known) or 'none'}"
+        hint = f"--seats {','.join(known[:3])}" if len(known) > 1 else f"write lenses/{name}.md"
+        raise UsageError(f"nobody is called {name!r} here, no lens and no source; {told}", hint)
     return evidence(memory, question, limit=4, only=only) if only else evidence(memory, f"{question} {lens}", limit=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ..lab.logbook import MEASURED
 from ..lab.outliers import Alarm, too_good
 from ..lab.packets import Packet, ranked
 from ..lab.wording import Amounts, clean, command, plural, run_numbers
@@ -115,9 +116,6 @@ class Retracted:
     champion: int | None
     doubts: tuple[Doubt, ...]
 
-    def data(self) -> dict[str, object]:
-        return asdict(self)
-
     def __str__(self) -> str:
         lines = [f"run {self.run} {'is retracted' if self.decision == 'retract' else 'counts again, as before'}"]
         if self.champion != self.champion_before:
@@ -156,10 +154,10 @@ def retraction(memory: Memory, run: int, why: str, by: str, campaign: str | None
 
 
 def campaign_of(memory: Memory, campaign: str | None) -> str:
-    """The campaign that was named, or the one with the newest run."""
+    """The campaign that was named, or the one with the newest run; where nothing was ever measured it comes last."""
     found = memory.db.execute(
-        "SELECT c.campaign FROM campaigns c LEFT JOIN runs r USING (campaign) WHERE ?1 IS NULL OR c.campaign = ?1"
-        " GROUP BY 1 ORDER BY max(r.run) DESC NULLS LAST, 1",
+        "SELECT campaign FROM campaigns LEFT JOIN runs r USING (campaign) WHERE ?1 IS NULL OR campaign = ?1"
+        f" GROUP BY 1 ORDER BY {MEASURED} DESC, max(r.run) DESC NULLS LAST, 1",
         (campaign,),
     ).fetchone()
     if found is None:

@@ -70,10 +70,8 @@ def planted(seed: int, subjects: int) -> tuple[dict[str, str], dict[str, list[tu
         rel, unit = _KINDS[kind]
         value = rng.randint(11, 989)
         form = rng.choice(_FORMS)
-        told = [
-            f"{name} is a {kind} near {previous or 'the sea'}.",
-            form.format(name=name, rel=rel, value=value, unit=unit),
-        ]
+        said = form.format(name=name, rel=rel, value=value, unit=unit)
+        told = [f"{name} is a {kind} near {previous or 'the sea'}.", said]
         year = rng.randint(1850, 2009)
         if rng.random() < 0.5:
             told.append(f"{name} was founded in {year}.")
@@ -123,6 +121,10 @@ def evaluate_wiki(subjects: int, seed: int) -> Evaluated:
     """Plants a corpus, compiles it at once, again, and one document at a time, and counts what came out."""
     files, truth = planted(seed, subjects)
     rows: list[tuple[str, str]] = [("documents", str(len(files)))]
+
+    def row(what: str, part: int, whole: int) -> None:
+        rows.append((what, rate(part, whole)))
+
     with tempfile.TemporaryDirectory() as place:
         lab = _Lab(Path(place) / "all", files)
         lab.ingest(files)
@@ -131,39 +133,36 @@ def evaluate_wiki(subjects: int, seed: int) -> Evaluated:
         claims = {tuple(row) for row in lab.memory.db.execute("SELECT subject, relation, object FROM claims")}
         read = [f for f in truth["fact"] if int(f[3]) < 3]
         told = [f for f in truth["fact"] if (f[0], f[1], f[2]) in claims]
-        rows.append(("facts found, forms the compiler reads", rate(sum(f in told for f in read), len(read))))
-        rows.append(("facts found, all forms", rate(len(told), len(truth["fact"]))))
+        row("facts found, forms the compiler reads", sum(f in told for f in read), len(read))
+        row("facts found, all forms", len(told), len(truth["fact"]))
         values = {c for c in claims if c[1] in {r for r, _ in _KINDS.values()} | {"founded in"}}
         said = [c for c in values if any(str(c[2]).split(" ")[0] in t and str(c[0]) in t for t in files.values())]
-        rows.append(("values claimed that a document says", rate(len(said), len(values))))
+        row("values claimed that a document says", len(said), len(values))
         links = [t for text in made.values() for t in re.findall(r"\[\[([^\]|]+)\|", text)]
-        rows.append(("links whose page exists", rate(sum(f"{t}.md" in made for t in links), len(links))))
+        row("links whose page exists", sum(f"{t}.md" in made for t in links), len(links))
         found = {
             (title, rel.lower()) for title, text in by_title.items()
             for rel, kind in re.findall(r"> \[!contradiction\] ([^:\n]+): (\w+)", text)
         }  # fmt: skip
         planted_all = {(n, r) for n, r, _ in truth["contradiction"]}
         possible = {(n, r) for n, r, form in truth["contradiction"] if int(form) < 3}
-        rows.append(("contradictions found, both sides readable", rate(len(found & possible), len(possible))))
-        rows.append(("contradictions found, all", rate(len(found & planted_all), len(planted_all))))
-        rows.append(("contradictions shown that were planted", rate(len(found & planted_all), len(found))))
+        row("contradictions found, both sides readable", len(found & possible), len(possible))
+        row("contradictions found, all", len(found & planted_all), len(planted_all))
+        row("contradictions shown that were planted", len(found & planted_all), len(found))
         replaced = {
             (title, new) for title, text in by_title.items()
             for new in re.findall(r"> \[!superseded\] Superseded by \[\[[^|]+\|([^\]]+)\]\]", text)
         }  # fmt: skip
-        rows.append(("supersessions found", rate(len(replaced & set(truth["superseded"])), len(truth["superseded"]))))
-        rows.append(
-            ("supersessions shown that were planted", rate(len(replaced & set(truth["superseded"])), len(replaced)))
-        )
+        row("supersessions found", len(replaced & set(truth["superseded"])), len(truth["superseded"]))
+        row("supersessions shown that were planted", len(replaced & set(truth["superseded"])), len(replaced))
         joined = [(n, a) for n, a in truth["alias"] if a not in by_title and a in by_title.get(n, "")]
-        rows.append(("aliases without a page of their own", rate(len(joined), len(truth["alias"]))))
+        row("aliases without a page of their own", len(joined), len(truth["alias"]))
         mentioned = sum("Yesterday we saw" in by_title.get(n, "") for n, _ in truth["alias"])
-        rows.append(("aliases whose use is shown on the page", rate(mentioned, len(truth["alias"]))))
+        row("aliases whose use is shown on the page", mentioned, len(truth["alias"]))
         clear = [t for t in truth["agree"] if t not in planted_all]
-        twice = sum(
-            len(re.findall(rf"(?mi)^- (?:\*\*{rel}:|.*\b{rel}\b.*\^c)", by_title.get(n, ""))) > 1 for n, rel in clear
-        )
-        rows.append(("values said by two sources and printed twice", rate(twice, len(clear))))
+        said_of = r"(?mi)^- (?:\*\*{0}:|.*\b{0}\b.*\^c)"
+        twice = sum(len(re.findall(said_of.format(rel), by_title.get(n, ""))) > 1 for n, rel in clear)
+        row("values said by two sources and printed twice", twice, len(clear))
         rows.append(("files written by a second ingest", str(lab.ingest(files).wiki.written)))
         some = sorted(files)[:60]
         whole, slow = (_Lab(Path(place) / name, {one: files[one] for one in some}) for name in ("whole", "slow"))

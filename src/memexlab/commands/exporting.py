@@ -36,9 +36,8 @@ def export(memory: Memory, root: Path, kind: ExportKind, out: Path, tokens: int,
 
         files = site_files(memory, root) if kind == "site" else okf_files(root)
         write_export(out, files)
-        notes: tuple[str, ...] = ()
-        first = out / "index.html" if kind == "site" and out.suffix != ".zip" else None
-        notes = (f"open {first.resolve().as_uri()}",) if first else notes
+        opens = kind == "site" and out.suffix != ".zip"
+        notes: tuple[str, ...] = (f"open {(out / 'index.html').resolve().as_uri()}",) if opens else ()
         return Exported(kind, str(out), len(files), sum(map(len, files.values())), notes)
     from ..wiki.exporters.bundles import context, examples
 

@@ -44,8 +44,8 @@ memex next                               # what calls for attention, most urgent
 memex ask "which changes hurt?"          # any question about what was measured
 ```
 
-`memex try` takes what you changed in {files}, puts it onto the working head, runs it behind walls, scores it with the
-locked evaluator and prints the verdict. Do not train or measure yourself: only what the harness ran counts.
+`memex try` takes what you changed in {files}, puts it onto the working head, runs it behind walls, {scored} and
+prints the verdict. Do not train or measure yourself: only what the harness ran counts.
 Run it as often as you like, one at a time. `MEMEX_BY=agent:yourname` in the environment says who you are.
 
 ## Rules
@@ -151,8 +151,10 @@ def write_guides(folder: Path) -> list[str]:
     lock = contract.lock if contract is not None else ()
     ranges = contract.ranges.items() if contract is not None else ()
     knob = next((name for name, given in ranges if given.low is not None and not given.fixed), "LEARNING_RATE")
+    scored = contract is not None and bool(contract.evaluate)
     words = {
         "name": config.name, "files": " ".join(edit), "edit": ", ".join(f"`{name}`" for name in edit),
+        "scored": "scores it with the locked evaluator" if scored else "reads the metric that it prints",
         "example": f"raise {knob}", "locked": f"Locked are: {', '.join(lock)}." if lock else "",
     }  # fmt: skip
     guides = {"program.md": PROGRAM, "AGENTS.md": AGENTS.format(**words), "CLAUDE.md": POINTER, "GEMINI.md": POINTER,

@@ -40,7 +40,9 @@ class Health:
         return 1 if errors else 0
 
     def __str__(self) -> str:
-        worst = {0: "all well", 1: "something must be mended", 3: "DAMAGE"}[self.exit_code]
+        warned = sum(finding.severity == "warning" for finding in self.findings)
+        well = f"it works, with {warned} warning{'s' * (warned > 1)}" if warned else "all well"
+        worst = {0: well, 1: "something must be mended", 3: "DAMAGE"}[self.exit_code]
         return "\n".join([*(f"  {check}" for check in self.checks), *map(str, self.findings), f"doctor: {worst}"])
 
     def data(self) -> dict[str, object]:
@@ -192,7 +194,7 @@ def _check_program(root: Path, contract: Contract, checks: list[str], findings: 
     elif missing := done.stdout.split():
         said = f"{program} has no {', '.join(missing)}, which the target imports"
         hint = f"install it there, or name another Python in [target] run; this is memex's own: {sys.executable}"
-        findings.append(Finding("target-import", "warning", FILE, said, hint))
+        findings.append(Finding("target-import", "error", FILE, said, hint))
 
 
 def _imported(root: Path, names: tuple[str, ...]) -> set[str]:

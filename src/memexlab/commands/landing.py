@@ -14,6 +14,7 @@ from ..ledger import UsageError
 from ..memory import Memory
 from ..models import Driver, provider_from
 from ..partner.proposing import Told, admit, lines_about_a_person
+from ..wiki.drafting import json_lines
 from ..wiki.landing import Landed, Worded, compile_by_model, estimated, land_drafts, work_order
 from ..wiki.review import accept_all
 from .compiling import Taken, counted, take_in
@@ -72,27 +73,21 @@ class Drafted:
         return "\n".join([told, *map(str, done.findings)])
 
 
-def driver_for(memory: Memory, root: Path, name: str = "") -> Driver | None:
-    """The model of memex.toml, or another one at the same address; None where the dial is at none."""
+def driver_for(memory: Memory, root: Path, name: str = "") -> Driver:
+    """The model of memex.toml, or another one at the same address; raises UsageError where the dial is at none."""
     settings = load(root).model
     if name:
         settings = replace(settings, name=name, dial="endpoint" if settings.dial == "none" else settings.dial)
-    provider = provider_from(settings)
-    return None if provider is None else Driver(memory, provider, settings)
-
-
-def needed(driver: Driver | None) -> Driver:
-    """Raises UsageError where no model is set."""
-    if driver is None:
+    if (provider := provider_from(settings)) is None:
         raise UsageError("no model is set", 'dial = "endpoint", base_url and name, under [model] of memex.toml')
-    return driver
+    return Driver(memory, provider, settings)
 
 
 def take_in_with_model(
     memory: Memory, root: Path, paths: Sequence[Path], by: str, name: str, yes: bool = False
 ) -> Worked:
     """Takes the files in as ever, then asks the model; `yes` accepts what would wait for a person."""
-    driver = needed(driver_for(memory, root, name))
+    driver = driver_for(memory, root, name)
     taken = take_in(memory, root, paths, by)
     with counter(sys.stderr, f"asking {driver.provider.name}") as told:
         done = compile_by_model(memory, root, paths, driver, told)
@@ -101,7 +96,7 @@ def take_in_with_model(
 
 def estimate_of(memory: Memory, root: Path, paths: Sequence[Path], name: str) -> Text:
     """The most that the first questions for these files can cost."""
-    asked, most = estimated(needed(driver_for(memory, root, name)), root, paths)
+    asked, most = estimated(driver_for(memory, root, name), root, paths)
     return Text(
         f"{asked} questions for claims: at most {most.tokens_in} tokens in, {most.tokens_out} out, {most.usd:.4f} usd\n"
         "on top, where needed: one repair a question, and one answer for each section whose claims changed"
@@ -117,4 +112,4 @@ def land(memory: Memory, root: Path, file: Path, by: str) -> Drafted | Told:
     """An agent's drafts through the gates: of the wiki, or of a person where the first line names one."""
     if (lines := lines_about_a_person(file)) is not None:
         return admit(memory, lines, by)
-    return Drafted(land_drafts(memory, root, file, by))
+    return Drafted(land_drafts(memory, root, json_lines(file), by))

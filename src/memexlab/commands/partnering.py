@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..folder import FOLDER
@@ -12,8 +12,7 @@ from ..lab.wording import plural
 from ..ledger import Refused
 from ..memory import Memory
 from ..partner.corpus import TakenIn, open_corpus, slug_of, take_in
-from ..partner.coverage import coverage
-from ..partner.perspective import perspective_of
+from ..partner.perspective import coverage, perspective_of
 from ..partner.proposing import Told, admit, lines_about_a_person
 from ..partner.statements import Coverage
 from ..partner.work_order import work_order
@@ -32,21 +31,17 @@ class Gathered:
     taken: TakenIn
     coverage: Coverage
 
-    def data(self) -> object:
-        return asdict(self)
-
     def __str__(self) -> str:
         taken, held = self.taken, self.coverage
-        voices = ", ".join(
-            f"{voice} {words:,}" for voice, words in sorted(held.voices.items(), key=lambda one: -one[1])
-        )
+        spoken = sorted(held.voices.items(), key=lambda one: -one[1])
+        voices = ", ".join(f"{voice} {words:,}" for voice, words in spoken)
         kinds = ", ".join(f"{kind} {words:,}" for kind, words in held.kinds.items())
         years = f", {min(held.years)} to {max(held.years)}" if held.years else ""
         lines = [
             f"sources: {taken.new} new, {taken.changed} changed, {taken.known} known before",
             f"{self.person}: {held.words:,} own words in {plural(held.groups, 'group')} of "
             f"{plural(held.sources, 'source')}{years}",
-            f"words by voice, what stands twice counted twice: {voices}",
+            f"words by voice, headings too{', what stands twice counted twice' if held.copied else ''}: {voices}",
             f"own words by kind: {kinds}",
             *map(str, taken.findings[:20]),
             f"memex partner {slug_of(self.person).split('-')[-1]}",
@@ -84,9 +79,8 @@ def order(memory: Memory, person: str, as_of: int | None, most_tokens: int) -> T
 
 def say_voice(memory: Memory, person: str, passage: str, voice: str, why: str, by: str) -> Told:
     """Who speaks in one passage, as one line of a file would say it."""
-    told = admit(
-        memory, [("", {"person": person, "section": "voice", "passage": passage, "voice": voice, "why": why})], by
-    )
+    row = {"person": person, "section": "voice", "passage": passage, "voice": voice, "why": why}
+    told = admit(memory, [("", row)], by)
     if told.findings:
         raise Refused(list(told.findings))
     return told

@@ -17,7 +17,7 @@ from ..partner.page import Shared, render_page, shared
 from ..partner.perspective import Perspective, perspective, perspective_of
 from ..partner.prompt import BUDGETS, BuiltPrompt, build_prompt, lens_of, skill_files
 from ..wiki.quoting import Piece
-from .landing import driver_for, needed
+from .landing import driver_for
 
 #: What a person calls everything in the lab that belongs to no corpus.
 NOTES = "notes"
@@ -80,15 +80,17 @@ def prompted(
     """Builds a prompt; with `out`, writes a skill, where the licences of all that it quotes are known."""
     corpus = open_corpus(memory, person, as_of)
     found = perspective_of(memory, corpus)
+    if first_person and found.living:
+        told = f"{found.person} may be living, no death is known: nobody speaks for them in the first person"
+        raise UsageError(told, f"memex prompt {found.slug.split('-')[-1]}")
     built = build_prompt(found, tokens, as_of, first_person)
     if out is None:
         return Prompted(built)
     unknown = [text.title for text in corpus.texts if not text.licence]
     if unknown:
         told = f"{plural(len(unknown), 'source has', 'sources have')} no licence: {', '.join(unknown[:5])}"
-        raise UsageError(
-            f"{told}; what is exported can be passed on", 'say "licence" in manifest.jsonl, and ingest again'
-        )
+        hint = 'say "licence" in manifest.jsonl, and ingest again'
+        raise UsageError(f"{told}; what is exported can be passed on", hint)
     files = skill_files(found, out.resolve().name, as_of, tokens, first_person)
     for name, text in files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,9 +101,9 @@ def prompted(
 def spoken(memory: Memory, root: Path, person: str, question: str, as_of: str | None, model: str | None) -> Spoken:
     """Asks a person's corpus; a model words the answer only where one is named."""
     if as_of is not None and not re.fullmatch(r"\d{4}(-\d\d){0,2}", as_of):
-        raise UsageError(f"{as_of!r} is no year", f'memex ask --as "{person}" --as-of 1859 "..."')
-    driver = needed(driver_for(memory, root, model)) if model is not None else None
-    return answer_as(memory, person, question, driver, int(as_of[:4]) if as_of else None)
+        raise UsageError(f"{as_of!r} is no year, month or day", f'memex ask --as "{person}" --as-of 1859-11 "..."')
+    driver = driver_for(memory, root, model) if model is not None else None
+    return answer_as(memory, person, question, driver, as_of)
 
 
 def seated(memory: Memory, name: str, question: str) -> tuple[str, list[Piece]] | None:

@@ -13,13 +13,15 @@ from ..ledger import Ref
 from ..memory import Memory
 from ..memory.answers import Answer
 from ..wiki.answering import worded_by
-from ..wiki.compiling import render
+from ..wiki.compiling import render, wiki_of
 from ..wiki.drafting import words
 from ..wiki.forms import Form, write_form
-from ..wiki.quoting import Piece, evidence, held_at, saved
+from ..wiki.quoting import Piece, evidence, numbered, pieces_of, saved
+from ..wiki.standing import standing
+from ..wiki.values import Values, held_at
 from ..wiki.vault import FOLDER
 from ..wiki.worded import Sentences, page_of
-from .landing import driver_for, needed
+from .landing import driver_for
 
 _VALUES = """SELECT c.subject, c.relation, c.object, coalesce(c.since, ''), c.until, d.document, q.line FROM claims c
  JOIN documents d ON d.entry = c.source JOIN quotes q USING (entry) WHERE c.object IS NOT NULL AND c.relation NOT IN
@@ -42,6 +44,7 @@ class Sourced:
 
     def __str__(self) -> str:
         lines = [self.answer.text, *(f"[{n}] “{clean(p.quote, 400)}” {p.place}" for n, p in enumerate(self.pieces, 1))]
+        lines += ["", "sql:", self.answer.sql] if self.answer.sql else []
         return "\n".join([*lines, *([self.note] if self.note else []), *(f"written: {name}" for name in self.files)])
 
 
@@ -49,16 +52,20 @@ def from_sources(
     memory: Memory, root: Path, question: str, as_of: str | None, by: str,
     model: str | None = None, save: bool = False, to: Form | None = None,
 ) -> Sourced:  # fmt: skip
-    """The best words for the question, worded where a model is named, filed where asked."""
-    pieces = evidence(memory, question, as_of)
-    sentences: Sentences = tuple((p.text, (str(n),)) for n, p in enumerate(pieces, 1))
-    note, kind = "", "passages"
-    if model is not None and pieces:
-        driver = needed(driver_for(memory, root, model))
-        begun = memory.db.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()[0]
-        told = {str(n): f"{p.text} ({p.source} {p.since}) “{p.quote}”" for n, p in enumerate(pieces, 1)}
-        found, dropped = driver.drive(worded_by(question, "", told, []), "ask")
-        spent = driver.spent(begun)
+    """What values of claims answer, else the best words for the question, worded where a model is named; filed where
+    asked."""
+    found_values = Values(memory.db, wiki_of(memory, root), standing(memory.db).statements, as_of).answer(question)
+    if found_values is not None:
+        pieces, sentences = pieces_of(memory, found_values)
+        note, kind = "computed from what sources say; no model was asked" if model is not None else "", "exact"
+    else:
+        pieces = evidence(memory, question, as_of)
+        sentences = tuple((p.text, (str(n),)) for n, p in enumerate(pieces, 1))
+        note, kind = "", "passages"
+    if model is not None and pieces and found_values is None:
+        driver = driver_for(memory, root, model)
+        found, dropped = driver.drive(worded_by(question, "", numbered(pieces), []), "ask")
+        spent = driver.spent_tonight()
         note = f"{driver.provider.name}: {sum(dropped.values())} sentences dropped"
         note += f"; {spent.tokens} tokens, {spent.usd:.4f} usd"
         if found:
@@ -66,11 +73,16 @@ def from_sources(
             by = f"model:{driver.provider.name}"
         else:
             note += "; nothing it said was borne by the evidence, so that the evidence stands alone"
-    text = "\n".join(f"{clean(s, 600)} {''.join(f'[{c}]' for c in cites)}" for s, cites in sentences)
+    text = "\n".join(f"{clean(s, 600)} {''.join(f'[{c}]' for c in cites)}".strip() for s, cites in sentences)
     text = text or "not in this memory: no source holds half of the words of this question"
     refs = tuple(dict.fromkeys(piece.entry for piece in pieces))
     what, sure = ("sources", kind) if pieces else ("unknown", "none")
-    answer = Answer(question, what, None, text, "", refs, 0, sure)
+    if found_values is not None:
+        known = found_values.value is not None
+        what, sure, refs = "values", "exact" if known else "none", (*refs, *found_values.by_hand)
+        answer = Answer(question, what, found_values.value, text, found_values.sql, refs, 0, sure)
+    else:
+        answer = Answer(question, what, None, text, "", refs, 0, sure)
     files: list[Path] = []
     if pieces and save:
         _file(memory, question, sentences, pieces, by)
@@ -91,11 +103,12 @@ def _file(memory: Memory, question: str, sentences: Sentences, pieces: Sequence[
     ).fetchall()
     spans = {(ref.id, ref.start, ref.end) for ref in draft.refs if ref.role == "quotes"}
     for entry, text in live:
-        rows = memory.db.execute(
-            "SELECT target, start, end FROM refs r JOIN entries e USING (seq) WHERE e.id = ? AND role = 'quotes'",
-            (entry,),
-        )
-        if len(live) == 1 and set(rows) == spans and text == getattr(draft.body, "text", ""):
+        sql = "SELECT target, start, end FROM refs r JOIN entries e USING (seq) WHERE e.id = ? AND role = 'quotes'"
+        if (
+            len(live) == 1
+            and set(memory.db.execute(sql, (entry,))) == spans
+            and text == getattr(draft.body, "text", "")
+        ):
             return
     refs = (*draft.refs, *(Ref("supersedes", entry) for entry, _ in live))
     serial = memory.db.execute("SELECT count(*) FROM entries WHERE subject = ?", (draft.subject,)).fetchone()[0]

@@ -86,13 +86,11 @@ class LabImport:
     renamed: dict[str, str]
 
     def __str__(self) -> str:
-        entries = plural(self.entries, "entry", "entries")
-        told = f"{self.folder}: {entries}, {self.added} new here, {plural(self.blobs, 'blob')} copied"
-        names = (
-            f"two campaigns are called {clean(old)}: the later one is {clean(new)} here"
-            for new, old in self.renamed.items()
-        )
-        return "\n".join([told, *names])
+        entries, blobs = plural(self.entries, "entry", "entries"), plural(self.blobs, "blob")
+        lines = [f"{self.folder}: {entries}, {self.added} new here, {blobs} copied"]
+        for new, old in self.renamed.items():
+            lines.append(f"two campaigns are called {clean(old)}: the later one is {clean(new)} here")
+        return "\n".join(lines)
 
 
 def _cell(value: Any) -> str:
@@ -135,9 +133,7 @@ def setting(text: str) -> Scalar:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     value = number(text)
-    if value is None:
-        return text
-    return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII) else value
+    return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII) else text if value is None else value
 
 
 def read_file(path: Path, what: str) -> bytes:
@@ -170,11 +166,9 @@ def logged(
         raise UsageError("the description is empty", '--description "what was tried, in a line"')
     values: dict[str, float] = {}
     for name, text in pairs(metric, "metric").items():
-        value = number(text)
-        if value is None:
-            raise UsageError(
-                f"metric {name} is {text!r}, not a finite number", "log it as --status crash, without the metric"
-            )
+        if (value := number(text)) is None:
+            hint = "log it as --status crash, without the metric"
+            raise UsageError(f"metric {name} is {text!r}, not a finite number", hint)
         values[name] = value
     if not values and status not in FAILED:
         raise UsageError(f"a run with status {status} needs its metric", "--metric val_bpb=0.98")
@@ -184,11 +178,8 @@ def logged(
         settings={name: setting(text) for name, text in pairs(set_, "set").items()}, commit=commit, seconds=seconds,
         self_reported=True,
     )  # fmt: skip
-    entry = log_run(
-        memory, run, by, first, better,
-        better_of(first) or "lower",
-        read_file(diff, "diff") if diff else None, read_file(log, "log") if log else None, repeats,
-    )  # fmt: skip
+    texts = (read_file(diff, "diff") if diff else None, read_file(log, "log") if log else None)
+    entry = log_run(memory, run, by, first, better, better_of(first) or "lower", *texts, repeats)
     assert isinstance(entry.body, Run)
     return Logged(entry.id, campaign, entry.body.number)
 
@@ -215,13 +206,9 @@ def import_lab(memory: Memory, folder: Path) -> LabImport:
     """The union with another lab's ledger: its entries keep id, author and date; importing again adds nothing."""
     from ..memory.namespaces import CAMPAIGN, shown_names
 
-    other = folder / FOLDER
-    done = unite(
-        FileLedger(other / "ledger"), Blobs(other / "blobs"),
-        ledger=memory.ledger, blobs=memory.blobs, view=memory.index,
-    )  # fmt: skip
-    named = {entry.subject.removeprefix(CAMPAIGN) for entry in done.added if entry.subject.startswith(CAMPAIGN)}
-    renamed = {
-        shown: name for name in sorted(named) for shown in shown_names(memory.db, name).values() if shown != name
-    }
+    theirs = FileLedger(folder / FOLDER / "ledger"), Blobs(folder / FOLDER / "blobs")
+    done = unite(*theirs, ledger=memory.ledger, blobs=memory.blobs, view=memory.index)
+    named = sorted({entry.subject for entry in done.added if entry.subject.startswith(CAMPAIGN)})
+    names = [name.removeprefix(CAMPAIGN) for name in named]
+    renamed = {shown: name for name in names for shown in shown_names(memory.db, name).values() if shown != name}
     return LabImport(str(folder), done.entries, len(done.added), done.blobs, renamed)

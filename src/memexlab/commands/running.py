@@ -38,6 +38,12 @@ if TYPE_CHECKING:
 _SINCE = re.compile(r"(\d+(?:\.\d+)?)([mhd])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
+#: What the terms of a campaign are to a person.
+_TERMS = {
+    "budget_seconds": "the budget", "evaluator": "a locked file", "hardware": "the machine", "metric": "the metric",
+    "edit": "the files to edit", "run": "the command", "evaluate": "the evaluator's command",
+}  # fmt: skip
+
 Proposing = Literal["knobs", "model", "agent", "mixed"]
 
 
@@ -214,17 +220,21 @@ def prepared_night(
         contract = replace(contract, budget=replace(contract.budget, early_kill=options.early_kill))
     checkouts = Checkouts(root, memory.folder / "worktrees")
     dirty = checkouts.changed_files([*(() if edited else contract.edit), *contract.lock])
-    if dirty:
+    if dirty and not checkouts.holds_a_run(dirty):
+        names = " ".join(dirty[:5])
         raise UsageError(
-            f"these files differ from the last commit: {', '.join(dirty[:5])}",
-            f'git -C {root} commit -am "say what changed"',
+            f"these files differ from the last commit: {names}",
+            f'git -C {root} commit -am "say what changed", which makes it the first idea; memex try, to measure it; '
+            f"or git -C {root} restore --staged --worktree {names}, to drop it",
         )
     with _alone(memory.folder):
         locked = locked_hash(root, contract.lock)
-        name, definition = _campaign(memory, checkouts, contract, root, locked, options.campaign)
+        name, definition, why = _campaign(memory, checkouts, contract, root, locked, options.campaign)
         metric = contract.metric
         terms = f"{metric.name}, {metric.better} is better, {contract.budget.seconds:g} s a run"
         tell(Event("campaign", f"Campaign {name}: {terms}."))
+        if why:
+            tell(Event("notice", why))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         # Two trainings on one card slow each other down, or do not fit.
         devices = options.devices or (visible_cards() if options.streams is None else ())
@@ -385,8 +395,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _campaign(
     memory: Memory, checkouts: Checkouts, contract: Contract, root: Path, locked: str, wanted: str | None
-) -> tuple[str, Entry]:
-    """The campaign that this contract belongs to: the newest with the same terms, else a new one."""
+) -> tuple[str, Entry, str]:
+    """The campaign that this contract belongs to: the newest with the same terms, else a new one and why it is new."""
     terms: dict[str, Any] = {
         "metric": contract.metric.name, "unit": contract.metric.unit, "better": contract.metric.better,
         "budget_seconds": contract.budget.seconds, "evaluator": locked, "hardware": hardware(), "origin": "lab",
@@ -404,7 +414,7 @@ def _campaign(
         ).fetchone()
         return row is None or checkouts.has(row[0])
 
-    name, turn = wanted or contract.name, 1
+    name, turn, why = wanted or contract.name, 1, ""
     while True:
         differs: list[str] = []
         found = {seq: shown for plain in plain_names(name) for seq, shown in shown_names(db, plain).items()}
@@ -414,20 +424,26 @@ def _campaign(
                 continue
             differs = [key for key in terms if entry.body.meta.get(key) != terms[key]]
             if not differs and is_ours(shown):
-                return shown, entry
+                return shown, entry, ""
         if not found:
             break
         if wanted:
             why = f"under other terms ({', '.join(differs)})" if differs else "in another lab"
-            hint = f"memex run --campaign {contract.name}-2"
+            hint = f"memex run, which finds or begins the campaign of these terms; or --campaign {name}-new"
             raise UsageError(f"campaign {name} was measured {why}: its runs cannot be compared", hint)
+        if differs:
+            told = " and ".join(_TERMS.get(key, key) for key in differs)
+            why = (
+                f"It is a new one, because {told} changed since {name}: results compare within one campaign. Its "
+                f"baseline is your last commit; to build on what {name} found: git merge memex/{name}"
+            )
         turn += 1
         name = f"{contract.name}-{turn}"
     draft = Draft(
         f"campaign:{name}", Source(f"campaign {name}", meta=terms), (Ref("file", toml),), key=f"campaign:{name}"
     )
     [entry] = memory.land([draft], BY)
-    return name, entry
+    return name, entry, why
 
 
 def since_instant(text: str, now: datetime) -> str:

@@ -22,7 +22,7 @@ from ..lab.wording import clean, plural
 from ..ledger import Claim, Draft, Ref, UsageError
 from ..memory import Memory, query
 from ..partner.scoring import BANDS, Row, Rubric, Score, by_formula, by_model, number, read_rubric, squarified
-from .landing import driver_for, needed
+from .landing import driver_for
 
 _ROWS, _SECONDS = 20_000, 30.0
 _COLUMNS = ("row", "score", "spread", "by", "rationale", "quote")
@@ -77,7 +77,7 @@ def score(
     if told.scorer == "formula":
         scores = by_formula(told, rows)
     else:
-        driver = needed(driver_for(memory, root))
+        driver = driver_for(memory, root)
         first = next(iter(rows.values()), {})
         if not told.text or told.text not in first:
             raise UsageError("the rubric names no column to quote from", f"text: COLUMN, one of {', '.join(first)}")

@@ -45,10 +45,8 @@ class Queue:
     def __str__(self) -> str:
         lines = [self.said] if self.said else []
         for patch in self.patches:
-            lines += [
-                f"{patch.id}  {clean(patch.description, 120)}",
-                f"  why: {clean(patch.hypothesis, 300) or 'not said'}",
-            ]
+            lines.append(f"{patch.id}  {clean(patch.description, 120)}")
+            lines.append(f"  why: {clean(patch.hypothesis, 300) or 'not said'}")
             lines += [f"  {clean(line, 160)}" for line in patch.diff.splitlines() if not line.startswith("index ")]
             lines += [f"  memex approve {patch.id}   or   memex reject {patch.id} --why ..."]
         return "\n".join(lines or ["No patch waits for a word."])
@@ -75,11 +73,9 @@ def approvals(folder: Path, by: str, patch: str | None, approved: bool, why: str
         return Queue("", tuple(waiting))
     found = [one for one in waiting if one.id.startswith(patch)]
     if len(found) != 1:
-        raise UsageError(
-            f"{'no' if not found else 'more than one'} patch that waits is called {patch!r}", "memex approve"
-        )
+        count = "no" if not found else "more than one"
+        raise UsageError(f"{count} patch that waits is called {patch!r}", "memex approve")
     steering.say(found[0], Word(approved, by, why))
     rest = tuple(one for one in waiting if one.id != found[0].id)
-    return Queue(
-        f"{found[0].id} {'may run' if approved else 'is turned down'}: {clean(found[0].description, 120)}", rest
-    )
+    said = "may run" if approved else "is turned down"
+    return Queue(f"{found[0].id} {said}: {clean(found[0].description, 120)}", rest)

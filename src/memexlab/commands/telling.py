@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ..lab.sandbox import MEANING
 from ..lab.wording import clean, plural
@@ -73,16 +73,11 @@ class Story:
     earlier: int
     walls: str = ""
 
-    def data(self) -> dict[str, object]:
-        return asdict(self)
-
     def __str__(self) -> str:
         others = ", ".join(name for name in self.names if name != self.subject)
         lines = [clean(f"{self.subject}{f' ({others})' if others else ''}", 200)]
-        if typed(self.names[0])[0] not in ("run", "campaign"):  # their events say the same
-            lines += [
-                f"  {fact.predicate}: {clean(fact.object or '')}{_when(fact)}" for fact in self.facts[-_MOST_FACTS:]
-            ]
+        facts = () if typed(self.names[0])[0] in ("run", "campaign") else self.facts  # their events say the same
+        lines += [f"  {fact.predicate}: {clean(fact.object or '')}{_when(fact)}" for fact in facts[-_MOST_FACTS:]]
         lines += [f"isolation {self.walls}"] if self.walls else []
         if self.earlier:
             lines.append(f"... {plural(self.earlier, 'earlier event')}: --limit {self.earlier + len(self.events)}")
@@ -93,10 +88,8 @@ class Story:
 
 
 def _when(fact: Fact) -> str:
-    since, until = (
-        f"run {run}" if run is not None else (instant or "")[:16].replace("T", " ")
-        for run, instant in ((fact.since_run, fact.since), (fact.until_run, fact.until))
-    )
+    times = (fact.since_run, fact.since), (fact.until_run, fact.until)
+    since, until = (f"run {run}" if run is not None else (at or "")[:16].replace("T", " ") for run, at in times)
     wrong = ", corrected: it was never so" if fact.end == "corrected" else ""
     return f", from {since}{f' to {until}' if until else '' if wrong else ' on'}{wrong}"
 
@@ -118,13 +111,10 @@ def story(
     before = times.known(known_at) if known_at else None
     facts = facts_about(db, asked, as_of, known_at, during, campaign, aliases)
     found = {event for name in names for event in _events(db, name, before)}
-    found |= {
-        Event(fact.at, 0, fact.since_run, fact.entry, f"champion: {fact.object}{_when(fact)}")
-        for fact in facts if fact.predicate == "champion"
-    }  # fmt: skip
-    events = sorted(
-        (e for e in found if before is None or e.at < before), key=lambda e: (e.at, e.run or 0, e.seq, e.text)
-    )
+    reigns = [f for f in facts if f.predicate == "champion"]
+    found |= {Event(f.at, 0, f.since_run, f.entry, f"champion: {f.object}{_when(f)}") for f in reigns}
+    landed = (event for event in found if before is None or event.at < before)
+    events = sorted(landed, key=lambda event: (event.at, event.run or 0, event.seq, event.text))
     if as_of:
         events = [event for event in events if times.point(as_of).meets(event.as_fact(lasts=True))]
     if during:
@@ -161,9 +151,6 @@ class Names:
 
     joined: tuple[tuple[str, ...], ...]
     proposed: tuple[tuple[str, str], ...]
-
-    def data(self) -> dict[str, object]:
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [f"one: {' = '.join(names)}" for names in self.joined] or ["No verdict joins any names."]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..lab.metrics import number
 from ..lab.wording import clean, plural
 from ..ledger import UsageError
 from ..memory.trails import Node, Trails
+from ..wiki.pages import Wiki
+from ..wiki.schema import read_schema
+from ..wiki.standing import standing
 from .deciding import campaign_of
 from .explaining import EffectTable, effects_of
 
@@ -23,14 +29,16 @@ _NAMED = """SELECT 'run', run FROM runs WHERE id = ?1 UNION ALL SELECT 'said', s
  UNION ALL SELECT 'setting', ?2 || '=' || ?3 FROM settings WHERE knob = ?2 AND value = ?3 UNION ALL
  SELECT 'author', ?1 FROM entries WHERE by = ?1 UNION ALL SELECT 'author', ?1 FROM documents WHERE author = ?1
  AND ?1 <> '' LIMIT 1"""
+_SIDE = ("object", "text", "by", "at", "id")
 _OPEN = ("reversed", "conditional", "unresolved")
 #: Claims that hold one value, without relations that name many things of a subject or say what to do.
-_CLAIMS = """SELECT subject, json_extract(body, '$.relation'), CAST(json_extract(body, '$.object') AS TEXT),
- json_extract(body, '$.text'), e.by, coalesce(e.since, e.at), e.id FROM entries e WHERE kind = 'claim'
+_CLAIMS = """SELECT e.subject, json_extract(body, '$.relation'), CAST(json_extract(body, '$.object') AS TEXT),
+ json_extract(body, '$.text'), e.by, coalesce(e.since, e.at), e.id, c.entry IS NOT NULL OR coalesce(e.key, '') GLOB
+ 'sync:*' FROM entries e LEFT JOIN claims c ON c.entry = e.seq WHERE e.kind = 'claim'
  AND json_extract(body, '$.object') IS NOT NULL AND coalesce(json_extract(body, '$.stance'), 'holds') = 'holds'
  AND coalesce(json_extract(body, '$.relation'), '') NOT IN ('', 'calls_for', 'summary', 'is', 'says', 'alias', 'author',
  'supersedes', 'dated') AND NOT EXISTS (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role IN ('supersedes',
- 'retracts')) ORDER BY 1, 2, 6, e.id"""
+ 'retracts')) ORDER BY e.subject, 2, 6, e.id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +69,25 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """Effects that are open in a campaign, and claims of one subject and relation that name different things."""
+    """Effects that are open in a campaign, if there is one, and claims of one subject and relation that name different
+    things."""
 
-    effects: EffectTable
+    effects: EffectTable | None
     claims: tuple[dict[str, Any], ...]
 
     def data(self) -> dict[str, Any]:
-        return {"effects": self.effects.data(), "claims": self.claims}
+        return {"effects": self.effects.data() if self.effects else [], "claims": self.claims}
 
     def __str__(self) -> str:
-        lines = str(self.effects).splitlines() if self.effects.rows else []
+        lines = str(self.effects).splitlines() if self.effects and self.effects.rows else []
         for claim in self.claims:
-            lines.append(
-                f"{clean(claim['subject'])}, {clean(claim['relation'])}: {plural(len(claim['sides']), 'answer')}"
-            )
-            lines += [
-                f'  {clean(s["object"], 60)}: "{clean(s["text"])}" ({s["by"]}, {s["at"][:10]})' for s in claim["sides"]
-            ]
-            lines.append("  a claim that supersedes one of them would settle it")
-        return "\n".join(lines) or f"nothing in campaign {clean(self.effects.campaign)} contradicts anything"
+            subject, relation, sides = clean(claim["subject"]), clean(claim["relation"]), claim["sides"]
+            lines.append(f"{subject}, {relation}: {plural(len(sides), 'answer')}")
+            lines += [f'  {clean(s["object"], 60)}: "{clean(s["text"])}" ({s["by"]}{s["at"] and ", "}{s["at"][:10]})'
+                      for s in sides]  # fmt: skip
+            lines.append("  a claim that supersedes one of them would settle it; on a page: memex review")
+        where = f"campaign {clean(self.effects.campaign)}" if self.effects else "this lab"
+        return "\n".join(lines) or f"nothing in {where} contradicts anything"
 
 
 def path_between(memory: Memory, start: str, goal: str, campaign: str | None) -> Trail:
@@ -90,12 +98,11 @@ def path_between(memory: Memory, start: str, goal: str, campaign: str | None) ->
     names = [thing_told(memory, node) for node in ends]
     if links is None:
         return Trail(names[0], names[1], None)
-    nodes = [ends[0], *(link.to for link in links)][:-1]
-    steps = [
-        (thing_told(memory, node), clean(link.words), _id(memory, link.entry))
-        for node, link in zip(nodes, links, strict=True)
-    ]
-    return Trail(names[0], names[1], tuple(steps))
+    ids = dict(memory.db.execute("SELECT seq, id FROM entries WHERE seq IN (SELECT value FROM json_each(?))",
+                                 (json.dumps([link.entry for link in links]),)))  # fmt: skip
+    things = [names[0], *(thing_told(memory, link.to) for link in links)]
+    told = zip(things, links, strict=False)  # the goal leads nowhere
+    return Trail(names[0], names[1], tuple((thing, clean(link.words), ids[link.entry]) for thing, link in told))
 
 
 def related_to(memory: Memory, text: str, limit: int, campaign: str | None) -> Related:
@@ -103,32 +110,44 @@ def related_to(memory: Memory, text: str, limit: int, campaign: str | None) -> R
     if limit < 1:
         raise UsageError(f"-k is {limit}", "a number from 1 up, such as -k 8")
     start = thing_named(memory, text, campaign)
-    near = [
-        (
-            thing_told(memory, node),
-            score,
-            tuple("a direct link" if one == node else thing_told(memory, one) for one in via[:3]),
-        )
-        for node, score, via in Trails(memory.db).related(start, limit)
-    ]
+    near = []
+    for node, score, via in Trails(memory.db).related(start, limit):
+        shared = ("a direct link" if one == node else thing_told(memory, one) for one in via[:3])
+        near.append((thing_told(memory, node), score, tuple(shared)))
     return Related(thing_told(memory, start), tuple(near))
 
 
-def conflicts_in(memory: Memory, campaign: str | None) -> Conflicts:
+def conflicts_in(memory: Memory, root: Path, campaign: str | None) -> Conflicts:
     """Effects of a campaign that are reversed, conditional or unresolved, and claims that contradict each other."""
-    name = campaign_of(memory, campaign)
-    table = effects_of(memory, name)
-    effects = EffectTable(name, table.unit, tuple(row for row in table.rows if row["status"] in _OPEN))
+    effects = None
+    if campaign is not None or memory.db.execute("SELECT 1 FROM campaigns").fetchone():
+        name = campaign_of(memory, campaign)
+        table = effects_of(memory, name)
+        effects = EffectTable(name, table.unit, tuple(row for row in table.rows if row["status"] in _OPEN))
     said: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for subject, relation, *side in memory.db.execute(_CLAIMS):
-        said.setdefault((subject, relation), []).append(
-            dict(zip(("object", "text", "by", "at", "id"), side, strict=True))
-        )
+    besides = set()  # with a side that is on no page
+    for subject, relation, *side, on_page in memory.db.execute(_CLAIMS):
+        said.setdefault((subject, relation), []).append(dict(zip(_SIDE, side, strict=True)))
+        besides |= set() if on_page else {(subject, relation)}
     claims = [
-        {"subject": subject, "relation": relation, "sides": sides}
-        for (subject, relation), sides in said.items() if len({side["object"].casefold() for side in sides}) > 1
+        {"subject": asked[0], "relation": asked[1], "sides": sides} for asked, sides in said.items()
+        if asked in besides and len({side["object"].casefold() for side in sides}) > 1
     ]  # fmt: skip
-    return Conflicts(effects, tuple(claims))
+    return Conflicts(effects, (*_on_pages(Wiki(standing(memory.db), read_schema(root))), *claims))
+
+
+def _on_pages(wiki: Wiki) -> Iterator[dict[str, Any]]:
+    """The contradictions that pages show as open, each side with its source."""
+    for key, differs in sorted(wiki.differing.items()):
+        for one in differs:
+            if one.kind in ("contested", "unresolved"):
+                sides = []
+                for s in map(wiki.claim, one.claims):
+                    taken = wiki.sources.get(s.source)
+                    words = s.text if taken else f"{s.relation}: {s.object}"
+                    by, on = (taken.name, s.since or taken.date) if taken else (s.source, "")
+                    sides.append(dict(zip(_SIDE, (s.object, words, by, on, s.entry), strict=True)))
+                yield {"subject": wiki.subjects.pages[key].title, "relation": one.relation, "sides": sides}
 
 
 def thing_named(memory: Memory, text: str, campaign: str | None) -> Node:
@@ -145,10 +164,6 @@ def thing_named(memory: Memory, text: str, campaign: str | None) -> Node:
     if row is None and (found or not Trails(db).links(("name", wanted.casefold()))):
         raise UsageError(f"{clean(text)!r} is nothing in this memory", "memex registry, or memex search WORDS")
     return row or ("name", wanted.casefold())
-
-
-def _id(memory: Memory, seq: int) -> str:
-    return str(memory.db.execute("SELECT id FROM entries WHERE seq = ?", (seq,)).fetchone()[0])
 
 
 def thing_told(memory: Memory, node: Node) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 
 from ..lab.board import Standing
@@ -120,7 +121,9 @@ def _from_working_tree(
     before = {name: checkouts.read(head.commit, name) for name in names}
     files: dict[str, str] = {}
     for name in names:
-        is_from_head = checkouts.staged(name) == before[name]
+        is_from_head = checkouts.staged(name) == before[name] or _nearer(
+            mine[name], before[name], checkouts.read(base, name)
+        )
         text = mine[name] if is_from_head else planner.merged(name, base, head.commit, edited)
         if text is None:
             raise UsageError(
@@ -135,3 +138,10 @@ def _from_working_tree(
             f"edit {' or '.join(names)}, then memex try again",
         )
     return Proposal(description or knobs_turned(before, changed) or hypothesis[:120], hypothesis, changed)
+
+
+def _nearer(text: str, one: str, other: str) -> bool:
+    """Whether a text differs from the one in fewer lines than from the other: it was made from that."""
+    lines = text.splitlines()
+    far, farther = (len(list(unified_diff(each.splitlines(), lines, n=0))) for each in (one, other))
+    return far < farther

@@ -107,20 +107,14 @@ def _directions(book: Logbook, more: str) -> list[Next]:
     if champion is None or champion is book.baseline:
         return []
     items = []
-    own = {change.knob for change in book.changes.get(champion.run, ())}
-    moved = [(run.number, c) for run in book.runs for c in book.changes.get(run.run, ()) if c.knob in own]
-    for change in book.changes.get(champion.run, ()):
+    for change in book.changes(champion.run):
         old, new = _as_number(change.old), _as_number(change.new)
         if old is None or new is None or old == new:
             continue
         further = new * new / old if old * new > 0 else 2 * new - old
         name = clean(change.knob, 60)
-        beyond = []
-        for number, other in moved:
-            value = _as_number(other.new) if other.knob == change.knob else None
-            if value is not None and (value - new) * (new - old) > 0:
-                beyond.append(number)
-        if not beyond:
+        values = map(_as_number, book.tried(change.knob))
+        if not any(value is not None and (value - new) * (new - old) > 0 for value in values):
             items.append(
                 Next(
                     f"Go further with {name}: try {further:.3g}",

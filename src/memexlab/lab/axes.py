@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Literal
@@ -68,6 +67,10 @@ class Step:
     level: float
     name: str
     dot: float | None = None
+
+    @property
+    def height(self) -> float:
+        return self.level if self.dot is None else self.dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +204,3 @@ def greedy_best(chart: Chart) -> list[tuple[int, float]]:
         if not found or sign * point.value < sign * found[-1][1]:
             found.append((point.number, point.value))
     return found
-
-
-def greedy_differs(greedy: Sequence[tuple[int, float]], chart: Chart) -> bool:
-    levels = [step.level for step in chart.steps]
-    return [value for _, value in greedy] != levels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -41,14 +42,19 @@ _STANDING = (
 
 
 def races_of(db: sqlite3.Connection, campaign: str, before: int | None = None) -> dict[tuple[str, ...], list[Pair]]:
-    """All fresh pairs of a campaign by the two commits, in order: what was measured side by side on one seed."""
+    """All fresh pairs of a campaign by the two commits, in order: what was measured side by side on one seed.
+
+    A side that crashed has NaN: a candidate that does not run on every seed is no winner. One that was interrupted or
+    ran out of time says nothing, nor does its pair.
+    """
     half: dict[int, tuple[str, float | None]] = {}
     races: dict[tuple[str, ...], list[Pair]] = defaultdict(list)
-    for seed, commit, value in db.execute(
-        "SELECT seed, commit_id, iif(status = 'invalid', NULL, value) FROM runs WHERE campaign = ?"
+    for seed, commit, value, status in db.execute(
+        "SELECT seed, commit_id, value, status FROM runs WHERE campaign = ?"
         " AND role = 'pair' AND seed IS NOT NULL AND commit_id <> '' AND number < ? ORDER BY number, id",
         (campaign, before or _LAST),
     ):
+        value = math.nan if status in ("crash", "invalid") else value
         if half.get(seed, (commit, None))[0] == commit:
             half[seed] = commit, value
             continue

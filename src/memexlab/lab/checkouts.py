@@ -104,6 +104,12 @@ class Checkouts:
         out = self._git("status", "--porcelain", "-z", "--untracked-files=all", "--", *names)
         return [item[3:].decode(errors="replace") for item in out.split(b"\0") if item]
 
+    def holds_a_run(self, names: Sequence[str]) -> bool:
+        """Whether these files of the working tree stand as on a branch of kept runs, with nothing of the person's."""
+        heads = self._git("for-each-ref", "--format=%(objectname)", "refs/heads/memex/").decode().split()
+        mine = tuple(self._git("hash-object", "--", *[str(self.lab / name) for name in names]).splitlines())
+        return mine in self.contents(heads, names)
+
     def read(self, commit: str, name: str) -> str:
         return self._git("show", f"{commit}:{(self.prefix / name).as_posix()}").decode("utf-8")
 

@@ -18,7 +18,7 @@ from ..memory.names import is_knob, normal_knob
 from ..memory.noise import minimum_detectable_effect, runs_to_settle
 from ..memory.registry import by_cause, last_line
 from .learned import single_run_error
-from .logbook import Logbook, LoggedRun
+from .logbook import Logbook, LoggedRun, idea_of
 from .sentences import third_split
 from .verdict import LOOKS
 from .wording import Amounts, clean, command, plural, run_numbers, sql_text
@@ -88,13 +88,14 @@ class Desk:
         failed = by_cause((run.status, run.error or run.reason, run.number) for run in told)
         self._same_cause = {number: tuple(numbers) for numbers in failed.values() for number in numbers}
         self._normal = cache(normal_knob)
+        self._gains: dict[int, tuple[float | None, LoggedRun | None, int]] = {}
         self._moved: dict[str, int] = {}  # knob -> the run at which the champion's line moved it last
-        self._measured: dict[object, int] = {}  # a change, or a description -> the run that measured it last
+        self._measured: dict[str, int] = {}  # an idea, or a description -> the run that measured it last
         for run in book.runs:
             if run.run in self._line and run is not book.baseline:
                 self._moved |= dict.fromkeys(self._knobs(run), run.number)
             if run.role == "candidate" and run.usable is not None:
-                self._measured |= dict.fromkeys((self._idea(run), _words(run)), run.number)
+                self._measured[self._idea(run)] = self._measured[_words(run)] = run.number
 
     @cached_property
     def open_failures(self) -> frozenset[int]:
@@ -109,6 +110,11 @@ class Desk:
 
     def gain(self, run: LoggedRun) -> tuple[float | None, LoggedRun | None, int]:
         """(gain, what it is over, the fresh pairs it rests on): as the verdict has it, else over the champion then."""
+        if run.run not in self._gains:
+            self._gains[run.run] = self._gain(run)
+        return self._gains[run.run]
+
+    def _gain(self, run: LoggedRun) -> tuple[float | None, LoggedRun | None, int]:
         judged = self.book.judged.get(run.run)
         if judged is not None and judged.champion is not None:
             gain = judged.gain if judged.pairs else judged.number("screen_gain")
@@ -164,7 +170,8 @@ class Desk:
         if run.run in self.book.again:
             return _done("abandon", f"Run {n} failed ({told}); it was mended once, and that run says the rest.")
         for knob, at in self._since(run).items():
-            if ran_out or knob in normal_knob(message):
+            # A run that found no end is no better for another setting; one that had too little memory may be.
+            if (ran_out and run.status != "timeout") or knob in normal_knob(message):
                 why = f"Run {n} failed ({told}). Run {at} moved {knob} since, so it may run now on top of the champion."
                 return Choice("retest", "medium", why, (at,), self._look(run))
         if run.status == "lost":
@@ -200,8 +207,9 @@ class Desk:
         if built_on and sure:
             if not reigns:
                 return _done("promote", f"Run {n} was champion ({seen}), until a better one was built.")
-            return Choice("promote", "high", f"Run {n} is the champion ({seen}): read its change and take it over.", (),
-                          self._look(run))  # fmt: skip
+            take = f": git merge memex/{self.book.campaign}" if self.is_lab else ""
+            why = f"Run {n} is the champion ({seen}): read its change and take it over{take}."
+            return Choice("promote", "high", why, (), self._look(run))
         if built_on and run.verdict != "confirmed":
             margin = f"one run can be off by {self._amount(error)}" if error else "nothing was repeated"
             why = f"Run {n} was kept on {seen}, and {margin}: measure it again before building on it."
@@ -269,12 +277,11 @@ class Desk:
     # --- what the rules ask
 
     def _knobs(self, run: LoggedRun) -> set[str]:
-        return {self._normal(change.knob) for change in self.book.changes.get(run.run, ())}
+        return set(map(self._normal, self.book.knobs(run)))
 
-    def _idea(self, run: LoggedRun) -> frozenset[tuple[str, str | None]]:
+    def _idea(self, run: LoggedRun) -> str:
         """What a run changed, or its own text where nobody could read that as changes."""
-        changes = self.book.changes.get(run.run, ())
-        return frozenset((c.knob, c.new) for c in changes) or frozenset([(run.description or run.id, None)])
+        return self.book.edits.get(run.run) or idea_of(run.description or run.id)
 
     def _since(self, run: LoggedRun) -> dict[str, int]:
         """Knobs that the champion's line moved after a run, other than its own, the newest first."""

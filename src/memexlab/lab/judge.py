@@ -143,7 +143,8 @@ class Judge:
                 judged = screen(
                     candidate.value, alike if enough else values, self.board.noise(before), self.board.better
                 )
-                return judged, reference, "" if enough else _UNLIKE[bool(alone)]
+                plain = enough or (alone and judged.gain <= 0)  # it lost although it may look better than it is
+                return judged, reference, "" if plain else _UNLIKE[bool(alone)]
         raise OutsideError(f"run {candidate.number} has nothing to be compared with", hint="memex run")
 
     def _race(self, candidate: Standing, other: Standing) -> Race | None:

@@ -7,10 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ..memory.registry import by_cause, example_of
-from .logbook import Change, Logbook, LoggedRun
+from .logbook import Logbook, LoggedRun
 from .wording import Amounts, clean, plural
 
 Outcome = Literal["helped", "looked better", "unresolved", "hurt", "no visible effect"]
@@ -120,7 +121,7 @@ def lessons(book: Logbook, found: Sequence[Effect], amounts: Amounts) -> list[Le
     """Per knob, the strongest outcome first; a run that moved several knobs speaks for them only together."""
     groups: dict[str, list[Effect]] = defaultdict(list)
     for effect in found:
-        groups[_knobs(book.changes.get(effect.run.run, ()), effect.run)].append(effect)
+        groups[_knobs(book, effect.run)].append(effect)
     result = []
     for knob, members in groups.items():
         outcome = next(o for o in OUTCOMES if any(e.outcome == o for e in members))
@@ -139,15 +140,18 @@ def _sides(members: Sequence[Effect]) -> set[str]:
     return {effect.outcome for effect in members}
 
 
-def _knobs(changes: Sequence[Change], run: LoggedRun) -> str:
-    names = sorted({clean(change.knob, 60) for change in changes if change.knob.strip()})
-    if not names:
-        return clean(run.description, 70) or f"run {run.number}"
+def _knobs(book: Logbook, run: LoggedRun) -> str:
+    return _joint(frozenset(book.knobs(run))) or clean(run.description, 70) or f"run {run.number}"
+
+
+@lru_cache(maxsize=10_000)
+def _joint(knobs: frozenset[str]) -> str:
+    names = sorted({clean(knob, 60) for knob in knobs if knob.strip()})
     return " + ".join(names[:3]) + (f" + {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _told(book: Logbook, effect: Effect, knob: str, amounts: Amounts, name_outcome: bool) -> str:
-    changes = book.changes.get(effect.run.run, ())
+    changes = book.changes(effect.run.run)
     moved = ", ".join(
         f"{clean(c.old, 24)} → {clean(c.new, 24)}" for c in changes[:3] if c.old is not None and c.new is not None
     )

@@ -23,6 +23,9 @@ _SEED_ONLY = re.compile(
     re.IGNORECASE,
 )
 _NUMBERS = ("value", "seconds", "usd")
+_KNOB = "iif(c.component = '', c.knob, c.component || '.' || c.knob)"
+#: What an idea is written with: a knob TO its new value AND the next; GONE is no value.
+_TO, _AND, _GONE = "\x1f", "\x1d", "\x1e"
 _SEED_KNOB = re.compile(r"(?:.*[._:])?(?:random_?|rng_?|torch_?)?seed", re.IGNORECASE)
 
 
@@ -48,16 +51,8 @@ class LoggedRun(NamedTuple):
     self_reported: bool
     error: str
     at: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ran and measured nothing; what was refused before it ran did not fail."""
-        return self.status in FAILED - {"started", "blocked"}
-
-    @property
-    def usable(self) -> float | None:
-        """The value, where the run still counts: a retracted or failed run has none."""
-        return None if self.status in FAILED else self.value
+    failed: bool  # whether it ran and measured nothing; what was refused before it ran did not fail
+    usable: float | None  # the value, where the run still counts: a retracted or failed run has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,8 @@ class SeedShift:
 class Logbook:
     """A campaign as the views show it. `runs` are in order of number; `tests` maps a pair run to its candidate.
 
-    `again` holds the runs whose edit another run measured again on top of a newer champion.
+    `again` holds the runs whose edit another run measured again on top of a newer champion; `edits` say in one text
+    what a run changed, and to what.
     """
 
     campaign: str
@@ -124,11 +120,12 @@ class Logbook:
     runs: tuple[LoggedRun, ...]
     judged: Mapping[int, Judged]
     reigns: tuple[Reign, ...]
-    changes: Mapping[int, tuple[Change, ...]]
     tests: Mapping[int, int]
     again: frozenset[int]
     training_seconds: float | None
-    #: Settings are most of what there is to read, so they are read run by run, when somebody asks.
+    edits: Mapping[int, str]
+    #: These are most of what there is to read, so they are read run by run, when somebody asks.
+    changes: Callable[[int], Sequence[Change]]
     settings: Callable[[int], Mapping[str, str]]
 
     @cached_property
@@ -167,6 +164,16 @@ class Logbook:
         """Whether the first measured run is what the others are to be compared with, and not an idea itself."""
         first = self.baseline
         return first is not None and (first.role == "baseline" or (first.status == "keep" and not first.verdict))
+
+    def knobs(self, run: LoggedRun) -> list[str]:
+        """The knobs that a run moved."""
+        return [part.partition(_TO)[0] for part in self.edits.get(run.run, "").split(_AND) if part]
+
+    def tried(self, knob: str) -> set[str]:
+        """All values that runs have set a knob to."""
+        mark = f"{knob}{_TO}"
+        parts = {part for edit in self.edits.values() if mark in edit for part in edit.split(_AND)}
+        return {part.removeprefix(mark) for part in parts if part.startswith(mark)}
 
     def ideas(self, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
         """The candidates among the runs, without one that only serves as the baseline."""
@@ -239,8 +246,10 @@ class Logbook:
     def _only_seed(self, run: LoggedRun, parent: LoggedRun | None) -> bool:
         if _SEED_ONLY.fullmatch(run.description.strip()):
             return True
-        moved = self.changes.get(run.run, ())
-        if parent is None or not moved or not all(_SEED_KNOB.fullmatch(change.knob) for change in moved):
+        idea = self.edits.get(run.run, "")
+        if parent is None or "seed" not in idea.lower():
+            return False
+        if not all(map(_SEED_KNOB.fullmatch, self.knobs(run))):
             return False
         mine, theirs = self.settings(run.run), self.settings(parent.run)
         differ = {knob for knob in mine.keys() | theirs.keys() if mine.get(knob) != theirs.get(knob)}
@@ -255,12 +264,16 @@ class Logbook:
         return found
 
 
+#: Whether anything was ever measured in the campaign of a row: a slip in the settings must not hide a night.
+MEASURED = "EXISTS (SELECT 1 FROM runs m WHERE m.campaign = campaigns.campaign AND m.value IS NOT NULL)"
+
+
 def campaigns_newest_first(db: sqlite3.Connection, since: str | None) -> list[str]:
-    """Campaigns in which something happened since then, the one with the newest run first."""
+    """Campaigns in which something happened since then: measured ones first, and the one with the newest run."""
     last = "max(at)" if since is not None else "NULL"  # without it an index answers: this is asked on every page
     rows = db.execute(
         f"SELECT campaign, newest, last FROM campaigns LEFT JOIN (SELECT campaign, max(run) newest, {last} last"
-        " FROM runs GROUP BY 1) USING (campaign) ORDER BY newest DESC NULLS LAST, 1"
+        f" FROM runs GROUP BY 1) USING (campaign) ORDER BY {MEASURED} DESC, newest DESC NULLS LAST, 1"
     )
     return [row[0] for row in rows if since is None or (row[2] is not None and is_since(row[2], since))]
 
@@ -284,9 +297,12 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
     if terms is None:
         raise KeyError(campaign)
     value, seconds, usd = (f"iif(abs({name}) <= {sys.float_info.max!r}, {name}, NULL)" for name in _NUMBERS)
+    failed = ", ".join(f"'{status}'" for status in sorted(FAILED))
     rows = db.execute(
         f"SELECT run, id, number, role, status, verdict, reason, {value}, description, parent, commit_id, seed,"
-        f" {seconds}, {usd}, hardware, isolation, self_reported, error, at FROM runs WHERE campaign = ?"
+        f" {seconds}, {usd}, hardware, isolation, self_reported, error, at, status IN ({failed})"
+        f" AND status NOT IN ('started', 'blocked'), iif(status IN ({failed}), NULL, {value}) FROM runs"
+        " WHERE campaign = ?"
         " ORDER BY number, run",
         (campaign,),
     )
@@ -308,15 +324,6 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
             (campaign,),
         )
     )
-    changes: dict[int, list[tuple[str, str, Change]]] = defaultdict(list)
-    for run, component, knob, old, new, direction in db.execute(
-        "SELECT c.run, c.component, c.knob, c.old, c.new, c.direction FROM changes c JOIN runs r ON r.run = c.run"
-        " WHERE r.campaign = ?",
-        (campaign,),
-    ):
-        changes[run].append(
-            (component, knob, Change(f"{component}.{knob}" if component else knob, old, new, direction))
-        )
     tests = dict(
         db.execute(
             "SELECT p.run, t.run FROM runs p JOIN refs f ON f.seq = p.run AND f.role = 'tests' JOIN runs t"
@@ -337,14 +344,35 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
     return Logbook(
         campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
         terms[4], terms[5], runs, judged, reigns,
-        {run: tuple(change for *_, change in sorted(found, key=_place)) for run, found in changes.items()}, tests,
-        frozenset(row[0] for row in again), _finite(training),
+        tests,
+        frozenset(row[0] for row in again), _finite(training), _edits(db, campaign), _changes_of(db),
         _settings_of(db),
     )  # fmt: skip
 
 
-def _place(change: tuple[str, str, Change]) -> tuple[str, str]:
-    return change[:2]
+def idea_of(description: str) -> str:
+    """The idea of a run whose change nobody could read."""
+    return f"{description}{_TO}{_GONE}"
+
+
+def _edits(db: sqlite3.Connection, campaign: str) -> dict[int, str]:
+    rows = db.execute(
+        f"SELECT run, group_concat(name || '{_TO}' || coalesce(new, '{_GONE}'), '{_AND}') FROM (SELECT DISTINCT c.run,"
+        f" {_KNOB} AS name, c.new FROM runs r CROSS JOIN changes c USING (run) WHERE r.campaign = ?"
+        " ORDER BY 1, 2, 3) GROUP BY run",
+        (campaign,),
+    )
+    return dict(rows.fetchall())
+
+
+def _changes_of(db: sqlite3.Connection) -> Callable[[int], Sequence[Change]]:
+    sql = f"SELECT {_KNOB}, old, new, direction FROM changes c WHERE run = ? ORDER BY component, knob, rowid"
+
+    @cache
+    def changes(run: int) -> Sequence[Change]:
+        return [Change._make(row) for row in db.execute(sql, (run,))]
+
+    return changes
 
 
 def _settings_of(db: sqlite3.Connection) -> Callable[[int], Mapping[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..ledger import RunStatus, Scalar
 from .campaign import Contract, hash_of, locked_files, locked_hash
 from .checkouts import Checkouts
 from .engine import ISOLATION, Ended, Job, Slots, run_environment
-from .metrics import nearest_line, printed_metrics, sidecar_metrics
+from .metrics import printed_metrics, sidecar_metrics, why_missing
 
 ARTIFACT_LIMIT_BYTES = 2_000_000_000
 _SUMMARY, _SUMMARY_LIMIT_BYTES = "memex-summary.json", 1_000_000
@@ -105,9 +106,8 @@ def _measure(
     value = own.get(contract.metric.name)
     if value is None or not math.isfinite(value):
         name = contract.metric.name
-        line = nearest_line(log.decode("utf-8", errors="replace"), name)
-        said = f"; it printed {line!r}, but {name} wants a line of its own: {name}: 0.98" if line else ""
-        why = f"no finite number for {name} was printed{said}"
+        said = why_missing(log.decode("utf-8", errors="replace"), name)
+        why = f"no finite number for {name} was printed{f'; {said}' if said else ''}"
         return Measured("crash", {}, ended.seconds, log, why, artifact, meta)
     return Measured("ok", own, ended.seconds, log, "", artifact, meta)
 
@@ -173,7 +173,18 @@ def _failure(ended: Ended, what: str) -> Measured | None:
     tail = ended.log.decode("utf-8", errors="replace").strip().splitlines()
     last = next((line.strip() for line in reversed(tail) if line.strip()), "no output")
     how = f"signal {-ended.exit}" if ended.exit < 0 else f"exit code {ended.exit}"
-    return Measured("crash", {}, ended.seconds, ended.log, f"{what} ended with {how}: {last[:300]}")
+    return Measured("crash", {}, ended.seconds, ended.log, f"{what} ended with {how}: {last[:300]}{_walled(last)}")
+
+
+def _walled(last: str) -> str:
+    """What the walls have to do with a failure, and what can be typed; '' where they have nothing."""
+    hidden = re.search(r"No such file or directory: '(/[^']+)'", last)
+    if hidden is not None and os.path.exists(hidden[1]):
+        return f'; it exists, but a run does not see it: [target] read = ["{os.path.dirname(hidden[1])}"]'
+    if re.search(r"[Nn]ame resolution|Network is unreachable|Name or service not known", last):
+        return "; a run has no network: fetch before, and name the folder in [target] read"
+    missing = re.search(r"No module named '([\w.]+)'", last)
+    return f"; {missing[1]} is not there for this Python: memex doctor" if missing is not None else ""
 
 
 def _artifact_problem(artifact: Path, folder: Path) -> str:

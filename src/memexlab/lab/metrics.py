@@ -46,7 +46,13 @@ def sidecar_metrics(data: bytes) -> dict[str, float]:
     }
 
 
-def nearest_line(text: str, name: str) -> str:
-    """The last line of a log that names a metric without being read as one; '' where none does."""
+def why_missing(text: str, name: str) -> str:
+    """What a log says instead of a metric: no number, a line of another form, other names; '' where it says nothing."""
     word = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w.])")
-    return next((line.strip()[:160] for line in reversed(text.splitlines()) if word.search(line)), "")
+    line = next((line.strip()[:160] for line in reversed(text.splitlines()) if word.search(line)), "")
+    if re.search(rf"{re.escape(name)}\s*[:=]\s*[-+]?(nan|inf)", line, re.IGNORECASE):
+        return f"it printed {line!r}: the training diverged"
+    if line:
+        return f"it printed {line!r}, but {name} wants a line of its own: {name}: 0.98"
+    others = [f"{other}: {value:g}" for other, value in printed_metrics(text).items()][-4:]
+    return f"it printed {', '.join(others)}; is that what [metric] name should be?" if others else ""

@@ -29,6 +29,8 @@ from .steering import Notifier, Notify, Patch, Steering
 from .streams import Desk, Streams
 
 BASELINE_REPEATS = 4
+#: From so many judged ideas on, that most of them lose by far is a reason to doubt the noise.
+_FIRST_IDEAS = 4
 _LOOK_SECONDS = 0.25
 #: A crash within this time that names one of these is a slip of the pen: whoever wrote it may mend it, once.
 _SLIP_SECONDS = 3.0
@@ -99,7 +101,7 @@ class Night:
         self._limits, self._until = Limits(), float("inf")
         self._begun = self._done = self._busy = 0
         self._why, self._since = "", ""
-        self._paused = self._halted = self._has_nothing_left = False
+        self._paused = self._halted = self._has_nothing_left = self._has_doubted = False
 
     # --- the loop
 
@@ -264,6 +266,7 @@ class Night:
         self.notifier.measured(run.status, campaign=self.campaign, run=run.number, error=run.error)
         if standing is not None and standing.status == "ok":
             self._judge_one(standing)
+            self._doubt_the_noise()
         return entry
 
     def _approved(self, plan: Plan | None) -> Plan | None:
@@ -334,13 +337,15 @@ class Night:
                 self.runner.measure_alone(base)
             seeds = range(len(have) + 1, BASELINE_REPEATS + 1)
             plans = [Plan("baseline", base, seed, "baseline") for seed in seeds]
-            for entry in self.runner.measure(plans):
-                run = entry.body
-                if isinstance(run, Run) and run.status in FAILED and run.status != "lost":
-                    raise OutsideError(
-                        f"the baseline does not run: {run.error}",
-                        hint=f'memex sql "select number, status, error from runs"; run it by hand: {self.contract.run}',
-                    )
+            runs = [entry.body for entry in self.runner.measure(plans) if isinstance(entry.body, Run)]
+            failed = [run for run in runs if run.status in FAILED and run.status != "lost"]
+            if failed:
+                seeds_told = ", ".join(str(run.seed) for run in failed)
+                some = f" on {len(failed)} of {len(runs)} seeds ({seeds_told})" if len(failed) < len(runs) else ""
+                raise OutsideError(
+                    f"the baseline does not run{some}: {failed[0].error}",
+                    hint=f'memex sql "select number, seed, status, error from runs"; by hand: {self.contract.run}',
+                )
 
         values = self.board.fresh_values(base)
         if missing and len(values) > 1 and len(set(values)) == 1:
@@ -351,6 +356,28 @@ class Night:
             if not any("MEMEX_SEED" in self.checkouts.read(base, name) for name in self.contract.edit):
                 told += ' To know it, read the seed of each run: int(os.environ.get("MEMEX_SEED", 0)).'
             self.tell(Event("notice", told))
+
+    def _doubt_the_noise(self) -> None:
+        """Four values may scatter by luck far less than the metric does, and then every idea seems to lose: where most
+        of the first ideas do, by three sigma, the baseline is measured as often again, once."""
+        baseline, champion = self.board.baseline(), self.board.champion()
+        if self._has_doubted or baseline is None or champion is None or champion.commit != baseline.commit:
+            return
+        ideas, lost = self.memory.db.execute(
+            "SELECT count(*), sum(e.body ->> '$.numbers.z' < -3) FROM verdicts v JOIN entries e USING (seq)"
+            " JOIN runs r ON r.run = v.run WHERE r.campaign = ? AND r.role = 'candidate'",
+            (self.campaign,),
+        ).fetchone()
+        if ideas < _FIRST_IDEAS or 2 * (lost or 0) < ideas:
+            return
+        self._has_doubted = True
+        have = len(self.board.fresh_values(baseline.commit))
+        if have >= 2 * BASELINE_REPEATS:
+            return
+        told = f"{lost} of the first {ideas} ideas lost by over 3 sigma: poor ideas, or more noise than it looked."
+        self.tell(Event("notice", f"{told} The baseline is measured {BASELINE_REPEATS} times more."))
+        seeds = range(have + 1, have + BASELINE_REPEATS + 1)
+        self.runner.measure([Plan("baseline", baseline.commit, seed, "baseline") for seed in seeds])
 
     # --- judging
 

@@ -63,8 +63,9 @@ def desk_of(db: sqlite3.Connection, campaign: str, book: Logbook | None = None) 
 
 
 def packets_for(
-    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, desk: Desk | None = None
-) -> list[Packet]:
+    db: sqlite3.Connection, campaign: str, runs: Iterable[int] | None = None, desk: Desk | None = None,
+    only_open: bool = False,
+) -> list[Packet]:  # fmt: skip
     """The packets that are due now, in order of run number: of the runs of these numbers, or of all.
 
     Linear in the runs of the campaign. Raises KeyError for a campaign that nobody defined.
@@ -77,8 +78,10 @@ def packets_for(
     found = []
     for run in desk.book.runs:
         if (wanted is None or run.number in wanted) and desk.is_due(run):
-            gain, against, _ = desk.gain(run)
             choice, hypothesis = desk.choose(run), said.get(run.run, "")
+            if only_open and not choice.is_open:
+                continue
+            gain, against, _ = desk.gain(run)
             status = desk.hypothesis_status(run) if hypothesis.strip() else "not_stated"
             cites = dict.fromkeys([*choice.cites, *([against.number] if against else [])])
             found.append(
@@ -126,7 +129,7 @@ def ranked(
 ) -> list[Packet]:
     """The queue: one packet for each run (of these) that still calls for something, the most urgent first."""
     levels = get_args(Priority)
-    found = [packet for packet in packets_for(db, campaign, runs, desk) if packet.is_open]
+    found = packets_for(db, campaign, runs, desk, only_open=True)
     found.sort(key=lambda p: (levels.index(p.priority), _MOST_URGENT.index(p.action), -(p.gain or 0.0), -p.number))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 BOLD = 1.13
 
 _CELL = 6.0
+_Place = tuple[float, float]
 _NARROW = frozenset("iljtfrI.,:;'|!()[]{} /\\\"-")
 _WIDE = frozenset("mwMW%@OQGDH—→←+=<>±~")
 
@@ -50,17 +52,19 @@ class Box:
     bottom: float
 
     def overlaps(self, other: Box) -> bool:
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
+        beside = self.right <= other.left or other.right <= self.left
+        return not (beside or self.bottom <= other.top or other.bottom <= self.top)
 
     def inside(self, other: Box) -> bool:
-        return (
-            self.left >= other.left
-            and self.right <= other.right
-            and self.top >= other.top
-            and self.bottom <= other.bottom
-        )
+        wide = other.left <= self.left and self.right <= other.right
+        return wide and other.top <= self.top and self.bottom <= other.bottom
+
+    def has(self, x: float, y: float) -> bool:
+        return self.left < x < self.right and self.top < y < self.bottom
+
+    def within(self, y: float) -> float:
+        """The height, or the edge that is nearest to it."""
+        return min(self.bottom, max(self.top, y))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,25 +75,17 @@ class Placed:
     x: float
     y: float
     anchor: str
-    leader: tuple[float, float] | None
+    leader: _Place | None
 
 
 class Placer:
     """Places texts one after the other; earlier ones keep their place. Texts never overlap one another."""
 
-    def __init__(
-        self,
-        area: Box,
-        size: float,
-        ink: Iterable[tuple[float, float]],
-        marks: Iterable[tuple[float, float]] = (),
-    ) -> None:
+    def __init__(self, area: Box, size: float, ink: Iterable[_Place], marks: Iterable[_Place] = ()) -> None:
         self.area, self.size, self._marks = area, size, list(marks)
-        self._ink: dict[tuple[int, int], int] = {}
+        self._ink = Counter(_cell(x, y) for x, y in ink)
         self._boxes: list[Box] = []
-        self._leaders: list[tuple[float, float]] = []
-        for x, y in ink:
-            self._ink[_cell(x, y)] = self._ink.get(_cell(x, y), 0) + 1
+        self._leaders: list[_Place] = []
 
     def place(self, x: float, y: float, text: str, towards: int, radius: float = 6.0) -> Placed | None:
         """The cheapest free place for a text near (x, y); `towards` is 1 for below first, -1 above; None if full."""
@@ -112,7 +108,7 @@ class Placer:
                         continue
                     end = (x, box.top if middle > y else box.bottom)
                     leader = end if distance > 1 else None
-                    cost += sum(self._ink.get(_cell(*at), 0) > 0 for at in _along((x, y), end)[2:]) if leader else 0
+                    cost += sum(self._ink[_cell(*at)] > 0 for at in _along((x, y), end)[2:]) if leader else 0
                     if not self._free(box, (x, y), leader):
                         continue
                     text_x = {"start": left, "end": left + width, "middle": x}[anchor]
@@ -125,33 +121,30 @@ class Placer:
             self._leaders += _along((x, y), placed.leader)
         return placed
 
-    def _free(self, box: Box, mark: tuple[float, float], leader: tuple[float, float] | None) -> bool:
+    def _free(self, box: Box, mark: _Place, leader: _Place | None) -> bool:
         if not box.inside(self.area) or any(box.overlaps(other) for other in self._boxes):
             return False
-        if any(box.left < px < box.right and box.top < py < box.bottom for px, py in self._leaders):
+        if any(box.has(*place) for place in self._leaders):
             return False
         points = _along(mark, leader) if leader else []
-        return not any(b.left < px < b.right and b.top < py < b.bottom for px, py in points for b in self._boxes)
+        return not any(other.has(*place) for place in points for other in self._boxes)
 
-    def _marks_beside(self, box: Box, own: tuple[float, float]) -> int:
+    def _marks_beside(self, box: Box, own: _Place) -> int:
         """How many other named marks the text would seem to belong to."""
         wide = Box(box.left - 16, box.top, box.right + 16, box.bottom)
-        beside = [(x, y) for x, y in self._marks if wide.left < x < wide.right and wide.top < y < wide.bottom]
-        return sum(abs(x - own[0]) + abs(y - own[1]) > 1 for x, y in beside)
+        return sum(wide.has(x, y) and abs(x - own[0]) + abs(y - own[1]) > 1 for x, y in self._marks)
 
     def _ink_in(self, box: Box) -> int:
         columns = range(int(box.left // _CELL), int(box.right // _CELL) + 1)
         rows = range(int(box.top // _CELL), int(box.bottom // _CELL) + 1)
-        return sum(min(3, self._ink.get((column, row), 0)) for column in columns for row in rows)
+        return sum(min(3, self._ink[column, row]) for column in columns for row in rows)
 
 
 def _cell(x: float, y: float) -> tuple[int, int]:
     return int(x // _CELL), int(y // _CELL)
 
 
-def _along(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+def _along(start: _Place, end: _Place) -> list[_Place]:
     steps = max(2, int((abs(end[0] - start[0]) + abs(end[1] - start[1])) / 5))
-    return [
-        (start[0] + (end[0] - start[0]) * i / steps, start[1] + (end[1] - start[1]) * i / steps)
-        for i in range(1, steps + 1)
-    ]
+    across, down = (end[0] - start[0]) / steps, (end[1] - start[1]) / steps
+    return [(start[0] + across * i, start[1] + down * i) for i in range(1, steps + 1)]

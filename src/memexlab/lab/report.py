@@ -8,57 +8,36 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from .chart import Chart, Mark, colour_variables, interval_svg, progress_svg, svg_to_png
-from .learned import OUTCOMES, Lesson, Next
-from .summary import CampaignReport, Report, VerdictRow, build_report
+from .axes import colour_variables
+from .chart import Chart, Mark, interval_svg, progress_svg, svg_to_png
+from .learned import OUTCOMES, Lesson
+from .summary import Report, VerdictRow, build_report
 from .wording import one_decimal, run_numbers
 
-__all__ = [
-    "CampaignReport",
-    "Report",
-    "build_report",
-    "report_main",
-    "report_style",
-    "to_html",
-    "to_json",
-    "to_markdown",
-    "to_png",
-]
+__all__ = ["Report", "build_report", "report_main", "report_style", "to_html", "to_json", "to_markdown", "to_png"]
 
 #: A page of a long history stays below this; the tables name the command that shows the rest.
 HTML_LIMIT_BYTES = 300_000
 _ROWS = 14
 _LESSONS = 8
+_DRAWN_AS_THEMSELVES = ("confirmed", "provisional", "inconclusive")
+_THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def to_markdown(report: Report, picture: str = "") -> str:
     """CommonMark with tables; run numbers are written #N. `picture` is the file name of the picture beside it."""
-    out = [f"# Morning report, {report.now}", "", f"**{_md(report.headline)}**", ""]
-    if picture:
-        out += [f"![The runs in order, and the running best]({picture})", ""]
-    if report.since:
-        out += [f"What is called new happened since {_md(report.since)}.", ""]
-    out += [f"> **Warning.** {_md(text)}\n" for text in report.warnings]
-    if report.hints:
-        out += ["## What to type", "", *_md_queue(report.hints)]
-    for i, section in enumerate(report.sections):
-        out += _md_section(section, is_first=i == 0)
-    if report.others:
-        out += [
-            f"Not shown: {', '.join(_md(name) for name in report.others)}. Type `memex report --campaign NAME`.",
-            "",
-        ]
-    for label, value in report.costs:
-        out += [f"{label}: {_md(value)}", ""]
-    return "\n".join(out).rstrip() + "\n"
+    template = _environment(for_markdown=True).get_template("report.md.j2")
+    page = template.render(report=report, picture=picture, rows=_ROWS, most_lessons=_LESSONS)
+    return page.rstrip() + "\n"
 
 
 def to_html(report: Report) -> str:
@@ -93,24 +72,42 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-# --- HTML
+# --- templates
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    loader = FileSystemLoader(Path(__file__).parent)
+@lru_cache
+def _environment(for_markdown: bool = False) -> Environment:
+    """Templates in which every text is escaped for the page, unless it says of itself that it is safe."""
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(runs=run_numbers, one_decimal=one_decimal)
-    environment.globals.update(interval=_interval, lessons_by_outcome=lessons_by_outcome, outcomes=OUTCOMES)
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=not for_markdown, finalize=_markdown if for_markdown else None,
+    )  # fmt: skip
+    environment.filters.update(runs=run_numbers, one_decimal=one_decimal, code=_code)
+    colours: dict[str, Markup] = {theme: Markup(colour_variables(theme)) for theme in _THEMES}
+    environment.globals.update(colours, interval=_interval, lessons_by_outcome=_lessons_by_outcome)
     return environment
+
+
+def _markdown(value: object) -> str:
+    """Foreign text inside Markdown: shown as it is, never read as markup, a link or a table border."""
+    if isinstance(value, Markup):
+        return value
+    text = re.sub(r"[\r\n]+", " ", str(value))
+    text = re.sub(r"([\\`*\[\]<|~$&#!]|^\s*>)", r"\\\1", text)
+    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+    return re.sub(r"(?<!\w)\\#(?=\d)", "#", text)
+
+
+def _code(text: str) -> Markup:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return Markup(f"{fence}{pad}{text}{pad}{fence}")
 
 
 def report_style() -> str:
     """The style sheet of the report, for a page that shows `report_main`."""
-    template = _environment().get_template("report.css.j2")
-    return template.render(light=Markup(colour_variables("light")), dark=Markup(colour_variables("dark")))
+    return _environment().get_template("report.css.j2").render()
 
 
 def report_main(report: Report) -> str:
@@ -125,35 +122,16 @@ def _page(report: Report, detail: int, name: str = "report.html.j2") -> str:
         if i > (12, 4, 2, 0)[3 - detail]:
             shown.append((section, ("", "")))
             continue
-        chart = section.chart if detail else _without_titles(section.chart)
+        chart = section.chart
+        if not detail:
+            chart = replace(chart, points=tuple(replace(point, title="") for point in chart.points))
         has_values = any(point.value is not None for point in chart.points)
         wide = progress_svg(chart, height=240 if not has_values else 600 if i == 0 else 460)
         narrow = progress_svg(chart, width=420, height=440 if has_values else 240) if i == 0 or detail >= 2 else ""
         shown.append((section, (Markup(wide), Markup(narrow))))
-    return (
-        _environment()
-        .get_template(name)
-        .render(
-            report=report,
-            shown=shown,
-            light=Markup(colour_variables("light")),
-            dark=Markup(colour_variables("dark")),
-            rows=_ROWS if detail else 6,
-            more_rows=60 if detail >= 2 else 10,
-            most_lessons=_LESSONS,
-        )
-    )
-
-
-def _without_titles(chart: Chart) -> Chart:
-    return replace(chart, points=tuple(replace(point, title="") for point in chart.points))
-
-
-_MARK_OF_DECISION: dict[str, Mark] = {
-    "confirmed": "confirmed",
-    "provisional": "provisional",
-    "inconclusive": "inconclusive",
-}
+    rows, more_rows = _ROWS if detail else 6, 60 if detail >= 2 else 10
+    template = _environment().get_template(name)
+    return template.render(report=report, shown=shown, rows=rows, more_rows=more_rows, most_lessons=_LESSONS)
 
 
 def _interval(row: VerdictRow, rows: Sequence[VerdictRow]) -> str:
@@ -161,139 +139,11 @@ def _interval(row: VerdictRow, rows: Sequence[VerdictRow]) -> str:
     if row.low is None or row.high is None or row.gain is None:
         return ""
     reach = max(abs(v) for r in rows for v in (r.low, r.high) if v is not None)
-    return Markup(interval_svg(row.low, row.gain, row.high, reach, _MARK_OF_DECISION.get(row.decision, "discard")))
+    mark = cast("Mark", row.decision if row.decision in _DRAWN_AS_THEMSELVES else "discard")
+    return Markup(interval_svg(row.low, row.gain, row.high, reach, mark))
 
 
-def lessons_by_outcome(lessons: Iterable[Lesson]) -> list[tuple[str, list[Lesson]]]:
+def _lessons_by_outcome(lessons: Sequence[Lesson]) -> list[tuple[str, list[Lesson]]]:
     """Lessons grouped, the outcomes in their order, none empty."""
-    every = list(lessons)
-    groups = [(outcome, [lesson for lesson in every if lesson.outcome == outcome]) for outcome in OUTCOMES]
+    groups = [(outcome, [lesson for lesson in lessons if lesson.outcome == outcome]) for outcome in OUTCOMES]
     return [(outcome, members) for outcome, members in groups if members]
-
-
-# --- Markdown
-
-
-def _md(text: str) -> str:
-    """Foreign text inside Markdown: shown as it is, never read as markup, a link or a table border."""
-    text = re.sub(r"[\r\n]+", " ", text)
-    text = re.sub(r"([\\`*\[\]<|~$&#!]|^\s*>)", r"\\\1", text)
-    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
-    return re.sub(r"(?<!\w)\\#(?=\d)", "#", text)
-
-
-def _code(text: str) -> str:
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    rule = ["---:" if i in right else "---" for i in range(len(header))]
-    lines = [header, rule, *rows]
-    return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
-
-
-def _md_queue(items: Sequence[Next]) -> list[str]:
-    out = []
-    for i, item in enumerate(items, 1):
-        out.append(f"{i}. **{_md(item.title.rstrip('.'))}.** {_md(item.why)}")
-        if item.command:
-            out += ["", f"   {_code(item.command)}", ""]
-    return [*out, ""]
-
-
-def _md_section(section: CampaignReport, is_first: bool) -> list[str]:
-    amounts, standing = section.amounts, section.standing
-    out = [f"## Campaign {_md(section.campaign)}", "", _md(section.terms), ""]
-    if not is_first:
-        out += [f"**{_md(section.headline)}** {_md(section.counts)}", ""]
-    out += [f"> **Warning.** {_md(text)}\n" for text in section.warnings]
-    if standing is not None:
-        interval = ""
-        if standing.low is not None and standing.high is not None:
-            interval = f", 95 % interval {amounts.signed(standing.low)} to {amounts.signed(standing.high)}"
-        how = f" ({one_decimal(standing.sigmas)} sigma)" if standing.sigmas is not None else ""
-        out += [
-            f"- Champion #{standing.champion}: {_md(amounts.with_unit(standing.champion_value))}, "
-            + _md(standing.champion_description),
-            f"- Baseline #{standing.baseline}: {_md(amounts.with_unit(standing.baseline_value))}",
-            f"- Gain {amounts.signed(standing.gain)}{how}{interval}; {_md(standing.basis)}",
-        ]
-    out += [f"- {_md(text)}" for text in (section.third_split, section.noise) if text]
-    out.append("")
-    if section.queue:
-        out += ["### What to do next", "", *_md_queue(section.queue)]
-    if section.verdicts:
-        out += ["### Verdicts", ""]
-        out += _table(
-            ["run", "verdict", "what", "gain", "95 % interval", "pairs", "smallest visible effect"],
-            (_md_verdict(row, section) for row in section.verdicts[:40]),
-            right=(0, 3, 5, 6),
-        )
-        if len(section.verdicts) > 40:
-            out += [f'… and {len(section.verdicts) - 40} more: `memex sql "select * from verdicts"`', ""]
-    if section.kept:
-        words = {True: "no", False: "yes", None: "unknown"}
-        out += ["### Kept by the log, not verified", "", _md(section.kept_remark), ""]
-        out += _table(
-            ["run", "what", "value", "gain", "above the noise"],
-            (
-                [
-                    f"#{k.number}",
-                    _md(k.description),
-                    amounts.value(k.value),
-                    amounts.signed(k.gain),
-                    words[k.within_noise],
-                ]
-                for k in section.kept[-40:]
-            ),
-            right=(0, 2, 3),
-        )
-    if section.lessons:
-        out += ["### What was learned", ""]
-        for outcome, members in lessons_by_outcome(section.lessons):
-            out.append(f"- **{outcome.capitalize()}**")
-            out += [f"  - {_md(lesson.knob)}: {_md(lesson.evidence)}" for lesson in members[:_LESSONS]]
-            if len(members) > _LESSONS:
-                rest = members[_LESSONS:]
-                numbers = run_numbers(sorted(n for lesson in rest for n in lesson.runs))
-                out.append(f"  - and {len(rest)} more ({numbers})")
-        out += ["", *([_md(section.lessons_remark), ""] if section.lessons_remark else [])]
-    if section.settings:
-        out += ["### Settings of the champion", ""]
-        out += _table(
-            ["knob", "baseline", "champion"],
-            ([_md(s.knob), _md(s.baseline), _md(s.champion)] for s in section.settings),
-        )
-    if section.failures:
-        out += ["### Failures", ""]
-        out += _table(
-            ["times", "ended as", "cause", "runs"],
-            ([str(len(f.runs)), _md(f.status), _md(f.cause), run_numbers(f.runs)] for f in section.failures[:_ROWS]),
-            right=(0,),
-        )
-        if len(section.failures) > _ROWS:
-            out += [f"… and {len(section.failures) - _ROWS} more causes", ""]
-    out += ["### Cost and time", "", *(f"- {label}: {_md(value)}" for label, value in section.costs), ""]
-    return out
-
-
-def _md_verdict(row: VerdictRow, section: CampaignReport) -> list[str]:
-    amounts = section.amounts
-    interval = ""
-    if row.low is not None and row.high is not None:
-        interval = f"{amounts.signed(row.low)} to {amounts.signed(row.high)}"
-    gain = amounts.signed(row.gain) if row.gain is not None else ""
-    sigma = f" ({one_decimal(row.sigmas)} sigma)" if row.sigmas is not None else ""
-    visible = amounts.fine(row.smallest_visible) if row.smallest_visible is not None else ""
-    return [
-        f"#{row.number}",
-        row.decision,
-        _md(row.description),
-        gain + sigma,
-        interval,
-        str(row.pairs or "one run"),
-        visible,
-    ]

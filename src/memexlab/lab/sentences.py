@@ -87,17 +87,14 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: 
     name = f"#{standing.champion} {clean(standing.champion_description, 60)}".strip()
     how = f" ({sigmas(standing.gain, sigma)})" if sigma else ""
     if standing.confirmed:
-        steps = (
-            sum(r.verdict == "confirmed" for r in book.lineage(book.champion) if book.champion) if book.champion else 1
-        )
-        sure = f"confirmed by {plural(standing.pairs, 'fresh pair')}" if standing.pairs else "confirmed"
+        steps = sum(run.verdict == "confirmed" for run in book.lineage(book.champion)) if book.champion else 1
+        pairs = plural(standing.pairs, "fresh pair")
+        sure = f"confirmed by {pairs}" if standing.pairs else "confirmed"
         way = "better" if standing.gain >= 0 else "WORSE"
         if steps > 1:
-            sure = f"{steps} confirmed wins on top of one another, the last by {plural(standing.pairs, 'fresh pair')}"
+            sure = f"{steps} confirmed wins on top of one another, the last by {pairs}"
         split = third_split(book, amounts)
-        doubt = (
-            " The third split disagrees." if split is not None and split.gain is not None and split.gain <= 0 else ""
-        )
+        doubt = " The third split disagrees." if split and split.gain is not None and split.gain <= 0 else ""
         return f"Champion {value} ({name}), {gain} {way} than the baseline{how}, {sure}.{doubt}"
     if standing.gain < 0:
         return f"Best kept run {value} ({name}), {gain} worse than the first one{how}."
@@ -122,7 +119,7 @@ def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma
         count = plural(sum(run.usable is not None for run in book.runs), "measured run")
         return f"{clean(book.metric, 60)} is {book.constant:g} in all {count}, so it cannot say which idea was better."
     base = book.level(book.baseline) if book.baseline else None
-    stands = f"{amounts.with_unit(base)}" if base is not None else "unmeasured"
+    stands = amounts.with_unit(base) if base is not None else "unmeasured"
     repeats = len(book.fresh(book.baseline)) if book.baseline else 0
     if not book.ideas(book.runs):
         floor = f", sigma {sigma:.2g} from {plural(repeats, 'run')}" if sigma else ""
@@ -171,10 +168,8 @@ def noise_sentence(book: Logbook, amounts: Amounts) -> str:
                 "seed and reads no MEMEX_SEED: then a win is a win on that one seed."
             )
         trust = "" if noise.dof >= 8 else " That is few: sigma itself may be off by a third or more."
-        return (
-            f"Noise: sigma is {noise.sigma:.2g} for one run, pooled from repeats "
-            f"({plural(noise.dof, 'degree')} of freedom).{trust}"
-        )
+        known = f"pooled from repeats ({plural(noise.dof, 'degree')} of freedom)"
+        return f"Noise: sigma is {noise.sigma:.2g} for one run, {known}.{trust}"
     if book.seed_shift is not None:
         seed = book.seed_shift
         runs = ", ".join(f"#{a} against #{b}" for a, b in seed.runs[:3])
@@ -193,23 +188,17 @@ def seed_sentence(book: Logbook) -> str:
     gains = [gain for _, gain in book.kept()]
     if not gains:
         return ""
-    if book.noise is not None:
-        edge = book.noise.sigma * math.sqrt(2)
-        inside = sum(gain < edge for gain in gains)
-        return (
-            f"{inside} of the {plural(len(gains), 'keep')} after the baseline improved by less than {edge:.2g}, "
-            "the noise between two single runs."
-        )
-    if book.seed_shift is not None:
-        shift = book.seed_shift.shift
-        inside = sum(gain < shift for gain in gains)
-        weak = "one pair is a weak estimate" if book.seed_shift.pairs == 1 else "few pairs are a weak estimate"
-        return (
-            f"{inside} of the {plural(len(gains), 'keep')} after the baseline improved by less than {shift:.2g}, what "
-            f"a change of the seed alone did in the same log; {len(gains) - inside} improved by more. "
-            f"({weak.capitalize()}.)"
-        )
-    return f"{plural(len(gains), 'keep')} after the baseline; without a repeat there is no telling which are luck."
+    keeps = f"{plural(len(gains), 'keep')} after the baseline"
+    if book.noise is None and book.seed_shift is None:
+        return f"{keeps}; without a repeat there is no telling which are luck."
+    edge = book.noise.sigma * math.sqrt(2) if book.noise else book.seed_shift.shift if book.seed_shift else 0.0
+    inside = sum(gain < edge for gain in gains)
+    less = f"{inside} of the {keeps} improved by less than {edge:.2g}"
+    if book.noise is not None or book.seed_shift is None:
+        return f"{less}, the noise between two single runs."
+    weak = "One pair is a weak estimate" if book.seed_shift.pairs == 1 else "Few pairs are a weak estimate"
+    more = f"{len(gains) - inside} improved by more. ({weak}.)"
+    return f"{less}, what a change of the seed alone did in the same log; {more}"
 
 
 def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
@@ -222,13 +211,11 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
     theirs = finals.get(baseline.commit) if baseline else None
     if ours is None and theirs is None:
         return None
+    sides = [("champion", ours), *([("baseline", theirs)] if theirs is not ours else [])]
     scores = [
-        f"{name} {amounts.value(run.usable)} (#{run.number})"
-        if run.usable is not None
-        else f"{name} failed (#{run.number})"
-        for name, run in (("champion", ours), ("baseline", theirs))
-        if run is not None and not (name == "baseline" and run is ours)
-    ]
+        f"{name} {'failed' if run.usable is None else amounts.value(run.usable)} (#{run.number})"
+        for name, run in sides if run is not None
+    ]  # fmt: skip
     text = f"On the third split, which no decision has seen: {', '.join(scores)}."
     if ours is None or theirs is None or ours is theirs or ours.usable is None or theirs.usable is None:
         return ThirdSplit(text, None, False)
@@ -236,16 +223,12 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
     standing = standing_of(book)
     expected = standing.gain if standing else 0.0
     if gain <= 0:
-        return ThirdSplit(
-            f"{text} It disagrees: there the champion is {amounts.fine(-gain)} worse. Do not count on this win.",
-            gain,
-            True,
-        )
+        worse = f"It disagrees: there the champion is {amounts.fine(-gain)} worse. Do not count on this win."
+        return ThirdSplit(f"{text} {worse}", gain, True)
     if expected > 0 and gain < expected / 2:
-        return ThirdSplit(
-            f"{text} It agrees in direction only: {gain / expected:.0%} of the gain is left there. "
-            "The win may be partly fitted to the split it was judged on.", gain, True,
-        )  # fmt: skip
+        weak = f"It agrees in direction only: {gain / expected:.0%} of the gain is left there."
+        fitted = "The win may be partly fitted to the split it was judged on."
+        return ThirdSplit(f"{text} {weak} {fitted}", gain, True)
     return ThirdSplit(f"{text} It agrees: {amounts.fine(gain)} better there too.", gain, False)
 
 
@@ -253,20 +236,12 @@ def doubts(book: Logbook, standing: Standing | None, split: ThirdSplit | None, a
     """What a person should settle before building on the champion."""
     found = []
     if split is not None and split.disagrees and standing is not None:
-        found.append(
-            Next(
-                f"Decide whether run {standing.champion} stays champion",
-                f"The third split gives {amounts.signed(split.gain or 0.0)} where the race gave "
-                f"{amounts.signed(standing.gain)}.",
-            )
-        )
+        gains = f"{amounts.signed(split.gain or 0.0)} where the race gave {amounts.signed(standing.gain)}"
+        found.append(Next(f"Decide whether run {standing.champion} stays champion", f"The third split gives {gains}."))
     if standing is not None and standing.confirmed and standing.gain <= 0:
-        found.append(
-            Next(
-                f"Re-test run {standing.champion} against the baseline (#{standing.baseline})",
-                "It was confirmed step by step, and yet its fresh runs are no better than the baseline's.",
-            )
-        )
+        title = f"Re-test run {standing.champion} against the baseline (#{standing.baseline})"
+        why = "It was confirmed step by step, and yet its fresh runs are no better than the baseline's."
+        found.append(Next(title, why))
     open_ = [run.number for run in book.runs if run.role == "candidate" and run.status == "ok" and not run.verdict]
     if open_ and book.origin == "lab":
         title = f"{plural(len(open_), 'run')} still to be judged ({run_numbers(open_)})"

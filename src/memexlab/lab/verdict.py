@@ -210,8 +210,9 @@ def in_words(judged: Screen | Race, noise: Noise, against: str) -> str:
         return _screen_in_words(judged, noise, against)
     heading = "still racing" if judged.decision == "continue" else judged.decision
     if judged.n == 0:
-        failed = "candidate" if judged.decision == "dropped" else "other side"
-        return f"{heading}: the {failed} gave no finite number to compare against {against}"
+        if judged.decision == "dropped":
+            return f"{heading}: it failed on a seed of the fresh pairs against {against}"
+        return f"{heading}: the other side gave no finite number to compare against {against}"
     error = judged.standard_error
     low, high = (_rounded(bound, error) for bound in judged.interval)
     pairs = "1 fresh pair" if judged.n == 1 else f"{judged.n} fresh pairs"
@@ -238,7 +239,10 @@ def _screen_in_words(judged: Screen, noise: Noise, against: str) -> str:
 def _gain_in_words(gain: float, error: float, noise: Noise) -> str:
     if gain == 0:
         return "no difference"
-    amount = f"{_rounded(abs(gain), error)} {'better' if gain > 0 else 'worse'}"
+    size = _rounded(abs(gain), error)
+    if float(size) == 0:
+        return "no difference to be seen"
+    amount = f"{size} {'better' if gain > 0 else 'worse'}"
     if noise.sigma == 0:
         return amount
     sigmas = abs(gain) / noise.sigma

@@ -3,7 +3,7 @@
 from .blobs import Blobs, blob_id, write_durably
 from .errors import Finding, MemexError, OutsideError, Refused, UsageError
 from .file import FileLedger
-from .landing import Drafts, Landed, Seen, land, utc_now
+from .landing import Drafts, Landed, land, utc_now
 from .scan import Batch, Cursor
 from .types import (
     BODIES,
@@ -26,46 +26,12 @@ from .types import (
     Scalar,
     Source,
     Verdict,
-)
+)  # fmt: skip
 from .union import United, unite
 
 __all__ = [
-    "BODIES",
-    "FAILED",
-    "KINDS",
-    "ROLES",
-    "RUN_STATUSES",
-    "Answer",
-    "Batch",
-    "Blobs",
-    "Body",
-    "Call",
-    "Claim",
-    "Cursor",
-    "Draft",
-    "Drafts",
-    "Entry",
-    "FileLedger",
-    "Finding",
-    "Kind",
-    "Landed",
-    "MemexError",
-    "OutsideError",
-    "Ref",
-    "Refused",
-    "Role",
-    "Run",
-    "RunRole",
-    "RunStatus",
-    "Scalar",
-    "Seen",
-    "Source",
-    "United",
-    "UsageError",
-    "Verdict",
-    "blob_id",
-    "land",
-    "unite",
-    "utc_now",
-    "write_durably",
-]
+    "BODIES", "FAILED", "KINDS", "ROLES", "RUN_STATUSES", "Answer", "Batch", "Blobs", "Body", "Call", "Claim", "Cursor",
+    "Draft", "Drafts", "Entry", "FileLedger", "Finding", "Kind", "Landed", "MemexError", "OutsideError", "Ref",
+    "Refused", "Role", "Run", "RunRole", "RunStatus", "Scalar", "Source", "United", "UsageError", "Verdict", "blob_id",
+    "land", "unite", "utc_now", "write_durably",
+]  # fmt: skip

@@ -121,10 +121,5 @@ class Blobs:
             try:
                 self.get(blob)
             except (OutsideError, UsageError) as error:
-                yield Finding(
-                    "blob-damaged",
-                    "error",
-                    str(self.folder),
-                    str(error).split("\n")[0],
-                    "restore from a copy",
-                )
+                message = str(error).split("\n")[0]
+                yield Finding("blob-damaged", "error", str(self.folder), message, "restore from a copy")

@@ -15,7 +15,7 @@ from . import wire
 from .blobs import Blobs
 from .errors import Refused
 from .file import FileLedger
-from .landing import Drafts, Seen, land
+from .landing import Drafts, land
 from .scan import Cursor
 from .types import Body, Claim, Draft, Entry, Ref, Run, Source, Verdict
 
@@ -40,6 +40,30 @@ def refusal(act: Callable[[], object]) -> Refused:
     except Refused as refused:
         return refused
     raise AssertionError("it was not refused")
+
+
+class Seen:
+    """The smallest `Landed`: ids and keys in memory, read from the ledger itself."""
+
+    def __init__(self, ledger: FileLedger) -> None:
+        self._ledger = ledger
+        self._cursor = Cursor()
+        self._ids: set[str] = set()
+        self._keys: dict[str, Entry] = {}
+
+    def catch_up(self) -> None:
+        for batch in self._ledger.read(self._cursor):
+            self._cursor = batch.cursor
+            for entry in batch.entries():
+                self._ids.add(entry.id)
+                if entry.key is not None:
+                    self._keys.setdefault(entry.key, entry)
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        return self._ids.intersection(ids)
+
+    def by_key(self, keys: Sequence[str]) -> dict[str, Entry]:
+        return {key: self._keys[key] for key in keys if key in self._keys}
 
 
 class LedgerContract:

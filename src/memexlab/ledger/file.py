@@ -70,7 +70,7 @@ class Tail:
         end = start + len(self._prefix) + sum(map(len, lines))
         self.cursor = Cursor(cursor.segment, end, cursor.seq + len(lines))
         self._torn = self._prefix = b""
-        ledger.remember_end(self.cursor)
+        ledger.end = self.cursor
         return Batch(tuple(parsed), self.cursor)
 
     def settle(self, count: int) -> None:
@@ -87,7 +87,8 @@ class FileLedger:
         self.folder = folder
         self.segment_limit_bytes = segment_limit_bytes
         self.poisoned = ""
-        self._end: Cursor | None = None
+        #: Where the last batch that this object wrote ends.
+        self.end: Cursor | None = None
         #: Entries from the first that this object once saw to be durable.
         self.durable_count = 0
         self._handle = -1
@@ -116,12 +117,10 @@ class FileLedger:
         if self._pid != os.getpid():
             # A lock that a fork inherited is shared with the parent and shuts nobody out.
             self.close()
-            self._end, self._threads, self._held, self._pid = None, threading.RLock(), False, os.getpid()
+            self.end, self._threads, self._held, self._pid = None, threading.RLock(), False, os.getpid()
         with self._threads:
             if self._held:
-                raise RuntimeError(
-                    "this ledger is locked already: nothing can land inside the drafts of another landing"
-                )
+                raise RuntimeError("this ledger is locked: nothing can land inside the drafts of another landing")
             try:
                 if self._lock_handle < 0:
                     make_folder(self.folder)
@@ -196,7 +195,7 @@ class FileLedger:
                 os.ftruncate(handle, start)
             except OSError as second:
                 error.add_note(f"and the unfinished bytes could not be cut off: {second}")
-            self._end = None
+            self.end = None
             raise OutsideError(
                 f"cannot append to {self._path(segment)}: {error}",
                 retryable=True,
@@ -227,9 +226,6 @@ class FileLedger:
             self._handle_segment = segment
         return self._handle
 
-    def remember_end(self, cursor: Cursor) -> None:
-        self._end = cursor
-
     def _find_end(self) -> _End:
         """The end of the last whole batch, and what lies behind it. Only under the lock: nobody else is writing."""
         segments = self.segments()
@@ -238,7 +234,7 @@ class FileLedger:
         last = segments[-1]
         try:
             size = self._path(last).stat().st_size
-            known = self._end if self._end is not None and self._end.segment == last else None
+            known = self.end if self.end is not None and self.end.segment == last else None
             if known is not None and known.offset == size:
                 return _End(known)
             if known is None or known.offset > size:

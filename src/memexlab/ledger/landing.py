@@ -11,7 +11,7 @@ from . import gate, wire
 from .blobs import Blobs
 from .errors import Finding, OutsideError, Refused
 from .file import FileLedger
-from .scan import Batch, Cursor
+from .scan import Batch
 from .types import Draft, Entry, Ref
 
 
@@ -23,28 +23,8 @@ class Landed(Protocol):
     def by_key(self, keys: Sequence[str]) -> dict[str, Entry]: ...
 
 
-class Seen:
-    """The smallest `Landed`: ids and keys in memory, read from the ledger itself."""
-
-    def __init__(self, ledger: FileLedger) -> None:
-        self._ledger = ledger
-        self._cursor = Cursor()
-        self._ids: set[str] = set()
-        self._keys: dict[str, Entry] = {}
-
-    def catch_up(self) -> None:
-        for batch in self._ledger.read(self._cursor):
-            self._cursor = batch.cursor
-            for entry in batch.entries():
-                self._ids.add(entry.id)
-                if entry.key is not None:
-                    self._keys.setdefault(entry.key, entry)
-
-    def known(self, ids: Sequence[str]) -> set[str]:
-        return self._ids.intersection(ids)
-
-    def by_key(self, keys: Sequence[str]) -> dict[str, Entry]:
-        return {key: self._keys[key] for key in keys if key in self._keys}
+_STORABLE = "use text, finite numbers, lists"
+_SIZE = "store the long part as a blob and refer to it"
 
 
 def utc_now() -> datetime:
@@ -55,14 +35,9 @@ Drafts = Sequence[Draft] | Callable[[], Sequence[Draft]]
 
 
 def land(
-    drafts: Drafts,
-    by: str,
-    *,
-    ledger: FileLedger,
-    blobs: Blobs,
-    view: Landed,
+    drafts: Drafts, by: str, *, ledger: FileLedger, blobs: Blobs, view: Landed,
     clock: Callable[[], datetime] = utc_now,
-) -> list[Entry]:
+) -> list[Entry]:  # fmt: skip
     """Records the drafts as one batch and returns their entries, durable; raises Refused and records nothing otherwise.
 
     A draft refers to an earlier draft of its batch as `@0`, `@1`. A draft whose key landed before, or stands earlier in
@@ -77,21 +52,13 @@ def land(
         wanted = list(drafts() if callable(drafts) else drafts)
         if not wanted:
             return []
-        earlier = view.by_key([draft.key for draft in wanted if draft.key is not None])
+        places: dict[str, Entry | int] = {**view.by_key([draft.key for draft in wanted if draft.key is not None])}
         result: list[Entry | int] = []
         new = 0
-        places: dict[str, int] = {}
         for draft in wanted:
-            first = earlier.get(draft.key) if draft.key is not None else None
-            if first is not None:
-                result.append(first)
-            elif draft.key is not None and draft.key in places:
-                result.append(places[draft.key])
-            else:
-                if draft.key is not None:
-                    places[draft.key] = new
-                result.append(new)
-                new += 1
+            place = new if draft.key is None else places.setdefault(draft.key, new)
+            result.append(place)
+            new += place == new
         ids = [item.id if isinstance(item, Entry) else "" for item in result]
         stored = _stamp(wanted, result, ids, by, clock(), blobs, view)
         if stored:
@@ -115,14 +82,9 @@ def land(
 
 
 def _stamp(
-    wanted: Sequence[Draft],
-    result: Sequence[Entry | int],
-    ids: list[str],
-    by: str,
-    now: datetime,
-    blobs: Blobs,
+    wanted: Sequence[Draft], result: Sequence[Entry | int], ids: list[str], by: str, now: datetime, blobs: Blobs,
     view: Landed,
-) -> list[bytes]:
+) -> list[bytes]:  # fmt: skip
     findings: list[Finding] = []
     stored: list[bytes] = []
     outside = {ref.id for draft in wanted for ref in draft.refs if ref.id.startswith("e:")}
@@ -146,26 +108,11 @@ def _stamp(
         try:
             line = _unique(replace(draft, refs=refs), by, now, fresh, view)
         except (ValueError, TypeError) as error:
-            findings.append(
-                Finding(
-                    "storable",
-                    "error",
-                    where,
-                    f"cannot be stored: {error}",
-                    "use text, finite numbers, lists",
-                )
-            )
+            findings.append(Finding("storable", "error", where, f"cannot be stored: {error}", _STORABLE))
             continue
         if len(line) > wire.LINE_LIMIT_BYTES:
-            findings.append(
-                Finding(
-                    "size",
-                    "error",
-                    where,
-                    f"{len(line)} bytes; an entry holds at most {wire.LINE_LIMIT_BYTES}",
-                    "store the long part as a blob and refer to it",
-                )
-            )
+            message = f"{len(line)} bytes; an entry holds at most {wire.LINE_LIMIT_BYTES}"
+            findings.append(Finding("size", "error", where, message, _SIZE))
         ids[i] = wire.entry_id(line)
         fresh.add(ids[i])
         stored.append(line)
@@ -195,13 +142,8 @@ def _check_targets(draft: Draft, where: str, i: int, known: set[str], blobs: Blo
         else:
             missing = ref.id not in known
         if missing:
-            yield Finding(
-                "ref-missing",
-                "error",
-                where,
-                f"{ref.role} points to {ref.id}, which has not landed",
-                "land what it rests on first",
-            )
+            message = f"{ref.role} points to {ref.id}, which has not landed"
+            yield Finding("ref-missing", "error", where, message, "land what it rests on first")
 
 
 def _settle(ref: Ref, ids: Sequence[str]) -> Ref:

@@ -73,22 +73,17 @@ class Scan:
 
     def report_bad(self) -> None:
         for place, text in self.bad:
-            self._say(_damaged(self._path, place, len(text)))
+            message = f"a line of {len(text)} bytes does not match its checksum; the entry in it cannot be read"
+            self._say(Finding("ledger-damaged", "error", f"{self._path.name} byte {place}", message, RESTORE))
         self.bad = []
 
     def _pass_line(self, line: wire.Line, here: int) -> Iterator[Batch]:
         wanted = self.wanted
         moved = wanted >= 0 and line.seq != wanted and not (self.bad and line.seq > wanted)
         if moved:
-            self._say(
-                Finding(
-                    "ledger-gap",
-                    "error",
-                    f"{self._path.name} byte {here}",
-                    f"position {wanted} expected, {line.seq} found: lines are missing, doubled or moved",
-                    "restore the file from a copy, then memex rebuild",
-                )
-            )
+            message = f"position {wanted} expected, {line.seq} found: lines are missing, doubled or moved"
+            hint = "restore the file from a copy, then memex rebuild"
+            self._say(Finding("ledger-gap", "error", f"{self._path.name} byte {here}", message, hint))
         if moved or self.bad:
             # Who wrote a line at a position within the open batch took the rest of it for torn.
             kept = tuple(earlier for earlier in self._not_sealed() if earlier.seq < line.seq)
@@ -117,14 +112,8 @@ class Scan:
             end = self.settled + seal.torn_bytes
             self.bad = [(place, text) for place, text in self.bad if place + len(text) < end]
         if not self.bad:
-            self._say(
-                Finding(
-                    "ledger-torn",
-                    "warning",
-                    f"{self._path.name} byte {self.settled}",
-                    f"{seal.torn_bytes} bytes of a write that never finished; it was never acknowledged",
-                )
-            )
+            message = f"{seal.torn_bytes} bytes of a write that never finished; it was never acknowledged"
+            self._say(Finding("ledger-torn", "warning", f"{self._path.name} byte {self.settled}", message))
         self.report_bad()
         self.pending, self.settled = [], self._offset
 
@@ -137,16 +126,6 @@ def _whole_lines(path: Path, offset: int) -> Iterator[bytes]:
         while chunk := file.read(_CHUNK_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
-
-
-def _damaged(path: Path, offset: int, size_bytes: int) -> Finding:
-    return Finding(
-        "ledger-damaged",
-        "error",
-        f"{path.name} byte {offset}",
-        f"a line of {size_bytes} bytes does not match its checksum; the entry in it cannot be read",
-        RESTORE,
-    )
 
 
 def unreadable(path: Path, error: OSError) -> OutsideError:

@@ -130,14 +130,7 @@ class Verdict:
 
 
 Body = Source | Call | Run | Claim | Answer | Verdict
-BODIES: dict[str, type[Body]] = {
-    "source": Source,
-    "call": Call,
-    "run": Run,
-    "claim": Claim,
-    "answer": Answer,
-    "verdict": Verdict,
-}
+BODIES: dict[str, type[Body]] = {body.__name__.lower(): body for body in get_args(Body)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,7 @@ def body_to(body: Body) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for spec in _body_fields(type(body).__name__.lower()):
         value = getattr(body, spec.name)
-        default = spec.default if spec.default is not MISSING else None
-        if spec.default_factory is not MISSING:
-            default = spec.default_factory()
-        if value != default or (spec.default is MISSING and spec.default_factory is MISSING):
+        if value != (spec.default if spec.default_factory is MISSING else spec.default_factory()):
             out[spec.name] = dict(value) if isinstance(value, Mapping) else value
     return out
 
@@ -120,18 +117,10 @@ def entry_json(draft: Draft, by: str, at: str) -> bytes:
 
 
 def entry_from(stored: Mapping[str, Any], entry_id: str, seq: int) -> Entry:
-    return Entry(
-        subject=stored["subject"],
-        body=body_from(stored["kind"], stored["body"]),
-        refs=tuple(Ref(*ref) for ref in stored.get("refs", ())),
-        since=stored.get("since"),
-        until=stored.get("until"),
-        key=stored.get("key"),
-        by=stored["by"],
-        at=stored["at"],
-        id=entry_id,
-        seq=seq,
-    )
+    refs = tuple(Ref(*ref) for ref in stored.get("refs", ()))
+    since, until, key = (stored.get(name) for name in ("since", "until", "key"))
+    body = body_from(stored["kind"], stored["body"])
+    return Entry(stored["subject"], body, refs, since, until, key, stored["by"], stored["at"], entry_id, seq)
 
 
 def entry_id(stored: bytes) -> str:
@@ -144,12 +133,8 @@ def crc(data: bytes) -> str:
 
 def line(stored: bytes, seq: int, more: int = 0) -> bytes:
     """A whole line with its checksum and its line feed."""
-    head = b'{"seq":%d,%s"entry":%s,"id":"%s"' % (
-        seq,
-        b'"more":%d,' % more if more else b"",
-        stored,
-        entry_id(stored).encode(),
-    )
+    left = b'"more":%d,' % more if more else b""
+    head = b'{"seq":%d,%s"entry":%s,"id":"%s"' % (seq, left, stored, entry_id(stored).encode())
     return b'%s,"crc":"%s"}\n' % (head, crc(head).encode())
 
 
@@ -163,11 +148,9 @@ def parse(raw: bytes) -> Line | Seal | None:
     match = _LINE.fullmatch(raw)
     if match:
         seq, more, stored, given_id, given_crc = match.groups()
-        if crc(raw[: -len(b',"crc":"00000000"}')]).encode() != given_crc:
-            return None
-        if entry_id(stored).encode() != given_id:
-            return None
-        return Line(int(seq), int(more or 0), given_id.decode(), stored)
+        if crc(raw[: -len(b',"crc":"00000000"}')]).encode() == given_crc and entry_id(stored).encode() == given_id:
+            return Line(int(seq), int(more or 0), given_id.decode(), stored)
+        return None
     match = _SEAL.fullmatch(raw)
     if match and crc(raw[: -len(b',"crc":"00000000"}')]).encode() == match[4]:
         return Seal(int(match[1]), int(match[2]), match[3].decode())

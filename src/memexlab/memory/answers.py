@@ -23,31 +23,7 @@ from .questions import MOST_CHARS, NO_CONTENT, Question, mended, read_question
 from .registry import registry
 from .retrieval import STOPPED, Searcher
 from .run_answers import champion, compare, margin, moved, run, settings_of, value_at, when, why
-from .scene import (
-    FAILED_LIST,
-    MOST_REFS,
-    OWN,
-    Answer,
-    Row,
-    Scene,
-    answer,
-    fitting,
-    has_settings,
-    line,
-    line_and_why,
-    listed,
-    measured,
-    no_later_reign,
-    one_knob,
-    own_clock,
-    replayed,
-    rows_of,
-    scene_of,
-    shown,
-    status_of,
-    typed,
-    written,
-)  # fmt: skip
+from .scene import FAILED_LIST, MOST_REFS, OWN, Answer, Row, Scene, line, line_and_why, listed, scene_of, typed, written
 from .vocabulary import BETTER, OWN_MEASURES, SMALL
 
 __all__ = ["Answer", "ask"]
@@ -63,39 +39,39 @@ def ask(
 
     Raises UsageError for a campaign that nobody defined; never for a question.
     """
-    scene = scene_of(db, campaign, as_of)
+    scene = scene_of(db, campaign, as_of, question)
     try:
-        return _answered(scene, question, aliases)
+        return _answered(scene, aliases)
     except NotHere as why:
         slips = mended(db, campaign, question, aliases)
         again = re.sub(r"[A-Za-z]+", lambda word: slips.get(word[0].lower(), word[0]), question[:MOST_CHARS])
         if slips:
             try:
-                told = _answered(scene, again, aliases)
+                told = _answered(replace(scene, question=again), aliases)
                 read = ", ".join(f"{wrong!r} as {right!r}" for wrong, right in sorted(slips.items()))
                 return replace(told, question=question, text=f"{told.text}\n(read {read})")
             except NotHere:
                 pass  # the words as they were typed say better what is not known
-        return _unknown(scene, question, why) if isinstance(why, Impossible) else _passages(scene, question, why)
+        return _unknown(scene, why) if isinstance(why, Impossible) else _passages(scene, why)
 
 
-def _answered(scene: Scene, question: str, aliases: Aliases) -> Answer:
-    asked = read_question(scene.db, scene.campaign, question, scene.last, aliases)
-    return _KINDS[asked.kind](scene, question, asked)
+def _answered(scene: Scene, aliases: Aliases) -> Answer:
+    asked = read_question(scene.db, scene.campaign, scene.question, scene.last, aliases)
+    return _KINDS[asked.kind](scene, asked)
 
 
-def _unknown(scene: Scene, question: str, why: NotHere) -> Answer:
-    return Answer(question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
+def _unknown(scene: Scene, why: NotHere) -> Answer:
+    return Answer(scene.question, "unknown", None, f"not in this memory: {why}", "", (), scene.last, "none")
 
 
-def _passages(scene: Scene, question: str, why: NotHere) -> Answer:
+def _passages(scene: Scene, why: NotHere) -> Answer:
     """The descriptions and documents that hold most words of a question that was not understood, quoted as such."""
-    plain = re.findall(r"[^\W_]{3,}", question[:MOST_CHARS].lower())
+    plain = re.findall(r"[^\W_]{3,}", scene.question[:MOST_CHARS].lower())
     words = [w for w in dict.fromkeys(plain) if w not in SMALL | STOPPED | NO_CONTENT and w not in scene.metric][:8]
     if not words:
-        return _unknown(scene, question, why)
+        return _unknown(scene, why)
     hits = " + ".join(f"(r.description LIKE {quoted(f'%{word}%')})" for word in words)
-    newest = f"r.campaign = {quoted(scene.campaign)} AND r.number BETWEEN {scene.last - _PASSAGE_RUNS} AND {scene.last}"
+    newest = f"r.campaign = {scene.name} AND r.number BETWEEN {scene.last - _PASSAGE_RUNS} AND {scene.last}"
     sql = (
         f"SELECT r.number, r.id, r.description, {hits} AS hits FROM runs r WHERE {newest} AND hits >="
         f" {(len(words) + 1) // 2} ORDER BY hits DESC, r.number DESC LIMIT 3"
@@ -112,9 +88,11 @@ def _passages(scene: Scene, question: str, why: NotHere) -> Answer:
                 quotes.append(f'{hit.source}: "{" ".join(hit.passage.split())[:160]}"')
                 refs.append(ref)
     if not quotes:
-        return _unknown(scene, question, why)
+        return _unknown(scene, why)
     head = f"no answer ({why}); what reads most like the question, by its words alone:"
-    return Answer(question, "passages", None, "\n".join([head, *quotes]), sql, tuple(refs), scene.last, "passages")
+    return Answer(
+        scene.question, "passages", None, "\n".join([head, *quotes]), sql, tuple(refs), scene.last, "passages"
+    )
 
 
 def _repeated(scene: Scene, row: Row) -> str:
@@ -128,7 +106,7 @@ def _repeated(scene: Scene, row: Row) -> str:
     return f"; its {count} fresh run{'s' * (count != 1)} gave {mean:.6g} in the mean" if count else once
 
 
-def _extreme(scene: Scene, text: str, q: Question) -> Answer:
+def _extreme(scene: Scene, q: Question) -> Answer:
     """best, worst, first and last: one run, the one that comes after so many better ones, or several in order."""
     metric, lower = q.metric or scene.metric, scene.lower if q.lowest is None else q.lowest
     by_value = q.kind in ("best", "worst")
@@ -136,36 +114,36 @@ def _extreme(scene: Scene, text: str, q: Question) -> Answer:
         ways = [way for way, names in BETTER.items() if re.search(names, metric.lower())]
         lower = ways == ["lower"]
         if len(ways) == 1:
-            return _extreme(scene, text, replace(q, kind="best", lowest=lower == (q.kind == "best")))
+            return _extreme(scene, replace(q, kind="best", lowest=lower == (q.kind == "best")))
         raise NotHere(f"whether a lower {metric} is better; ask for the lowest or the highest")
-    no_later_reign(scene, q)
-    value, fits = measured(scene, q.metric), fitting(scene, q)
+    scene.no_later_reign(q)
+    value, fits = scene.measured(q.metric), scene.fitting(q)
     if by_value or any(c.knob.startswith("metric ") for c in q.conditions):
-        fits += f" AND {value} IS NOT NULL AND {status_of(scene)} NOT IN ({FAILED_LIST})"
+        fits += f" AND {value} IS NOT NULL AND {scene.status} NOT IN ({FAILED_LIST})"
     ascending = lower != (q.kind == "worst" and q.lowest is None) if by_value else q.kind == "first"
     order = f"{value if by_value else 'r.number'} {'ASC' if ascending else 'DESC'}, r.number"
     # Found first by what the index holds, then shown: the runs before an anchor are read without their rows.
     part = f"LIMIT {q.most or 1}{f' OFFSET {q.skip}' if q.skip else ''}"
     found = f"SELECT r.run FROM runs r WHERE {fits} ORDER BY {order} {part}"
-    sql, rows = rows_of(scene, q, f"{shown(scene, value)} r.run {'IN' if q.most else '='} ({found}) ORDER BY {order}")
+    sql, rows = scene.rows(q, f"{scene.shown(value)} r.run {'IN' if q.most else '='} ({found}) ORDER BY {order}")
     if not rows:
         raise NotHere("no run was measured that fits")
     if q.most:
         rows = rows if by_value else sorted(rows)
-        return answer(scene, text, q, [r[0] for r in rows], "\n".join(map(line, rows)), sql, [r[1] for r in rows])
+        return scene.answer(q, [r[0] for r in rows], "\n".join(map(line, rows)), sql, [r[1] for r in rows])
     [row] = rows
     told = f"{metric} {row[3]:.6g}, {line(row)}" if row[3] is not None else line(row)
     told += _repeated(scene, row) if q.kind == "best" and not q.skip else ""
-    return answer(scene, text, q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
+    return scene.answer(q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
 
 
-def _folded(scene: Scene, text: str, q: Question) -> Answer:
+def _folded(scene: Scene, q: Question) -> Answer:
     """mean, median and total of what runs were measured on."""
-    metric, value = q.metric or scene.metric, measured(scene, q.metric)
-    fits = f"{fitting(scene, q)} AND {value} IS NOT NULL"
+    metric, value = q.metric or scene.metric, scene.measured(q.metric)
+    fits = f"{scene.fitting(q)} AND {value} IS NOT NULL"
     if metric not in OWN_MEASURES:  # what failed took its time, and measured nothing
-        fits += f" AND {status_of(scene)} NOT IN ({FAILED_LIST})"
-    sql, rows = rows_of(scene, q, f"SELECT r.number, r.id, {value} AS value FROM runs r WHERE {fits} ORDER BY r.number")
+        fits += f" AND {scene.status} NOT IN ({FAILED_LIST})"
+    sql, rows = scene.rows(q, f"SELECT r.number, r.id, {value} AS value FROM runs r WHERE {fits} ORDER BY r.number")
     if not rows:
         raise NotHere("no run was measured that fits")
     values = [float(row[2]) for row in rows]
@@ -173,33 +151,33 @@ def _folded(scene: Scene, text: str, q: Question) -> Answer:
         q.kind
     ]
     told = f"{metric} {known:.6g}, the {q.kind} of {len(rows)} runs"
-    return answer(scene, text, q, known, told, sql, [row[1] for row in rows])
+    return scene.answer(q, known, told, sql, [row[1] for row in rows])
 
 
-def _fraction(scene: Scene, text: str, q: Question) -> Answer:
-    some, everyone = fitting(scene, q), fitting(scene, replace(q, status="", decision=""))
-    sql, [row] = rows_of(scene, q, f"SELECT count(*) FILTER (WHERE {some}), count(*) FROM runs r WHERE {everyone}")
+def _fraction(scene: Scene, q: Question) -> Answer:
+    some, everyone = scene.fitting(q), scene.fitting(replace(q, status="", decision=""))
+    sql, [row] = scene.rows(q, f"SELECT count(*) FILTER (WHERE {some}), count(*) FROM runs r WHERE {everyone}")
     if not row[1]:
         raise NotHere("no runs then")
     told = f"{row[0] / row[1]:.1%}: {row[0]} of {row[1]} runs"
-    return answer(scene, text, q, row[0] / row[1], told, sql, [])
+    return scene.answer(q, row[0] / row[1], told, sql, [])
 
 
-def _runs(scene: Scene, text: str, q: Question) -> Answer:
+def _runs(scene: Scene, q: Question) -> Answer:
     """tried, helped, hurt, changed, champions and count: runs that fit, in order."""
-    no_later_reign(scene, q)
+    scene.no_later_reign(q)
     kept = {"helped": "= 'keep'", "changed": "= 'keep'", "hurt": "= 'discard'"}.get(q.kind)
-    judged = f" AND {status_of(scene)} {kept}" if kept else ""
+    judged = f" AND {scene.status} {kept}" if kept else ""
     judged += " AND r.role = 'candidate'" if kept else ""
     asked = q
     if q.kind == "tried":  # asks for runs that went there; where settings are recorded, for all with it
-        went = [c for c in q.conditions if not c.knob.startswith("metric ") and not has_settings(scene, c.knob)]
+        went = [c for c in q.conditions if not c.knob.startswith("metric ") and not scene.has_settings(c.knob)]
         asked = replace(q, conditions=tuple(c for c in q.conditions if c not in went))
         for c in went:
             moved = f"c.knob = {quoted(c.knob)} AND {compared('c', c.sign, c.value)}"
             judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){written(c)})"
-    fits = fitting(scene, asked, combined=len(q.knobs) + len(q.conditions) > 1) + judged
-    sql, rows = rows_of(scene, q, f"{shown(scene)} {fits} ORDER BY +r.number")
+    fits = scene.fitting(asked, combined=len(q.knobs) + len(q.conditions) > 1) + judged
+    sql, rows = scene.rows(q, f"{scene.shown()} {fits} ORDER BY +r.number")
     if (
         not rows
         and q.kind in ("helped", "hurt")
@@ -219,125 +197,115 @@ def _runs(scene: Scene, text: str, q: Question) -> Answer:
         *([f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)),
     ]
     value = len(rows) if q.kind == "count" else [row[0] for row in rows]
-    return answer(scene, text, q, value, "\n".join(lines), sql, [row[1] for row in rows])
+    return scene.answer(q, value, "\n".join(lines), sql, [row[1] for row in rows])
 
 
-def _setting(scene: Scene, text: str, q: Question) -> Answer:
+def _setting(scene: Scene, q: Question) -> Answer:
     """The best setting of a knob: that of the best run where settings are recorded, else the last that was kept."""
-    knob = one_knob(q)
-    if has_settings(scene, knob):
+    knob = q.one_knob
+    if scene.has_settings(knob):
         then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(knob)})"
         order = f"r.value {'ASC' if scene.lower else 'DESC'}, r.number"
-        fits = f"r.value IS NOT NULL AND {status_of(scene)} NOT IN ({FAILED_LIST}) AND {then} IS NOT NULL"
+        fits = f"r.value IS NOT NULL AND {scene.status} NOT IN ({FAILED_LIST}) AND {then} IS NOT NULL"
     else:
-        then, order = replayed(scene, knob), "r.number DESC"
+        then, order = scene.replayed(knob), "r.number DESC"
         fits = "EXISTS (SELECT 1 FROM champions k WHERE k.run = r.run)"
-    asked = fitting(scene, q, changed=False)
-    own = f"SELECT r.number, r.id, {status_of(scene)} AS status, r.value, r.description"
-    sql, rows = rows_of(
-        scene, q, f"{own}, {then} AS setting FROM runs r WHERE {asked} AND {fits} ORDER BY {order} LIMIT 1"
-    )
+    asked = scene.fitting(q, changed=False)
+    own = f"SELECT r.number, r.id, {scene.status} AS status, r.value, r.description"
+    sql, rows = scene.rows(q, f"{own}, {then} AS setting FROM runs r WHERE {asked} AND {fits} ORDER BY {order} LIMIT 1")
     if rows and rows[0][5] is None:  # never changed by a champion: what every try started from
         old = f"{own}, c.old FROM runs r JOIN changes c USING (run) WHERE {asked} AND c.knob = {quoted(knob)}"
-        sql, rows = rows_of(scene, q, f"{old} AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1")
+        sql, rows = scene.rows(q, f"{old} AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1")
     if not rows:
         raise NotHere(f"no value of {knob}")
-    return answer(scene, text, q, typed(rows[0][5]), f"{knob} = {rows[0][5]}, {line(rows[0])}", sql, [rows[0][1]])
+    return scene.answer(q, typed(rows[0][5]), f"{knob} = {rows[0][5]}, {line(rows[0])}", sql, [rows[0][1]])
 
 
-def _of_best(scene: Scene, text: str, q: Question) -> Answer:
+def _of_best(scene: Scene, q: Question) -> Answer:
     """What the best run was measured on, or its settings."""
-    at = _extreme(scene, text, replace(q, kind="best", metric="")).value["run"]
-    return (settings_of if q.kind == "settings_of_best" else run)(scene, text, replace(q, kind="run", at=at))
+    at = _extreme(scene, replace(q, kind="best", metric="")).value["run"]
+    return (settings_of if q.kind == "settings_of_best" else run)(scene, replace(q, kind="run", at=at))
 
 
-def _span(scene: Scene, text: str, q: Question) -> Answer:
-    own_clock(scene)
+def _span(scene: Scene, q: Question) -> Answer:
+    scene.own_clock()
     first = (
         f"SELECT min(e.at) FROM entries e WHERE e.kind = 'run' AND e.subject GLOB {quoted(f'run:{scene.campaign}/*')}"
     )
     known = f" AND r.at < {quoted(scene.cut)}" if scene.cut else ""
     spent = f"(julianday(max(r.at)) - julianday(({first}))) * 86400"
-    sql, [row] = rows_of(
-        scene, q, f"SELECT {spent}, count(*), sum(r.seconds) FROM runs r WHERE r.campaign ="
-        f" {quoted(scene.campaign)}{known}"
+    sql, [row] = scene.rows(q, f"SELECT {spent}, count(*), sum(r.seconds) FROM runs r WHERE r.campaign ="
+        f" {scene.name}{known}"
     )  # fmt: skip
     if row[0] is None:
         raise NotHere("no runs")
     told = f"{row[0]:.0f} seconds ({row[0] / 3600:.1f} hours) from the first run to the last"
     told += f"; {row[1]} runs took {row[2]:.0f} seconds in sum" if row[2] else ""
-    return answer(scene, text, q, round(row[0], 3), told, sql, [])
+    return scene.answer(q, round(row[0], 3), told, sql, [])
 
 
-def _noise(scene: Scene, text: str, q: Question) -> Answer:
-    known = f" AND e.at < {quoted(scene.cut)}" if scene.cut else ""
-    sql, rows = rows_of(
-        scene, q, "SELECT v.sigma, v.mde, r.id, v.numbers ->> '$.dof' FROM verdicts v JOIN entries e USING (seq) JOIN"
-        f" runs r USING (run) WHERE r.campaign = {quoted(scene.campaign)} AND v.sigma IS NOT NULL{known} ORDER BY e.at"
-        " DESC, v.seq DESC LIMIT 1"
-    )  # fmt: skip
+def _noise(scene: Scene, q: Question) -> Answer:
+    own = "SELECT v.sigma, v.mde, r.id, v.numbers ->> '$.dof' FROM verdicts v JOIN entries e USING (seq) JOIN runs r"
+    fits = f"USING (run) WHERE r.campaign = {scene.name} AND v.sigma IS NOT NULL AND {scene.known}"
+    sql, rows = scene.rows(q, f"{own} {fits} ORDER BY e.at DESC, v.seq DESC LIMIT 1")
     if not rows:
         raise Impossible(f"nothing was measured often enough for the noise of {scene.metric}")
     sigma, seen, ref, dof = rows[0]
     told = f"sigma of {scene.metric} {sigma:.4g} in one run, with {dof} degrees of freedom, as the last verdict took it"
     told += f"; one pair would show an effect of {seen:.2g} 8 times in 10" if seen else ""
-    return answer(scene, text, q, sigma, told, sql, [ref])
+    return scene.answer(q, sigma, told, sql, [ref])
 
 
-def _progress(scene: Scene, text: str, q: Question) -> Answer:
+def _progress(scene: Scene, q: Question) -> Answer:
     """From the champion of the start of the window to that of its end."""
-    no_later_reign(scene, replace(q, reigned="champion"))
+    scene.no_later_reign(replace(q, reigned="champion"))
     first, last = q.window.first or 1, scene.last if q.window.last is None else min(scene.last, q.window.last)
     if q.window.before or q.window.since:
         raise NotHere("name the moment by a run")
-    own = f"FROM champions k JOIN runs r USING (run) WHERE k.campaign = {quoted(scene.campaign)} AND k.since <="
+    own = f"FROM champions k JOIN runs r USING (run) WHERE k.campaign = {scene.name} AND k.since <="
     start = f"coalesce((SELECT k.since {own} {first} ORDER BY k.since DESC LIMIT 1), 0)"
-    sql, rows = rows_of(scene, q, f"SELECT k.since, r.id, k.value {own} {last} AND k.since >= {start} ORDER BY k.since")
+    sql, rows = scene.rows(q, f"SELECT k.since, r.id, k.value {own} {last} AND k.since >= {start} ORDER BY k.since")
     if not rows:
         raise NotHere("no champion then")
     gain = (rows[0][2] - rows[-1][2]) * (1 if scene.lower else -1)
     told = f"{gain:.6g} better: {scene.metric} {rows[0][2]:.6g} (run {rows[0][0]})"
     told += f" to {rows[-1][2]:.6g} (run {rows[-1][0]})"
-    return answer(scene, text, q, gain, told, sql, [row[1] for row in (rows[0], rows[-1])])
+    return scene.answer(q, gain, told, sql, [row[1] for row in (rows[0], rows[-1])])
 
 
-def _gains(scene: Scene, text: str, q: Question) -> Answer:
+def _gains(scene: Scene, q: Question) -> Answer:
     """The champions that gained most over the champion before them."""
-    no_later_reign(scene, replace(q, reigned="champion"))
-    own = f"SELECT r.number, r.id, {status_of(scene)} AS status, k.gain, r.description FROM runs r"
-    fits = f"{fitting(scene, q)} AND k.gain IS NOT NULL ORDER BY k.gain DESC, r.number LIMIT {q.most}"
-    sql, rows = rows_of(scene, q, f"{own} JOIN champions k USING (run) WHERE {fits}")
+    scene.no_later_reign(replace(q, reigned="champion"))
+    own = f"SELECT r.number, r.id, {scene.status} AS status, k.gain, r.description FROM runs r"
+    fits = f"{scene.fitting(q)} AND k.gain IS NOT NULL ORDER BY k.gain DESC, r.number LIMIT {q.most}"
+    sql, rows = scene.rows(q, f"{own} JOIN champions k USING (run) WHERE {fits}")
     if not rows:
         raise NotHere("no champion gained anything then")
     lines = [f"by {r[3]:.6g}, run {r[0]} ({r[2]}): {' '.join(r[4].split())[:100]}" for r in rows]
     value = {"run": rows[0][0], "value": rows[0][3]} if q.most == 1 else [r[0] for r in rows]
-    return answer(scene, text, q, value, "\n".join(lines), sql, [r[1] for r in rows])
+    return scene.answer(q, value, "\n".join(lines), sql, [r[1] for r in rows])
 
 
-def _who(scene: Scene, text: str, q: Question) -> Answer:
+def _who(scene: Scene, q: Question) -> Answer:
     """Who ran most: by who recorded the runs, or by the word before the colon that descriptions begin with."""
-    own = f"FROM runs r WHERE r.campaign = {quoted(scene.campaign)} AND {OWN} AND r.number <= {scene.last}"
-    sql, rows = rows_of(scene, q, f"SELECT r.by, count(*) {own} GROUP BY r.by ORDER BY 2 DESC, 1")
+    own = f"FROM runs r WHERE r.campaign = {scene.name} AND {OWN} AND r.number <= {scene.last}"
+    sql, rows = scene.rows(q, f"SELECT r.by, count(*) {own} GROUP BY r.by ORDER BY 2 DESC, 1")
     if len(rows) == 1:
         named = "substr(r.description, 1, instr(r.description, ':') - 1)"
-        sql, rows = rows_of(
-            scene, q, f"SELECT {named}, count(*) {own} AND {named} <> '' AND {named} NOT GLOB '*[^A-Za-z0-9_-]*' GROUP"
-            " BY 1 ORDER BY 2 DESC, 1"
-        )  # fmt: skip
+        is_name = f"{named} <> '' AND {named} NOT GLOB '*[^A-Za-z0-9_-]*'"
+        sql, rows = scene.rows(q, f"SELECT {named}, count(*) {own} AND {is_name} GROUP BY 1 ORDER BY 2 DESC, 1")
         if len(rows) < 2 or sum(row[1] for row in rows) < scene.last / 2:
             raise Impossible("all runs were recorded under one name")
-    return answer(scene, text, q, rows[0][0], "\n".join(f"{row[0]}: {row[1]} runs" for row in rows[:_SHOWN]), sql, [])
+    return scene.answer(q, rows[0][0], "\n".join(f"{row[0]}: {row[1]} runs" for row in rows[:_SHOWN]), sql, [])
 
 
-def _values(scene: Scene, text: str, q: Question) -> Answer:
+def _values(scene: Scene, q: Question) -> Answer:
     """values and reach: what a setting was set to, all of it, or the least or the most."""
-    knob = one_knob(q)
-    if not has_settings(scene, knob):
+    knob = q.one_knob
+    if not scene.has_settings(knob):
         raise NotHere(f"settings are not recorded here: what {knob} was set to stands in descriptions")
-    own = (
-        f"FROM runs r JOIN settings s USING (run) WHERE {fitting(scene, q, changed=False)} AND s.knob = {quoted(knob)}"
-    )
-    sql, rows = rows_of(scene, q, f"SELECT s.value, min(r.number), min(r.id) {own} GROUP BY 1 ORDER BY s.number, 1")
+    own = f"FROM runs r JOIN settings s USING (run) WHERE {scene.fitting(q, changed=False)} AND s.knob = {quoted(knob)}"
+    sql, rows = scene.rows(q, f"SELECT s.value, min(r.number), min(r.id) {own} GROUP BY 1 ORDER BY s.number, 1")
     values = [typed(row[0]) for row in rows if row[0] is not None]
     if q.kind == "reach":
         values = [v for v in values if isinstance(v, float)]
@@ -345,18 +313,18 @@ def _values(scene: Scene, text: str, q: Question) -> Answer:
     if not values:
         raise NotHere(f"no value of {knob}")
     told = f"{knob}: {', '.join(map(_plainly, values[:50]))}"
-    return answer(scene, text, q, values if q.kind == "values" else values[0], told, sql, [row[2] for row in rows])
+    return scene.answer(q, values if q.kind == "values" else values[0], told, sql, [row[2] for row in rows])
 
 
 def _plainly(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _unresolved(scene: Scene, text: str, q: Question) -> Answer:
+def _unresolved(scene: Scene, q: Question) -> Answer:
     knobs = f" AND f.knob IN ({listed([n for names in q.knobs for n in names])})" if q.knobs else ""
     sql = (
         "SELECT f.knob, f.old, f.new, f.gain, f.runs_to_settle, f.runs FROM effects f WHERE f.campaign ="
-        f" {quoted(scene.campaign)} AND f.status = 'unresolved'{knobs} ORDER BY abs(f.gain) DESC, f.knob, f.old, f.new"
+        f" {scene.name} AND f.status = 'unresolved'{knobs} ORDER BY abs(f.gain) DESC, f.knob, f.old, f.new"
     )
     if scene.cut is not None:
         sql = f"-- over the effects that runs 1 to {scene.last} give, folded again without what came later\n{sql}"
@@ -366,7 +334,7 @@ def _unresolved(scene: Scene, text: str, q: Question) -> Answer:
     refs = scene.db.execute(f"SELECT id FROM runs WHERE campaign = ? AND number IN ({numbers})", (scene.campaign,))
     changes = [f"{row[0]}: {row[1]} to {row[2]}" for row in rows]
     told = "\n".join([f"{len(rows)} changes are unresolved", *changes[:_SHOWN]])
-    return answer(scene, text, q, changes, told, sql, [row[0] for row in refs])
+    return scene.answer(q, changes, told, sql, [row[0] for row in refs])
 
 
 def _folded_then(scene: Scene) -> sqlite3.Connection:
@@ -375,12 +343,12 @@ def _folded_then(scene: Scene) -> sqlite3.Connection:
     db = sqlite3.connect("file::memory:", uri=True)
     db.execute("ATTACH ? AS today", (f"{Path(path).as_uri()}?mode=ro",))
     landed = f"seq IN (SELECT seq FROM today.entries WHERE at < {quoted(scene.cut or '')})"
-    own = f"campaign = {quoted(scene.campaign)} AND number <= {scene.last}"
+    own = f"campaign = {scene.name} AND number <= {scene.last}"
     kept = {"runs": own, "verdicts": landed, "refs": landed, "champions": "0", "measurements": "0", "effects": "0"}
     for table, where in kept.items():
         db.execute(f"CREATE TABLE {table} AS SELECT * FROM today.{table} WHERE {where}")
     db.execute("CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair')")
-    db.execute(f"UPDATE runs AS r SET status = {status_of(scene)}")
+    db.execute(f"UPDATE runs AS r SET status = {scene.status}")
     reigns = registry(scene.db, scene.campaign, scene.last).reigns
     rows = [(scene.campaign, r.run, r.since, r.until, r.value, r.gain) for r in reigns]
     db.executemany("INSERT INTO champions VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -388,7 +356,7 @@ def _folded_then(scene: Scene) -> sqlite3.Connection:
     return db
 
 
-_KINDS: dict[str, Callable[[Scene, str, Question], Answer]] = {
+_KINDS: dict[str, Callable[[Scene, Question], Answer]] = {
     "best": _extreme, "worst": _extreme, "first": _extreme, "last": _extreme, "of_best": _of_best,
     "mean": _folded, "median": _folded, "total": _folded, "fraction": _fraction, "gain": champion, "gains": _gains,
     "progress": _progress, "helped": _runs, "hurt": _runs, "tried": _runs, "changed": _runs, "champions": _runs,

@@ -12,7 +12,7 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
@@ -65,9 +65,6 @@ class Attribution:
     interactions: tuple[Share, ...]
     measured: tuple[Combination, ...]
     missing: tuple[str, ...]
-
-    def data(self) -> dict[str, Any]:
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [f"run {self.run} against run {self.against}: {self.total}"]

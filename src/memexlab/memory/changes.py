@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from ..ledger import Scalar, UsageError
 from .heading import heading_of
@@ -109,7 +109,13 @@ def changes_in_words(
 
 def _undone(change: Change) -> Change:
     magnitude = None if change.magnitude is None else -change.magnitude
-    return replace(change, old=change.new, new=change.old, direction=_BACK[change.direction], magnitude=magnitude)
+    return replace(
+        change,
+        old=change.new,
+        new=change.old,
+        direction=_BACK.get(change.direction, change.direction),
+        magnitude=magnitude,
+    )
 
 
 # --- settings
@@ -126,15 +132,15 @@ def equal_values(old: Scalar, new: Scalar) -> bool:
     """Whether two values of a knob are one: 4 and 4.0, but not 1 and True."""
     if old == new:
         return True
-    if _is_number(old) and _is_number(new) and (isinstance(old, float) or isinstance(new, float)):
-        try:
-            return math.isclose(float(old or 0), float(new or 0), rel_tol=1e-12, abs_tol=0.0)
-        except OverflowError:
-            return False
-    return False
+    if not (_is_number(old) and _is_number(new) and (isinstance(old, float) or isinstance(new, float))):
+        return False
+    try:
+        return math.isclose(old, new, rel_tol=1e-12, abs_tol=0.0)
+    except OverflowError:
+        return False
 
 
-def _is_number(value: Scalar) -> bool:
+def _is_number(value: Scalar) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -145,10 +151,8 @@ def _changed(component: str, knob: str, old: Scalar, new: Scalar, was: bool = Tr
         direction = "add" if now else "remove"
     elif isinstance(old, bool) and isinstance(new, bool):
         direction = "add" if new else "remove"
-    elif isinstance(old, int | float) and isinstance(new, int | float):
-        if not isinstance(old, bool) and not isinstance(new, bool):
-            direction = "up" if new > old else "down"
-            magnitude = _magnitude(old, new)
+    elif _is_number(old) and _is_number(new):
+        direction, magnitude = "up" if new > old else "down", _magnitude(old, new)
     elif isinstance(old, str) and isinstance(new, str):
         direction = "swap"
     return Change(component, knob, old, new, direction, magnitude)
@@ -236,7 +240,6 @@ def _digest(parts: list[str]) -> str:
 # --- text
 
 _BACK: dict[Direction, Direction] = {"up": "down", "down": "up", "add": "remove", "remove": "add"}
-_BACK |= {"set": "set", "swap": "swap", "edit": "edit"}
 _NAME = re.compile(r"[^\W\d][\w.\-\[\]]*")
 _TOKEN = re.compile(r"->|=|[^\s=]+")
 #: A participle may also describe the thing itself ("decreasing init"), so it needs a number beside it.
@@ -257,6 +260,7 @@ _LEANS: dict[str, Direction] = {"higher": "up", "wider": "up", "faster": "up", "
 _LEANS |= {"lower": "down", "tighter": "down", "slower": "down", "smaller": "down"}
 _FILLERS = WORDS["fillers"]
 MAX_NAME_WORDS = 5
+_NAME_NO_KNOB = _FILLERS | (VERBS.keys() - _REMOVE - _REPLACE) | {"to", "->", "=", "-", "~"}
 
 
 def _in_clauses(text: str, known: Aliases) -> Iterator[Change]:
@@ -270,16 +274,11 @@ def _in_clauses(text: str, known: Aliases) -> Iterator[Change]:
 
 
 def _in_clause(tokens: list[str], known: Aliases) -> Iterator[Change]:
-    replaced = _replacement(tokens, known)
-    if replaced is not None:
+    if (replaced := _replacement(tokens, known)) is not None:
         yield replaced
-        return
-    steps = list(_steps(tokens, known))
-    if steps:
+    elif steps := list(_steps(tokens, known)):
         yield from steps
-        return
-    said = _said(tokens, known)
-    if said is not None:
+    elif (said := _said(tokens, known)) is not None:
         yield said
 
 
@@ -361,12 +360,10 @@ def _said(tokens: list[str], known: Aliases) -> Change | None:
     """A clause with no number in it that counts: a verb and a knob, or a value that belongs to a choice."""
     words = [token.lower() for token in tokens]
     verb, rest = words[0], tokens[1:]
-    if verb in _FACTORS:
-        knob = _knob_of(rest, known)
-        return _scaled(knob, _FACTORS[verb], "set") if knob else None
-    if words[-1] in _FACTORS:
-        knob = _knob_of(tokens[:-1], known)
-        return _scaled(knob, _FACTORS[words[-1]], "set") if knob else None
+    for factor, named in ((verb, rest), (words[-1], tokens[:-1])):
+        if factor in _FACTORS:
+            knob = _knob_of(named, known)
+            return _scaled(knob, _FACTORS[factor], "set") if knob else None
     if verb in _ADD or verb in _REMOVE or words[:2] in (["turn", "on"], ["turn", "off"]):
         added = verb in _ADD or words[:2] == ["turn", "on"]
         named = [word for word in (rest[1:] if verb == "turn" else rest) if read_number(word) is None]
@@ -426,9 +423,8 @@ def _replacement(tokens: list[str], known: Aliases) -> Change | None:
         if not named or was == new[0].lower():
             return None
         choice = choices.pop()
-        of = [
-            word for word in (*old[:-1], *new[1:]) if normal_knob(word, known) not in (choice, choice_of(word, known))
-        ]
+        around = (*old[:-1], *new[1:])
+        of = [word for word in around if normal_knob(word, known) not in (choice, choice_of(word, known))]
         knob = normal_knob(" ".join([*dict.fromkeys(of), choice]), known)
         return Change("", knob, was, new[0].lower(), "swap" if was else "set", None)
     if explicit and old and short and not choices:
@@ -443,10 +439,7 @@ def _value(word: str) -> Scalar:
 
 def _knob_of(tokens: list[str], known: Aliases) -> str:
     """The normal name in these words, or '' where they are too many, none, or name something that is measured."""
-    verbs = {verb for verb in VERBS if verb not in _REMOVE | _REPLACE}
-    words = [
-        word for word in tokens if word not in ("->", "=", "-", "~") and word.lower() not in _FILLERS | verbs | {"to"}
-    ]
+    words = [word for word in tokens if word.lower() not in _NAME_NO_KNOB]
     if not words or len(words) > MAX_NAME_WORDS or any(not _NAME.fullmatch(word) for word in words):
         return ""
     if any(word.lower() in WORDS["measured"] for word in words) or all(read_number(word) for word in words):

@@ -17,8 +17,7 @@ from .anchors import Anchors, NotHere, Window
 from .endings import endings
 from .entities import entity_names, names_of, typed
 from .names import SHIPPED, Aliases
-from .retraction import barred, in_force
-from .runs import SINCE, STATUS_OF_DECISION, reigns
+from .registry import reigns_known
 from .schema import FACTS
 from .vocabulary import Vocabulary
 
@@ -174,7 +173,7 @@ def _rows(db: sqlite3.Connection, names: Sequence[str], before: str | None) -> l
     ended = [(entry, *how) for entry, how in endings(db, said, before).items()]
     kinds = {typed(name)[0] for name in names}
     wanted = [n for (n,) in db.execute("SELECT campaign FROM campaigns") if "knob" in kinds or f"campaign:{n}" in names]
-    line = [reign for campaign in wanted for reign in _reigns(db, campaign, before)]
+    line = [(c, reign.run, reign.since, reign.until) for c in wanted for reign in reigns_known(db, c, before)]
     then = json.dumps(line), json.dumps(ended)
     return [Fact(*row) for name in names for row in db.execute(_KNOWN, (*then, name, before))]
 
@@ -194,30 +193,3 @@ def _corrected(db: sqlite3.Connection, campaign: str, before: str | None, known:
                 told.add((fact.predicate, fact.object))
                 found.append(replace(fact, ended_by=entry, end="corrected"))
     return found
-
-
-def _reigns(db: sqlite3.Connection, campaign: str, before: str) -> list[tuple[str, int, int, int | None]]:
-    """(campaign, run, since, until) of its champions as they were known before an instant."""
-    judged = db.execute(
-        f"SELECT e.id, v.run, v.decision, v.gain, v.champion, {SINCE} FROM runs r JOIN verdicts v USING (run)"
-        " JOIN entries e ON e.seq = v.seq WHERE r.campaign = ? AND e.at < ?"
-        " ORDER BY v.decision = 'retract', e.at, e.id",
-        (campaign, before),
-    ).fetchall()
-    counting = in_force(db, [row[0] for row in judged], before)
-    said = {row[1]: row[2:] for row in judged if row[0] in counting}
-    rows = db.execute(
-        "SELECT run, number, role, value, parent, iif(verdict = '', status, json_extract(e.body, '$.status')) FROM runs"
-        " r JOIN entries e ON e.seq = r.run WHERE r.campaign = ? AND e.at < ? ORDER BY number, r.id",
-        (campaign, before),
-    ).fetchall()
-    none = ("", None, None, None)
-    out = barred((run, parent, *said.get(run, none)[:3:2]) for run, _, _, _, parent, _ in rows)
-    usable = (
-        (run, number, role, decision, value, gain, since)
-        for run, number, role, value, _, status in rows
-        for decision, gain, _, since in [said.get(run, none)]
-        if value is not None and run not in out and STATUS_OF_DECISION.get(decision, status) in ("keep", "ok")
-    )
-    defined = db.execute("SELECT origin, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
-    return [(campaign, reign.run, reign.since, reign.until) for reign in reigns(usable, *defined)]

@@ -37,11 +37,7 @@ _EVIDENCE: dict[str, Evidence] = {
     "crash": "failed", "timeout": "failed",
 }  # fmt: skip
 #: Runs that are evidence: no retracted one, none that was lost, blocked, or has not ended.
-_TRIED = (
-    "r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND r.status IN ("
-    + ", ".join(f"'{status}'" for status in _EVIDENCE)
-    + ")"
-)
+_TRIED = f"r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND r.status IN {tuple(_EVIDENCE)}"
 _WAS_KEPT = (
     "(EXISTS (SELECT 1 FROM entries e WHERE e.seq = r.run AND json_extract(e.body, '$.status') = 'keep') OR EXISTS"
     " (SELECT 1 FROM verdicts v WHERE v.run = r.run AND v.decision IN ('confirmed', 'provisional', 'keep')))"
@@ -107,10 +103,8 @@ class History:
             near = "c.new = ? COLLATE NOCASE OR c.new IS NULL OR abs(CAST(c.new AS REAL) - ?) <= ? * abs(c.new)"
             values = [text, number if number is not None else "", _ROUNDED]
         moved = f"FROM changes c JOIN runs r ON r.run = c.run WHERE c.knob IN ({_marks(names)}) AND {_TRIED}"
-        rows = self.db.execute(
-            f"SELECT r.number, r.run, {near} {moved}", (*values, *names, self.campaign, self.before)
-        ).fetchall()
-        rows.sort(reverse=True)
+        asked = (*values, *names, self.campaign, self.before)
+        rows = sorted(self.db.execute(f"SELECT r.number, r.run, {near} {moved}", asked), reverse=True)
         alike = [run for _, run, hit in rows if hit][:_MOST_ALIKE]
         return self._runs({*alike, *(run for _, run, _ in rows[:_LATEST])})
 
@@ -142,15 +136,11 @@ class History:
             made = found.setdefault(run, (bool(undone), description, origin, []))[3]
             if parts[1] is not None:
                 made.append(change_from(*parts))
-        return [
-            Move(
-                run,
-                tuple(normal_name(change.knob) for change in made),
-                not made or (origin == "text" and bool(words_left(heading_of(description), made))),
-                undone,
-            )
-            for run, (undone, description, origin, made) in found.items()
-        ]
+        moves = []
+        for run, (undone, description, origin, made) in found.items():
+            unread = not made or (origin == "text" and bool(words_left(heading_of(description), made)))
+            moves.append(Move(run, tuple(normal_name(change.knob) for change in made), unread, undone))
+        return moves
 
     def _runs(self, entries: Collection[int]) -> list[Past]:
         rows = self.db.execute(
@@ -158,9 +148,11 @@ class History:
             " coalesce((SELECT p.number FROM runs p WHERE p.run = r.parent AND p.campaign = r.campaign), r.number),"
             " (SELECT k.value FROM champions k WHERE k.campaign = r.campaign AND k.since < r.number"
             " AND (k.until IS NULL OR k.until >= r.number)),"
-            " (SELECT max(json_extract(v.numbers, '$.z')) FROM verdicts v WHERE v.run = r.run)"
+            # A loss by the noise that was known then may be none by that of the newest verdict.
+            " (SELECT max(v.numbers ->> '$.z' * coalesce((v.numbers ->> '$.sigma') / nullif(?, 0), 1)) FROM verdicts v"
+            " WHERE v.run = r.run)"
             f" FROM runs r WHERE r.run IN ({_marks(entries)}) ORDER BY r.number DESC, r.id",
-            tuple(entries),
+            (self._sigma_now(), *entries),
         ).fetchall()
         made: dict[int, list[Change]] = {row[0]: [] for row in rows}
         origins: dict[int, str] = {}
@@ -174,6 +166,14 @@ class History:
                  origins.get(entry, "text") == "text", parent, number if status == "keep" else since, error)
             for entry, number, status, text, parent, error, value, since, champion, z in rows
         ]  # fmt: skip
+
+    def _sigma_now(self) -> float | None:
+        row = self.db.execute(
+            "SELECT v.numbers ->> '$.sigma' FROM verdicts v JOIN runs r USING (run) WHERE r.campaign = ?"
+            " AND r.number < ? AND v.numbers ->> '$.sigma' IS NOT NULL ORDER BY v.seq DESC LIMIT 1",
+            (self.campaign, self.before),
+        ).fetchone()
+        return row[0] if row else None
 
     def _evidence(self, status: str, value: float | None, champion: float | None, z: float | None) -> Evidence:
         """A run thrown away that measured no loss is unclear: within noise, or no worse than the champion of then."""

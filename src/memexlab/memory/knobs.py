@@ -8,12 +8,13 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import operator
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from ..ledger import Scalar, UsageError
 
@@ -27,8 +28,14 @@ _FILE_NAME = re.compile(r".*\.[A-Za-z][A-Za-z0-9]{0,5}")
 #: Reading any of these reads all fields of a class at once.
 _READS_ALL_FIELDS = frozenset({"asdict", "astuple", "vars", "fields", "__dict__", "_asdict"})
 
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], object]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Pow: operator.pow, ast.LShift: operator.lshift,
+}  # fmt: skip
+
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_OF_SETTINGS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Pass, ast.Constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +63,13 @@ def read_knobs(source: str) -> dict[str, Knob]:
     """
     tree = parsed(source)
     for_others = _only_settings(tree.body)
-    loads = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    loads = _loaded(tree)
     attributes = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
     every_field = bool((loads | attributes) & _READS_ALL_FIELDS)
-    found = list(_module_knobs(tree, None if for_others else loads))
+    found = list(_body_knobs(tree, "", None if for_others else loads))
     for scope, component in _scopes(tree.body, ""):
         if isinstance(scope, ast.ClassDef):
-            found += _class_knobs(scope, component, None if for_others or every_field else attributes | loads)
+            found += _body_knobs(scope, component, None if for_others or every_field else attributes | loads)
         else:
             found += _default_knobs(scope, component)
     count = Counter(knob.name for knob in found)
@@ -148,32 +155,25 @@ def parsed(source: str) -> ast.Module:
     """The syntax tree; raises UsageError, naming the line, where the source does not parse."""
     try:
         return ast.parse(source.removeprefix("\ufeff"))
-    except SyntaxError as error:
-        raise UsageError(
-            f"line {error.lineno or 1} is not Python: {error.msg}", "python -m py_compile FILE shows the place"
-        ) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise UsageError(f"line 1 on cannot be parsed: {error}", "python -m py_compile FILE shows the place") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        wrong = f"line 1 on cannot be parsed: {error}"
+        if isinstance(error, SyntaxError):
+            wrong = f"line {error.lineno or 1} is not Python: {error.msg}"
+        raise UsageError(wrong, "python -m py_compile FILE shows the place") from error
 
 
 # --- finding
 
 
-def _module_knobs(tree: ast.Module, read: set[str] | None) -> Iterator[Knob]:
-    bound = Counter(_bound(tree.body))
-    for node in ast.walk(tree):
+def _body_knobs(scope: ast.Module | ast.ClassDef, component: str, read: set[str] | None) -> Iterator[Knob]:
+    """Settings of a module or a class that are bound once, and are read where it is known what is."""
+    bound = Counter(_bound(scope.body))
+    for node in ast.walk(scope) if isinstance(scope, ast.Module) else ():
         if isinstance(node, ast.Global):
             bound.update(node.names)
-    for target, value in _assignments(tree.body):
-        if bound[target] == 1 and not target.startswith("__") and (read is None or target in read):
-            yield from _knobs_of(target, value, "")
-
-
-def _class_knobs(scope: ast.ClassDef, component: str, read: set[str] | None) -> Iterator[Knob]:
-    bound = Counter(_bound(scope.body))
     for target, value in _assignments(scope.body):
         if bound[target] == 1 and not target.startswith("__") and (read is None or target in read):
-            yield from _knobs_of(f"{component}.{target}", value, component)
+            yield from _knobs_of(f"{component}.{target}" if component else target, value, component)
 
 
 def _default_knobs(scope: _Function, component: str) -> Iterator[Knob]:
@@ -183,12 +183,14 @@ def _default_knobs(scope: _Function, component: str) -> Iterator[Knob]:
         *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
-    read = {
-        n.id for part in scope.body for n in ast.walk(part) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
-    }
+    read = {name for part in scope.body for name in _loaded(part)}
     for argument, default in pairs:
         if default is not None and argument.arg in read:
             yield from _knobs_of(f"{component}.{argument.arg}", default, component)
+
+
+def _loaded(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _knobs_of(name: str, node: ast.expr, component: str) -> Iterator[Knob]:
@@ -240,33 +242,17 @@ def _number(node: ast.expr) -> int | float | None:
             value = _arithmetic(left, node.op, right)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return (
-        value
-        if (math.isfinite(value) if isinstance(value, float) else value.bit_length() <= LONGEST_INT_BITS)
-        else None
-    )
+    fits = math.isfinite(value) if isinstance(value, float) else value.bit_length() <= LONGEST_INT_BITS
+    return value if fits else None
 
 
 def _arithmetic(left: int | float, op: ast.operator, right: int | float) -> object:
-    try:
-        match op:
-            case ast.Add():
-                return left + right
-            case ast.Sub():
-                return left - right
-            case ast.Mult():
-                return left * right
-            case ast.Div():
-                return left / right
-            case ast.FloorDiv():
-                return left // right
-            case ast.Pow() if abs(right) <= 64:
-                return left**right
-            case ast.LShift() if isinstance(left, int) and isinstance(right, int) and 0 <= right <= 64:
-                return left << right
-    except (ZeroDivisionError, OverflowError):
+    if type(op) not in _OPERATORS or (isinstance(op, ast.Pow | ast.LShift) and abs(right) > 64):
         return None
-    return None
+    try:
+        return _OPERATORS[type(op)](left, right)
+    except (ArithmeticError, TypeError, ValueError):  # no such number, or a shift of what is no whole number
+        return None
 
 
 def _assignments(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
@@ -328,10 +314,7 @@ def _only_settings(body: Iterable[ast.stmt]) -> bool:
         if isinstance(node, ast.ClassDef):
             if not _only_settings(node.body):
                 return False
-        elif not (
-            isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.Pass)
-            or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        ):
+        elif not isinstance(node.value if isinstance(node, ast.Expr) else node, _OF_SETTINGS):
             return False
     return True
 

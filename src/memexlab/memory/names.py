@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from ..ledger import UsageError
@@ -108,6 +108,7 @@ def known(names: Mapping[str, str]) -> Aliases:
 WORDS = {group: frozenset(words) for group, words in _TABLES["words"].items()}
 
 
+@lru_cache(maxsize=1 << 14)
 def normal_knob(name: str, aliases: Aliases = SHIPPED) -> str:
     """The normal form of a knob's name in code or in words: `MATRIX_LR` and "matrix learning rate" are `matrix_lr`."""
     own = name.rpartition(":")[2]

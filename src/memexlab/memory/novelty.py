@@ -25,9 +25,7 @@ from .runs import cells
 from .sameness import compare, compare_texts
 
 Mode = Literal["explore", "exploit", "replicate"]
-Class = Literal[
-    "novel", "known_success", "incremental_followup", "repeat_failure", "duplicate_run", "context_changed"
-]  # fmt: skip
+Class = Literal["novel", "known_success", "incremental_followup", "repeat_failure", "duplicate_run", "context_changed"]
 Decision = Literal["allow", "caution", "block"]
 MODES: tuple[Mode, ...] = ("explore", "exploit", "replicate")
 
@@ -41,6 +39,8 @@ _TOLD = {
     "kept": "was kept", "promising": "looked better, which was not settled", "lost": "lost",
     "unclear": "showed neither gain nor loss", "failed": "failed",
 }  # fmt: skip
+#: What counts most among runs that do not agree, where the champion has not got it.
+_SETTLES = ("lost", "promising", "unclear", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +119,8 @@ class _Idea:
 
     def is_same(self, past: Past) -> bool:
         if self.knobs:
-            said = compare(self.knobs, past.changes) == "same"
-            return said and (
-                not past.from_text or _numbers(self.description, self.knobs) == _numbers(past.description, past.changes)
-            )
+            numbers = _numbers(self.description, self.knobs), _numbers(past.description, past.changes)
+            return compare(self.knobs, past.changes) == "same" and not (past.from_text and numbers[0] != numbers[1])
         return _alike(self.description, past.description)
 
     def is_surely_same(self, past: Past) -> bool:
@@ -153,12 +151,10 @@ class _Idea:
         )  # fmt: skip
         said = f"run {latest.run} made the same change and {_TOLD[latest.evidence]}"
         if not holding:
-            kept = latest.evidence == "kept"
+            klass: Class = "known_success" if latest.evidence == "kept" else "context_changed"
             changed, unread = moved[latest.run]
             since = "; ".join([*changed, *([f"{_runs(unread)} changed what cannot be read"] if unread else [])])
-            return self._guard(
-                "known_success" if kept else "context_changed", matches, f"{said}, but since then {since}"
-            )
+            return self._guard(klass, matches, f"{said}, but since then {since}")
         if latest.evidence == "kept" and any(c.new is None and c.direction in ("up", "down") for c in self.knobs):
             return self._guard("incremental_followup", matches, f"{said}; made again it is a further step")
         klass, told, firm = self._verdict(holding)
@@ -170,33 +166,25 @@ class _Idea:
 
     def _verdict(self, holding: Sequence[Past]) -> tuple[Class, str, bool]:
         """What runs under the same settings show together, and whether that is enough to block."""
-        by = {kind: [past for past in holding if past.evidence == kind] for kind in _TOLD}
-        if holding[0].evidence == "kept":
-            # Words alone cannot tell the same thing from a further step of it.
-            return (
-                "duplicate_run",
-                f"{_runs(by['kept'])} made the same change, and the champion has it",
-                bool(self.knobs),
-            )
-        if by["lost"]:
-            told = (
-                f"{_runs(by['lost'])} made the same change and lost, and no setting that could matter has changed since"
-            )
-            return "repeat_failure", told, True
-        if by["promising"]:
-            told = f"{_runs(by['promising'])} made the same change and looked better, which was never settled"
-            return "known_success", f"{told}: measure it again rather than anew", False
-        if by["unclear"]:
-            told = (
-                f"{_runs(by['unclear'])} made the same change under the same settings and showed neither gain nor loss"
-            )
-            again = len(by["unclear"]) > 1
+        kinds = {past.evidence for past in holding}
+        kind = "kept" if holding[0].evidence == "kept" else next(k for k in _SETTLES if k in kinds)
+        some = [past for past in holding if past.evidence == kind]
+        told = f"{_runs(some)} made the same change"
+        if kind == "kept":  # words alone cannot tell the same thing from a further step of it
+            return "duplicate_run", f"{told}, and the champion has it", bool(self.knobs)
+        if kind == "lost":
+            return "repeat_failure", f"{told} and lost, and no setting that could matter has changed since", True
+        if kind == "promising":
+            told += " and looked better, which was never settled: measure it again rather than anew"
+            return "known_success", told, False
+        if kind == "unclear":
+            told += " under the same settings and showed neither gain nor loss"
+            again = len(some) > 1
             return "duplicate_run", told + ("" if again else "; only a replicate can tell more"), again
         errors = Counter(re.sub(r"\d+", "#", past.error.lower().strip()) for past in holding if past.error.strip())
         if any(count > 1 for count in errors.values()):
-            return "repeat_failure", f"{_runs(by['failed'])} made the same change and failed with the same error", True
-        told = f"{_runs(by['failed'])} made the same change and failed, which says nothing of the idea itself"
-        return "repeat_failure", told, False
+            return "repeat_failure", f"{told} and failed with the same error", True
+        return "repeat_failure", f"{told} and failed, which says nothing of the idea itself", False
 
     def followed(self, found: Sequence[Past]) -> Guard:
         """Nothing is the same: runs that moved the same knobs elsewhere, or the other way, are what this follows up."""

@@ -70,6 +70,14 @@ class Question:
     most: int = 0  # how many runs, where a number of them is asked for
     skip: int = 0  # runs that come before: 1 for the second best
 
+    @property
+    def one_knob(self) -> str:
+        """The knob of that very name, where it is also what other names end in; NotHere where there are several."""
+        names = self.knobs[0] if len(self.knobs) == 1 else tuple(name for family in self.knobs for name in family)
+        if len(self.knobs) != 1 or not all(name.endswith(f"_{names[0]}") for name in names[1:]):
+            raise NotHere(f"one knob is needed, not {', '.join(names)[:200]}")
+        return names[0]
+
 
 #: Kinds whose value is no amount: "how much did it help" is not answered by them.
 _NO_AMOUNTS = ("tried", "helped", "hurt", "values", "champions", "run")
@@ -90,9 +98,8 @@ def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, a
     kind, cue = _cue(asked)
     numbers |= {baseline} if baseline is not None and asked_baseline else set()
     if kind == "gain" and len(numbers) == 2:
-        return _two_runs(
-            "margin", asked.replace(cue, " ", 1), bool(bound) or metric not in ("", names.metric), names, last
-        )
+        measured = bool(bound) or metric not in ("", names.metric)
+        return _two_runs("margin", asked.replace(cue, " ", 1), measured, names, last)
     if kind == "gain" and not re.search(r"(?<!since )(?<!after )(?<!until )(?<!before )(?<!from )\brun \d", asked):
         return _progress(asked.replace(cue, " ", 1), metric, bool(bound), names, last)
     if kind in ("common", "differ") and (reign := named_in("(?:the )?champion", asked)):
@@ -155,9 +162,8 @@ def mended(db: sqlite3.Connection, campaign: str, text: str, aliases: Aliases = 
     known = _LEXICON | set(re.findall(r"[a-z]{4,}", own.lower()))
     found = {}
     for word in set(re.findall(r"(?<![\w])[a-z]{5,}(?![\w])", _plain(text))) - known:
-        near = [
-            k for k in known if k[0] == word[0] and abs(len(k) - len(word)) < 2 and len(k) > 4 and _one_slip(word, k)
-        ]
+        alike = (k for k in known if k[0] == word[0] and len(k) > 4 and abs(len(k) - len(word)) < 2)
+        near = [k for k in alike if _one_slip(word, k)]
         if len({re.sub("(?:e?s|e?d|ing|e)$", "", k) for k in near}) == 1:
             found[word] = max(near, key=len)
     return found
@@ -177,39 +183,26 @@ def _cue(text: str) -> tuple[str, str]:
 def _than_run(text: str, names: Vocabulary) -> str:
     """ "Which runs beat run 8", with what run 8 measured in the place of its number."""
     found = re.search(r"\b(?:which|how many|any) .*?\b(better than|beats?|worse than) run (\d{1,9})\b", text)
-    row = (
-        found
-        and names.db.execute(
-            "SELECT value FROM runs WHERE campaign = ? AND number = ? AND value IS NOT NULL",
-            (names.campaign, int(found[2])),
-        ).fetchone()
-    )
-    return f"{text[: found.start(1)]}{found[1]} {row[0]!r}{text[found.end() :]}" if found and row else text
+    value = found and names.one("value FROM runs WHERE campaign = ?1 AND number = ?2", int(found[2]))
+    return f"{text[: found.start(1)]}{found[1]} {value!r}{text[found.end() :]}" if found and value is not None else text
 
 
 def _baseline(names: Vocabulary) -> int | None:
     """The first baseline, where it is the only one whose description says so."""
-    row = names.db.execute(
-        "SELECT min(number) FROM runs WHERE campaign = ? AND role = 'baseline'", (names.campaign,)
-    ).fetchone()
-    return row[0] if row else None
+    found: int | None = names.one("min(number) FROM runs WHERE campaign = ?1 AND role = 'baseline'")
+    return found
 
 
 def _reigned(text: str, names: Vocabulary) -> tuple[str, str]:
     """Whether champions are asked for; "replaced run 38" is the first of them after run 38, who must have been one."""
     if found := named_in(WORDS["replaced"], text):
         number = int(found[1] or found[2])
-        if not names.db.execute(
-            "SELECT 1 FROM champions WHERE campaign = ? AND since = ?", (names.campaign, number)
-        ).fetchone():
+        if not names.one("1 FROM champions WHERE campaign = ?1 AND since = ?2", number):
             raise Impossible(f"run {number} was never champion")
         return "change", f"{text[: found.start()]} first after run {number} {text[found.end() :]}"
     found = named_in(WORDS["reigned"], text)
-    if (
-        not found
-        or text[: found.start()].endswith("what did ")
-        or re.search(r"\b(?:since|before|after|until) (?:the )?(?:last )?$", text[: found.start()])
-    ):
+    no_reign = r"what did |\b(?:since|before|after|until) (?:the )?(?:last )?"  # what stands before it
+    if not found or re.search(rf"(?:{no_reign})$", text[: found.start()]):
         return "", text
     at = "first" if " first" in found[0] or (re.search(r"\btook|became|take", found[0]) and " after " in text) else ""
     reigned = "change" if re.search("chang|replac|took|take|became|become|improve", found[0]) else "champion"
@@ -230,11 +223,7 @@ def _progress(asked: str, metric: str, bound: bool, names: Vocabulary, last: int
 
 def _two_runs(kind: str, asked: str, measured: bool, names: Vocabulary, last: int) -> Question:
     runs = tuple(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d{1,9}\b", asked)))
-    used = (
-        "|".join((_ASKED["differ"], *_SAID.values(), "than", "lower", "higher"))
-        if kind == "margin"
-        else _ASKED["differ"]
-    )
+    used = "|".join((_ASKED["differ"], *([*_SAID.values(), "than", "lower", "higher"] if kind == "margin" else [])))
     left = names.read(re.sub(rf"(?<![\w.])#?\d{{1,9}}\b|\b(?:{used})\b", " ", asked))
     if len(runs) != 2 or left.words or left.knobs or left.conditions or measured:
         raise NotHere("two runs are needed, and what they share or where they differ is in their settings")
@@ -330,13 +319,8 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
             return replace(q, kind="value")
         if q.decision and not (q.words or q.knobs or q.conditions):
             return replace(q, kind="sure")
-        if (
-            q.words
-            or q.knobs
-            or q.conditions
-            or q.window != ANYTIME
-            or (named_in("beats?|beaten|gain(?:ed|s)?|how (?:many|much)", plain) and not q.metric)
-        ):
+        amount = named_in("beats?|beaten|gain(?:ed|s)?|how (?:many|much)", plain) and not q.metric
+        if q.words or q.knobs or q.conditions or q.window != ANYTIME or amount:
             raise NotHere(f"that of run {q.at}{names.near(' '.join(q.words))}")
         if named_in("scores?|numbers?", plain):
             q = replace(q, metric=q.metric or names.metric)
@@ -347,34 +331,17 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
         raise NotHere(f"{q.metric} of which run")
     chosen = q.status or q.decision or q.actor
     alone = not (q.knobs or q.conditions)
-    if (
-        said & {"helped", "hurt"}
-        and (asks_what or (alone and placed))
-        and not q.words
-        and not chosen
-        and not named_in("what happen.*", plain)
-    ):
+    judged = said & {"helped", "hurt"} and not (q.words or chosen or named_in("what happen.*", plain))
+    if judged and (asks_what or (alone and placed)):
         return replace(q, kind="hurt" if "hurt" in said else "helped")
-    which = asks_what and not named_in("runs?|experiments?|trials?", plain)
-    if (
-        len(q.knobs) == 1
-        and which
-        and not (q.words or q.conditions or chosen)
-        and recorded(names.db, names.campaign, q.knobs[0][0])
-    ):
+    which = asks_what and not (named_in("runs?|experiments?|trials?", plain) or q.words or q.conditions or chosen)
+    if len(q.knobs) == 1 and which and recorded(names.db, names.campaign, q.knobs[0][0]):
         return replace(q, kind="values")
-    lists = named_in(WORDS["lists"], plain)
-    if (lists or said - {"first", "last"} or chosen) and (
-        q.words or q.knobs or q.conditions or q.window != ANYTIME or chosen
-    ):
+    says_which = q.words or not alone or q.window != ANYTIME or chosen
+    lists = says_which and (named_in(WORDS["lists"], plain) or said - {"first", "last"} or chosen)
+    short = len(plain.split()) <= 6 and not named_in("how|why|should|would|will|can|could|is|are", plain)
+    if lists or ((narrowed or placed) and short):  # "muon?"
         _found_in_words(names, q.words)
-        return replace(q, kind="tried")
-    if (
-        (narrowed or placed)
-        and len(plain.split()) <= 6
-        and not named_in("how|why|should|would|will|can|could|is|are", plain)
-    ):
-        _found_in_words(names, q.words)  # "muon?"
         return replace(q, kind="tried")
     if q.words:
         raise _unknown(q.words, names)
@@ -386,12 +353,10 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
 
 def _champion_at(names: Vocabulary, q: Question) -> int:
     moment = min(n for n in (q.at, q.window.last, 1 << 60) if n is not None)
-    row = names.db.execute(
-        "SELECT since FROM champions WHERE campaign = ? AND since <= ? ORDER BY since DESC", (names.campaign, moment)
-    ).fetchone()
-    if row is None:
+    since = names.one("max(since) FROM champions WHERE campaign = ?1 AND since <= ?2", moment)
+    if since is None:
         raise NotHere("no champion then")
-    return int(row[0])
+    return int(since)
 
 
 def _about_setting(text: str) -> bool:
@@ -411,12 +376,7 @@ def _one_of(table: dict[str, str], text: str) -> tuple[str, str]:
 
 
 def _found_in_words(names: Vocabulary, words: tuple[str, ...]) -> None:
-    if (
-        words
-        and not names.db.execute(
-            f"SELECT EXISTS (SELECT 1 FROM runs r WHERE r.campaign = ? AND {in_words(words)})", (names.campaign,)
-        ).fetchone()[0]
-    ):
+    if words and not names.one(f"1 FROM runs r WHERE r.campaign = ?1 AND {in_words(words)} LIMIT 1"):
         raise _unknown(words, names)
 
 

@@ -10,7 +10,7 @@ import math
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -94,10 +94,7 @@ def registry(db: sqlite3.Connection, campaign: str, as_of: int | None = None) ->
         raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
     better: Better = "higher" if terms[2] == "higher" else "lower"
     runs = _known(db, campaign, as_of)
-    out = barred((r.run, r.parent, r.verdict, r.against) for r in runs)
-    usable = [r for r in runs if r.value is not None and r.status in ("keep", "ok") and r.run not in out]
-    wins = ((r.run, r.number, r.role, r.verdict, r.value or 0.0, r.gain, r.since) for r in usable)
-    reigning = reigns(wins, terms[3], better)
+    out, reigning = _reigning(runs, terms[3], better)
     fresh: dict[str, list[float]] = defaultdict(list)
     for run in runs:
         if run.role in ("baseline", "pair") and run.commit and run.value is not None:
@@ -132,9 +129,26 @@ def registry(db: sqlite3.Connection, campaign: str, as_of: int | None = None) ->
     )  # fmt: skip
 
 
-def _known(db: sqlite3.Connection, campaign: str, as_of: int | None) -> list[Known]:
-    """Runs in order of number, each with the judgement that counted when the run after `as_of` had not begun."""
-    before = None
+def reigns_known(db: sqlite3.Connection, campaign: str, before: str) -> list[Reign]:
+    """The champions of a campaign as they were known before an instant."""
+    origin, better = db.execute("SELECT origin, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
+    return _reigning(_known(db, campaign, None, before), origin, better)[1]
+
+
+def _reigning(runs: Sequence[Known], origin: str, better: Better) -> tuple[set[int], list[Reign]]:
+    """Runs that may not reign, and those that did."""
+    out = barred((r.run, r.parent, r.verdict, r.against) for r in runs)
+    usable = [r for r in runs if r.value is not None and r.status in ("keep", "ok") and r.run not in out]
+    wins = ((r.run, r.number, r.role, r.verdict, r.value or 0.0, r.gain, r.since) for r in usable)
+    return out, list(reigns(wins, origin, better))
+
+
+def _known(db: sqlite3.Connection, campaign: str, as_of: int | None, before: str | None = None) -> list[Known]:
+    """Runs in order of number that landed before an instant, each with the judgement that counted then.
+
+    With `as_of` it is that at which the run after this one began, and runs up to this one count whenever they landed.
+    """
+    landed = before or "~"
     if as_of is not None:
         [before] = db.execute(
             "SELECT min(e.at) FROM runs r JOIN entries e ON e.seq = r.run OR e.id IN (SELECT target FROM refs WHERE"
@@ -154,8 +168,8 @@ def _known(db: sqlite3.Connection, campaign: str, as_of: int | None) -> list[Kno
     rows = db.execute(
         "SELECT run, r.id, number, role, parent, commit_id, description, error, value, iif(verdict = '', status,"
         " json_extract(body, '$.status')) FROM runs r JOIN entries e ON e.seq = r.run"
-        " WHERE campaign = ? AND number <= ? ORDER BY number, r.id",
-        (campaign, as_of if as_of is not None else 1 << 60),
+        " WHERE campaign = ? AND number <= ? AND e.at < ? ORDER BY number, r.id",
+        (campaign, as_of if as_of is not None else 1 << 60, landed),
     )
     for run, entry, number, role, parent, commit, description, error, value, status in rows:
         decision, reason, gain, low, high, pairs, against, since = said.get(run, ("", "", *[None] * 6))

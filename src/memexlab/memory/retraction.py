@@ -42,7 +42,7 @@ def reinstate(memory: Memory, campaign: str, number: int, why: str, by: str) -> 
         gone = sorted(verdict for verdict, decision in said.items() if decision == RETRACT)
         if not gone:
             raise UsageError(f"run {number} is not retracted", f"memex retract {number} --why REASON")
-        refs = (*(Ref("retracts", verdict) for verdict in gone), *(Ref("supersedes", verdict) for verdict in gone))
+        refs = tuple(Ref(role, verdict) for role in ("retracts", "supersedes") for verdict in gone)
         return [Draft(subject, Verdict(REINSTATE, why.strip()), refs)]
 
     return memory.land(drafts, by)[0]

@@ -69,14 +69,13 @@ class Trails:
                 heappush(heaps[side], (cost + self._toll(node), True, node))
                 continue
             for link in self.links(node):
-                if cost >= costs[side].get(link.to, math.inf) or (
-                    link.to[0] == "author" and link.to not in (start, goal)
-                ):
+                is_end = link.to in (start, goal)
+                if cost >= costs[side].get(link.to, math.inf) or (link.to[0] == "author" and not is_end):
                     continue
                 costs[side][link.to], before[side][link.to] = cost, (node, link)
                 heappush(heaps[side], (cost, False, link.to))
                 if (other := costs[1 - side].get(link.to)) is not None:
-                    total = cost + other + (0.0 if link.to in (start, goal) else self._toll(link.to))
+                    total = cost + other + (0.0 if is_end else self._toll(link.to))
                     best, meeting = (total, link.to) if total < best else (best, meeting)
         if meeting is None:
             return None

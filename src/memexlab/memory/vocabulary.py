@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
+from typing import Any
 
 from .anchors import Condition, Impossible, NotHere, Terms, without
 from .names import SHIPPED, Aliases, choice_of, normal_knob, read_number
@@ -79,31 +80,28 @@ class Vocabulary:
         )
         return frozenset(row[0] for row in rows)
 
-    @cached_property
-    def terms(self) -> tuple[str, str]:
-        """The campaign's metric, and whether a lower or a higher one is better."""
-        row = self.db.execute("SELECT metric, better FROM campaigns WHERE campaign = ?", (self.campaign,)).fetchone()
-        return row or ("", "lower")
+    def one(self, select: str, *values: object) -> Any:
+        """The first value that a query has for the campaign, ?1, and what else it needs; None where it has none."""
+        row = self.db.execute(f"SELECT {select}", (self.campaign, *values)).fetchone()
+        return row[0] if row else None
 
-    @property
+    @cached_property
     def metric(self) -> str:
-        return self.terms[0]
+        return self.one("metric FROM campaigns WHERE campaign = ?1") or ""
+
+    @cached_property
+    def better(self) -> str:
+        return self.one("better FROM campaigns WHERE campaign = ?1") or "lower"
 
     def measured(self, number: str) -> bool:
         """Whether a number may be one of the metric: it has a fraction, or lies among those that were measured."""
-        sql = "SELECT min(value) <= ?2 AND max(value) >= ?2 FROM runs WHERE campaign = ?1"
-        return "." in number or bool(self.db.execute(sql, (self.campaign, float(number))).fetchone()[0])
+        between = "min(value) <= ?2 AND max(value) >= ?2 FROM runs WHERE campaign = ?1"
+        return "." in number or bool(self.one(between, float(number)))
 
     def prefixed(self, word: str) -> bool:
         """Whether descriptions begin with this word and a colon, as logs of several agents write who ran it."""
-        sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE campaign = ? AND lower(description) GLOB ?)"
-        return bool(
-            re.fullmatch(r"[\w-]{2,}", word) and self.db.execute(sql, (self.campaign, f"{word}:*")).fetchone()[0]
-        )
-
-    @property
-    def better(self) -> str:
-        return self.terms[1]
+        begins = "1 FROM runs WHERE campaign = ?1 AND lower(description) GLOB ?2 LIMIT 1"
+        return re.fullmatch(r"[\w-]{2,}", word) is not None and self.one(begins, f"{word}:*") is not None
 
     def family(self, name: str) -> tuple[str, ...]:
         """Names in the tables that a phrase stands for: its own, and where it is a bare knob, that of every part."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from ..ledger import UsageError
 from .driver import BudgetSpent, Driver, Estimate, Spent
 from .endpoint import Endpoint
-from .local import Local
+from .local import Local, Scripted
 from .prompts import HEARING, CallFailed, ModelSettings, Prompt, Provider, Reply
-from .scripted import Scripted
 
 __all__ = [
     "HEARING", "BudgetSpent", "CallFailed", "Driver", "Estimate", "ModelSettings", "Prompt", "Provider", "Reply",

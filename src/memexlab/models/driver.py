@@ -57,13 +57,9 @@ class Driver:
     """Asks one provider for one lab. A night is the life of a driver, and a run is one `drive`."""
 
     def __init__(
-        self,
-        store: Store,
-        provider: Provider,
-        settings: ModelSettings,
-        by: str = "code:memexlab/0.1",
+        self, store: Store, provider: Provider, settings: ModelSettings, by: str = "code:memexlab/0.1",
         wait: Callable[[float], None] = time.sleep,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Raises UsageError for a budget in usd where no price is known: it could never be spent."""
         budgets = {settings.budget_usd_run, settings.budget_usd_night, settings.budget_usd_lab}
         if settings.dial == "endpoint" and budgets != {None} and settings.usd(1, 1) <= 0:
@@ -85,8 +81,8 @@ class Driver:
                     reply = self.ask(prompt, purpose)
                 except OutsideError as error:
                     prompt = generator.throw(error)
-                    continue
-                prompt = generator.send(reply)
+                else:
+                    prompt = generator.send(reply)
         except StopIteration as stop:
             return cast(T, stop.value)
 
@@ -133,6 +129,10 @@ class Driver:
         ).fetchone()
         return Spent(calls, int(tokens), usd)
 
+    def spent_tonight(self) -> Spent:
+        """Since this driver was made."""
+        return self.spent(self._night)
+
     def _last(self) -> int:
         return int(self.store.db.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()[0])
 
@@ -148,7 +148,7 @@ class Driver:
         return self.store.blobs.get(call.targets("log")[0]).decode()
 
     def _check_budgets(self, question: bytes) -> None:
-        settings, night = self.settings, self.spent(self._night)
+        settings, night = self.settings, self.spent_tonight()
         tokens = _tokens(question) + self.max_tokens
         usd = settings.usd(tokens - self.max_tokens, self.max_tokens)
         for name, budget, used, more in (

@@ -71,12 +71,9 @@ class Endpoint:
     def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
         messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
         body: dict[str, Any] = {
-            "model": self.name,
-            "messages": [*messages, {"role": "user", "content": prompt.text}],
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "max_tokens": max_tokens,
-        }
+            "model": self.name, "messages": [*messages, {"role": "user", "content": prompt.text}],
+            "stream": True, "stream_options": {"include_usage": True}, "max_tokens": max_tokens,
+        }  # fmt: skip
         if prompt.schema is not None:
             schema = {"name": "reply", "schema": prompt.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}

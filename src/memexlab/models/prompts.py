@@ -14,7 +14,6 @@ Effort = Literal["low", "medium", "high"]
 #: Tokens that one reply may have, by effort.
 MAX_TOKENS: Mapping[Effort, int] = {"low": 1024, "medium": 4096, "high": 16384}
 
-
 #: Hears the pieces of a reply as they come, '' where one begins. It is set around a call by whoever shows them.
 HEARING: ContextVar[Callable[[str], None]] = ContextVar("HEARING", default=lambda piece: None)
 

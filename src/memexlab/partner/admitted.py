@@ -6,7 +6,6 @@ A claim's place in a text is looked up by its bytes, and by its words where the 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -14,10 +13,10 @@ from typing import Any, TypeVar
 from ..ledger import Claim, Entry
 from ..memory import Memory
 from ..wiki.quotes import Span
-from .axioms import statement_of
-from .corpus import OWN, Corpus
+from .axioms import side_of, statement_of
+from .corpus import OWN, Corpus, by_year, groups_of
 from .locating import Hit, find, said_at
-from .statements import Made, Mention, Meter, Model, Prediction, Statement, Tension
+from .statements import Kind, Made, Mention, Meter, Model, Prediction, Statement, Tension
 from .vocabulary import leaning, uses_of
 
 RELATION = "thinks"
@@ -129,29 +128,27 @@ def _put(
             used = uses_of(corpus, terms)
             uses = {(one.source, one.start): one for said_of in used.values() for one in said_of}.values()
             leans = {(one.source, one.start) for term, said_of in used.items() for one in leaning(term, said_of)}
-            years = Counter(one.year for one in uses if one.year is not None)
-            quotes, groups = tuple(map(corpus.quote, said)), len({one.group for one in uses})
-            by_year = dict(sorted(years.items()))
-            part = Model(name, groups, len(leans), quotes, by_year, claim.text, tuple(terms), **made)
+            quotes = tuple(map(corpus.quote, said))
+            part = Model(name, groups_of(uses), len(leans), quotes, by_year(uses), claim.text, tuple(terms), **made)
             _add(found.models, part, word)
         case "tension":
-            sides = [statement_of(corpus, corpus.quote(one).text, [one], [], {})[1]
-                     for one in sorted(said, key=lambda one: (one.segment.date, one.source, one.start))]  # fmt: skip
-            _add(found.tensions, Tension(str(scope["kind"]), sides[0], sides[1], claim.text, **made), word)
+            said.sort(key=lambda one: (one.segment.date, one.source, one.start))
+            left, right = (side_of(corpus, one) for one in said[:2])
+            _add(found.tensions, Tension(str(scope["kind"]), left, right, claim.text, False, **made), word)
         case "prediction":
             quote, status = corpus.quote(said[0]), str(scope.get("status") or "open")
             if not any((quote.source, quote.start) == (one.quote.source, one.quote.start) for one in found.predictions):
                 horizon, who = str(scope.get("horizon") or "") or None, entry.by if status != "open" else ""
                 part = Prediction(claim.text, quote, quote.date, horizon, status, who, str(scope.get("why") or ""),
-                                  explicit, **made)  # fmt: skip
+                                  explicit, False, **made)  # fmt: skip
                 _add(found.predictions, part, word)
         case "lineage":
-            kind, groups = str(scope["kind"]), len({one.group for one in said})
+            kind: Kind = "person" if scope["kind"] == "person" else "work"
             held = any(name.casefold() in text.title.casefold() for text in corpus.texts)
             first = min((one.segment.date for one in said if one.segment.date), default="")
             text = claim.text if claim.text != f"{scope['relation']} {name}" else ""
-            part = Mention(name, "person" if kind == "person" else "work", str(scope["relation"]), explicit, groups,
-                           first, tuple(map(corpus.quote, said)), held, text, **made)  # fmt: skip
+            part = Mention(name, kind, str(scope["relation"]), explicit, groups_of(said), first,
+                           tuple(map(corpus.quote, said)), held, text, **made)  # fmt: skip
             _add(found.lineage, part, word)
 
 

@@ -17,9 +17,12 @@ from typing import Literal
 from ..ledger import OutsideError
 from ..memory import Memory
 from ..models import Driver, Prompt
+from ..wiki.drafting import TEXT, TEXTS, shape
 from ..wiki.quotes import locate
-from .corpus import _COMMON, _WORD, Corpus, Said, _stem, open_corpus
+from .axioms import SURE
+from .corpus import COMMON, WORD, Corpus, Said, groups_of, open_corpus, root, stem, stems
 from .prompt import place
+from .revisions import CHANGED
 from .statements import Quote
 
 Mark = Literal["said", "derived", "beyond"]
@@ -27,8 +30,18 @@ Mark = Literal["said", "derived", "beyond"]
 #: question is off the corpus. Chosen on the 20 questions of bench/faithfulness.py, and tested on 20 others.
 ON_CORPUS = 0.6
 _QUOTES, _CLOSED_LIST = 6, 20
-_ASIDE = frozenset(
-    map(_stem, re.findall(r"\w+", "opinion view thought belief argue explain write wrote regard reason"))
+_ASIDE = stems("opinion view thought belief argue explain write wrote regard reason")
+#: What a question asks of its subject says little of whether the corpus speaks of that subject.
+_FAINT = stems("use need want matter mean love like hate prefer recommend worth idea")
+_FAINT_SHARE, _LEAST_SHARE, _NEARLY_ALL = 0.15, 0.3, 0.8
+#: The title of a longer source says nothing of one of its sentences.
+_TITLED_CHARS = 20_000
+#: A word is a compound of two that stand together in this share of the sentences with the second.
+_TOGETHER_SHARE, _PART_SHARE = 0.1, 0.7
+_EXCLAIMED = re.compile(
+    r"\b(?:for (?:God|heaven|goodness|pity)['’]?s? sake|(?:God|heaven|Lord) (?:bless|knows?|forbid|help|grant)|"
+    r"(?:thank|thanks to|hope to|bless|by|my|good|oh) (?:God|heavens?|Lord|goodness)|what the (?:devil|hell))\b",
+    re.IGNORECASE,
 )
 _IN_MARKS = re.compile(r"[“\"]([^“”\"]{12,})[”\"]")
 _TURNS = re.compile(
@@ -60,7 +73,7 @@ class Spoken:
 
     person: str
     question: str
-    as_of: int | None
+    as_of: int | str | None
     sentences: tuple[Sentence, ...]
     coverage: float
     note: str
@@ -78,7 +91,7 @@ class Spoken:
 
 
 def answer_as(
-    memory: Memory, person: str, question: str, driver: Driver | None = None, as_of: int | None = None
+    memory: Memory, person: str, question: str, driver: Driver | None = None, as_of: int | str | None = None
 ) -> Spoken:
     """What the corpus of `person` says on the question; a seat of a council. With a driver its model may derive."""
     return answer_from(open_corpus(memory, person, as_of), question, driver)
@@ -92,8 +105,9 @@ def answer_from(corpus: Corpus, question: str, driver: Driver | None = None) -> 
     quotes = [corpus.quote(said) for said in found]
     told = tuple(Sentence(f'"{quote.text}"', "said", (quote,)) for quote in quotes[:_QUOTES])
     until = f" up to {corpus.as_of}" if corpus.as_of else ""
-    groups = len({said.group for said in found[:_QUOTES]})
-    note = f"{corpus.person}'s own words{until}, from {groups} independent groups; nothing was derived."
+    count = groups_of(found[:_QUOTES])
+    groups = f"{count} independent group{'s' * (count != 1)}"
+    note = f"{corpus.person}'s own words{until}, from {groups}; nothing was derived."
     answer = Spoken(corpus.person, question, corpus.as_of, told, coverage, note, len(told))
     if driver is None:
         return answer
@@ -109,50 +123,79 @@ def answer_from(corpus: Corpus, question: str, driver: Driver | None = None) -> 
 
 def question_words(person: str, question: str) -> tuple[str, ...]:
     """The stems of what is asked, without small words and without the person's name."""
-    names = set(_WORD.findall(person.lower()))
-    plain = [word for word in _WORD.findall(question.lower().replace("'s", "").replace("’s", "")) if word not in names]
-    stems = dict.fromkeys(_stem(word) for word in plain if len(word) > 2 and word not in _COMMON)
-    return tuple(stem for stem in stems if stem not in _ASIDE)
+    names = set(WORD.findall(person.lower()))
+    plain = [word for word in WORD.findall(question.lower().replace("'s", "").replace("’s", "")) if word not in names]
+    found = dict.fromkeys(stem(word) for word in plain if len(word) > 2 and word not in COMMON)
+    return tuple(one for one in found if one not in _ASIDE)
 
 
 def best(corpus: Corpus, question: str, most: int) -> tuple[list[Said], float]:
     """Own sentences that hold most of the question, at most two of a group, and how much of it their stretch holds.
 
-    A stretch is a sentence with the one before and the one after it. Words count by rarity; one that the corpus has
-    nowhere weighs the most.
+    A stretch is a sentence with the one before and the one after it, and the title where a source is short. Words count
+    by rarity; one that the corpus has nowhere weighs the most. A sentence with nearly all of them comes first.
     """
     wanted, said = question_words(corpus.person, question), corpus.counted
-    held: dict[str, set[int]] = defaultdict(set)
-    for number, one in enumerate(said):
-        has = set(one.words)
-        has |= {word.replace("-", "") for word in has if "-" in word}  # earth-worms are earthworms
-        for word in has.intersection(wanted):
-            held[word].add(number)
-    weight = {word: math.log((len(said) + 2) / (len(held[word]) + 1)) for word in wanted}
+    held, most_weight = _held(said, wanted), math.log(len(said) + 2)
+    weight = {
+        word: max(most_weight - math.log(len(held[word]) + 1), _LEAST_SHARE * most_weight)
+        * (_FAINT_SHARE if word in _FAINT else 1.0) for word in wanted
+    }  # fmt: skip
     total = sum(weight.values())
-    if not total:
-        return [], 0.0
+    titles = [{root(word) for word in stems(text.title)} if len(text.text) < _TITLED_CHARS else set()
+              for text in corpus.texts]  # fmt: skip
     alone, around = defaultdict[int, float](float), defaultdict[int, float](float)
+    faint = _FAINT if any(held[word] for word in wanted if word not in _FAINT) else set[str]()
     for word, numbers in held.items():
-        for number in numbers:
-            alone[number] += weight[word]
-        for near in {number + step for number in numbers for step in (-1, 0, 1)}:
-            around[near] += weight[word]
-    ranked = sorted(alone, key=lambda i: (-(alone[i] + 0.5 * around[i]), len(said[i].text), i))
+        for number, share in numbers.items():
+            alone[number] += share * weight[word] if word not in faint else 0.0
+        titled = {place for place, title in enumerate(titles) if root(word) in title}
+        near = {number + step for number in numbers for step in (-1, 0, 1)}
+        for number in near | {number for number, one in enumerate(said) if titled and one.source in titled}:
+            around[number] += weight[word]
+
+    asked = set(map(root, wanted))
+    enough = _NEARLY_ALL * sum(weight[word] for word in wanted if word not in faint)
+
+    def rank(number: int) -> tuple[bool, bool, float, bool, int, int]:
+        nearly_all = alone[number] >= enough
+        held_at, text = alone[number] + 0.5 * around[number], said[number].text
+        held_view = SURE.search(text) or CHANGED.search(text)
+        restates = nearly_all and asked.issuperset(map(root, said[number].words))
+        return not nearly_all, not restates, -held_at, held_view is None, len(text), number
+
     chosen: list[Said] = []
     groups = Counter[tuple[int, int]]()
-    for number in ranked[: 50 * most]:
-        one = said[number]
-        if (
-            groups[one.group] < 2
-            and len(one.tokens) > 7
-            and one.text[0].isalpha()
-            and not one.text.isupper()
-            and len(chosen) < most
-        ):
+    meant = [number for number in alone if alone[number]]
+    for one in (said[number] for number in sorted(meant, key=rank)[: 50 * most]):
+        whole = one.text[0].isalpha() and not one.text.isupper() and (len(one.tokens) > 7 or _is_sentence(one))
+        if whole and groups[one.group] < 2 and len(chosen) < most:
             groups[one.group] += 1
             chosen.append(one)
-    return chosen, max((around[i] for i in alone), default=0.0) / total
+    return chosen, max((around[i] for i in meant), default=0.0) / total if chosen and total else 0.0
+
+
+def _is_sentence(one: Said) -> bool:
+    return len(one.tokens) >= 3 and one.text[0].isupper() and one.text[-1] in ".!"
+
+
+def _held(said: Sequence[Said], wanted: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Which sentences hold each word, by its root; a part of it where they hold a part of a compound (earthworm)."""
+    by_root = defaultdict[str, set[int]](set)
+    for number, one in enumerate(said):
+        for word in one.words:
+            by_root[root(word)].add(number)
+    held: dict[str, dict[int, float]] = {}
+    for word in wanted:
+        found: dict[int, float] = {}
+        for cut in range(4, len(word) - 3):
+            first, last = (by_root.get(root(part), set()) for part in (word[:cut], word[cut:]))
+            if len(first & last) >= max(2, _TOGETHER_SHARE * len(last)):
+                found |= dict.fromkeys(last, _PART_SHARE)
+        found |= dict.fromkeys(by_root.get(root(word), ()), 1.0)
+        held[word] = {n: share for n, share in found.items() if not (idiom := _EXCLAIMED.search(said[n].text))
+                      or root(word) in map(root, stems(said[n].text.replace(idiom[0], " ")))}  # fmt: skip
+    return held
 
 
 def _absent(corpus: Corpus) -> str:
@@ -163,14 +206,8 @@ def _absent(corpus: Corpus) -> str:
     return f"not in this corpus ({about}). That is no opinion of {corpus.person}'s: nothing was found to quote."
 
 
-_SCHEMA = {
-    "type": "object", "required": ["sentences"], "additionalProperties": False,
-    "properties": {"sentences": {"type": "array", "maxItems": 12, "items": {
-        "type": "object", "required": ["text", "mark", "quotes"], "additionalProperties": False,
-        "properties": {"text": {"type": "string"}, "mark": {"enum": ["said", "derived", "beyond"]},
-                       "quotes": {"type": "array", "items": {"type": "string"}}},
-    }}},
-}  # fmt: skip
+_SENTENCE = shape(text=TEXT, mark={"enum": ["said", "derived", "beyond"]}, quotes=TEXTS)
+_SCHEMA = shape(sentences={"type": "array", "maxItems": 12, "items": _SENTENCE})
 
 
 def _asking(
@@ -212,7 +249,7 @@ def _checked(row: dict[str, object], quotes: Sequence[Quote]) -> Sentence:
         return Sentence(text, mark, struck=True)
     if mark != "said" and not cited:
         return Sentence(text, "beyond")
-    if mark == "said" and len(_WORD.findall(_IN_MARKS.sub("", text).lower())) > _FRAME_WORDS and text not in spoken:
+    if mark == "said" and len(WORD.findall(_IN_MARKS.sub("", text).lower())) > _FRAME_WORDS and text not in spoken:
         mark = "derived"
     return Sentence(text, mark, cited)
 

@@ -1,7 +1,9 @@
-"""What the person holds: sentences that say so, grouped with their restatements, and the gate between three tiers.
+"""What the person holds: sentences that say so, grouped with their restatements, the gate between three tiers, and
+pairs of them that pull apart.
 
 An axiom has two independent groups, two kinds and thirty days; less is a position; a single group is said once. Every
-one is a sentence of the person, a candidate until somebody accepts it. It knows no models.
+one is a sentence of the person, a candidate until somebody accepts it. Which of four kinds a tension is code cannot
+judge; it tells what the words and dates allow. It knows no models.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from .corpus import Corpus, Said
+from .corpus import Corpus, Said, groups_of, one_a_group
 from .matching import Matcher, opposed
-from .statements import Statement
+from .revisions import Revision
+from .statements import Statement, Tension
 
 DAYS_APART = 30
 _SAME, _NEARLY_ALL, _RELATED, _SHARED_WORDS = 0.36, 0.46, 0.28, 4
@@ -20,7 +23,8 @@ _SAME, _NEARLY_ALL, _RELATED, _SHARED_WORDS = 0.36, 0.46, 0.28, 4
 _LAW_WEIGHT = 2.5
 _MOST = {"axiom": 40, "position": 60, "once": 60}
 _MOST_QUOTES, _MOST_COUNTER = 6, 4
-_SURE = re.compile(
+_LEAST_OPPOSED, _MOST_TENSIONS, _YEARS_REVISED = 0.36, 30, 5
+SURE = re.compile(
     r"\bI (?:\w+ly )?(?:now |still |also |do |must |can )?(?:think|believe|hold|consider|maintain|suspect|conclude|"
     r"admit|infer|regard|look at|am (?:\w+ly )?(?:convinced|inclined|persuaded|certain|sure|of opinion))\b|\b[Ii]n my "
     r"(?:opinion|judgment|experience|view)\b|\b[Ii]t seems to me\b|\bto my mind\b|\bI (?:have|feel|can feel) (?:no|"
@@ -33,7 +37,7 @@ _GENERAL = re.compile(
     r"\b(?:always|never|every|all|no one|nothing|generally|invariably|universal(?:ly)?|law|laws|principle|rule|nature|"
     r"man|mankind|species|being|beings|truth|science|facts?|theory|cause|life)\b"
 )
-_LEANING = re.compile(
+LEANING = re.compile(
     r"^(?:This|These|That|Those|It|He|She|They|His|Her|Their|Such|But this|And|But|Thus|Hence|Here|So|Now|Nor|Or|In "
     r"this|From this|From these|For this|On this|With this|If so|If this|If these|The (?:above|following|latter|former|"
     r"same|case|two)|In (?:these|such|all these|both)|Nevertheless|Again|Yet|On th(?:is|ese)|Many of|Some of|One of|To "
@@ -53,6 +57,12 @@ _PASSING = re.compile(
     r"capital|mother|wife|father|uncle|sister|brother|house|horses?|dinner)\b|\d|[\"“?!]|\.\.\."
 )
 
+_CONDITION = re.compile(
+    r"\b(?:if|unless|except|when|under|sometimes|some|rarely|occasionally|often|generally|in certain|partly|to a "
+    r"(?:certain|limited) (?:extent|degree)|in most|most|many|few)\b"
+)
+_WEIGHED = re.compile(r"\b(?:but|on the other hand|at the expense|too (?:much|little)|on the one hand)\b")
+
 
 def believed(corpus: Corpus) -> list[Said]:
     """Own sentences that say what the person holds and can be read alone, those that say most first."""
@@ -60,12 +70,17 @@ def believed(corpus: Corpus) -> list[Said]:
     for said in corpus.counted:
         if not 9 <= len(said.tokens) <= 48 or len(said.words) < 4 or not said.text[0].isupper():
             continue
-        sure = _SURE.search(said.text) or (
+        sure = SURE.search(said.text) or (
             weight(said) >= _LAW_WEIGHT and _LAWLIKE.search(said.text) and not _TOLD.search(said.text)
         )
-        if sure and not _LEANING.search(said.text) and not _PASSING.search(said.text):
+        if sure and _alone(said):
             found.append(said)
     return sorted(found, key=lambda said: (-weight(said), said.source, said.start))
+
+
+def _alone(said: Said) -> bool:
+    """Whether it can be read alone, and is no matter of the day."""
+    return not LEANING.search(said.text) and not _PASSING.search(said.text)
 
 
 def _whole(said: Said) -> bool:
@@ -81,20 +96,28 @@ def weight(said: Said) -> float:
     return general - names + (0.5 if 12 <= len(said.tokens) <= 34 else 0.0)
 
 
-def statements(corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said]) -> dict[str, tuple[Statement, ...]]:
+def statements(
+    corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said], revised: Sequence[Revision] = ()
+) -> dict[str, tuple[Statement, ...]]:
     """Axioms, positions and what was said once, best supported first; each sentence stands in one of them only."""
     used: set[tuple[int, int]] = set()
+    taken_back: dict[int, list[Said]] = {}
+    for one in revised:
+        for earlier in one.earlier:
+            taken_back.setdefault(id(earlier), []).append(one.later)
     tiers: dict[str, list[tuple[tuple[float, ...], Statement]]] = {"axiom": [], "position": [], "once": []}
     for said in beliefs:
         if (said.source, said.start) in used:
             continue
         near = [(cosine, one) for cosine, one in matcher.near(said, _RELATED) if _whole(one)]
+        against = taken_back.get(id(said), [])
+        groups_taking_back = {one.group for one in against}
         same = [
             one for cosine, one in near
             if cosine >= (_SAME if len({*one.words} & {*said.words}) >= _SHARED_WORDS else _NEARLY_ALL)
-            and not opposed(said.text, one.text)
+            and not opposed(said.text, one.text) and one.group not in groups_taking_back
         ]  # fmt: skip
-        against = [one for _, one in near if opposed(said.text, one.text)]
+        against = against + [one for _, one in near if one not in against and opposed(said.text, one.text)]
         used.update((one.source, one.start) for one in (said, *same))
         tier, made = statement_of(corpus, corpus.quote(said).text, [said, *same], against, {})
         closeness = max((cosine for cosine, one in near if one in same), default=0.0)
@@ -117,7 +140,7 @@ def statement_of(
 
 def gate_of(support: Sequence[Said], counter: int) -> tuple[str, str, int, tuple[str, ...], list[str]]:
     """(axiom, position or once; the gate in a line; groups; kinds; dates in order) of own sentences that agree."""
-    groups = len({one.group for one in support})
+    groups = groups_of(support)
     kinds = tuple(sorted({one.segment.kind for one in support}))
     days = sorted(one.segment.date for one in support if one.segment.date)
     apart = _days(days[-1]) - _days(days[0]) if days else 0
@@ -132,10 +155,7 @@ def gate_of(support: Sequence[Said], counter: int) -> tuple[str, str, int, tuple
 
 def _spread(support: Iterable[Said]) -> list[Said]:
     """The statement itself, then one sentence of each other group, at most a few."""
-    found: dict[tuple[int, int], Said] = {}
-    for one in support:
-        found.setdefault(one.group, one)
-    first, *rest = found.values()
+    first, *rest = one_a_group(support)
     return [first, *sorted(rest, key=lambda one: one.segment.date)][:_MOST_QUOTES]
 
 
@@ -143,3 +163,39 @@ def _days(text: str) -> int:
     """Days of a date that may be a year or a month, its first day meant."""
     year, month, day = (*map(int, text.split("-")), 1, 1)[:3]
     return date(year, month, day).toordinal()
+
+
+def tensions(
+    corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said], revised: Sequence[Revision] = ()
+) -> tuple[Tension, ...]:
+    """What was taken back, then pairs of own sentences of two groups, nearest first; each sentence in one pair only."""
+    found = [
+        (cosine, said, other) for said in beliefs for cosine, other in matcher.near(said, _LEAST_OPPOSED)
+        if _whole(other) and len(other.tokens) >= 12 and _alone(other) and opposed(said.text, other.text)
+    ]  # fmt: skip
+    used: set[int] = set()
+    kept: list[Tension] = []
+    for one in revised:
+        left = next((earlier for earlier in one.earlier if id(earlier) not in used), None)
+        if left is not None and id(one.later) not in used:
+            used |= {id(left), id(one.later)}
+            kept.append(Tension("revision", side_of(corpus, left), side_of(corpus, one.later), told=True))
+    for _, a, b in sorted(found, key=lambda pair: (-pair[0], pair[1].source, pair[1].start)):
+        if not used & {id(a), id(b)} and len(kept) < _MOST_TENSIONS:
+            used |= {id(a), id(b)}
+            left, right = sorted((a, b), key=lambda one: (one.segment.date, one.source, one.start))
+            kept.append(Tension(_kind(left, right), side_of(corpus, left), side_of(corpus, right)))
+    return tuple(kept)
+
+
+def _kind(left: Said, right: Said) -> str:
+    if left.year and right.year and right.year - left.year >= _YEARS_REVISED:
+        return "revision"
+    if bool(_CONDITION.search(left.text)) != bool(_CONDITION.search(right.text)):
+        return "scope"
+    return "trade-off" if _WEIGHED.search(left.text + " " + right.text) else "contradiction"
+
+
+def side_of(corpus: Corpus, said: Said) -> Statement:
+    """One side of a tension: the sentence, with no support beside it."""
+    return statement_of(corpus, corpus.quote(said).text, [said], [], {})[1]

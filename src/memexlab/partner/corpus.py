@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,12 +23,13 @@ from ..memory.retrieval import STOPPED
 from ..wiki.extract import VERSION
 from ..wiki.prose import sentences
 from ..wiki.readers import READERS, Document, name_of, read
+from ..wiki.readers.feeds import day_of
 from .statements import Quote
 from .voice import VOICES, Segment, overridden, segments
 
 MANIFEST = "manifest.jsonl"
 OWN = frozenset({"own", "co-authored"})
-_COMMON = STOPPED | frozenset(
+COMMON = STOPPED | frozenset(
     """which their they them than then when where would could should being been must might shall such these those other
     more most very much many some same from into upon with without only even also well both each every through
     between under over after before however though although thus therefore hence because while whilst still almost
@@ -39,8 +41,9 @@ _COMMON = STOPPED | frozenset(
     appears give given gives find found take taken come comes came get got let put mr mrs dr de la chap vol page pp
     fig ibid edit""".split()  # noqa: SIM905
 )
-_WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _SHINGLE_WORDS, _COPIED_SHARE = 8, 0.5
+_BY_MEDIA = {"text/vtt": "talk", "application/pdf": "paper", "application/epub+zip": "book", "message/rfc822": "letter"}
 _SNOWFLAKE = re.compile(r"(?<!\d)(\d{17,20})(?!\d)")
 
 
@@ -91,10 +94,12 @@ class Corpus:
 
     person: str
     texts: list[Text]
-    as_of: int | None = None
+    as_of: int | str | None = None
     latest_at: str = ""
     own: list[Said] = field(default_factory=list)
     word_counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    #: By source: what was said of a voice, from where to where, the last word last.
+    voiced: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
 
     @cached_property
     def counted(self) -> list[Said]:
@@ -113,12 +118,16 @@ class Corpus:
         return Quote(" ".join(text.text[said.start : said.end].split()), text.entry, text.title, segment.kind,
                      segment.date, segment.basis, segment.voice, line, last, said.start, said.end)  # fmt: skip
 
-    def voice_of(self, source: int, start: int, end: int) -> str:
-        """The voice of all of a span, or of its first part that is not the person's."""
+    def spoken(self, source: int, start: int, end: int) -> Segment | None:
+        """The first part of a span that is not the person's, else its first; None where the corpus hides it."""
         found = self.texts[source].segments
         at = bisect_right(found, start, key=lambda one: one.start) - 1
-        parts = [one.voice for one in found[max(0, at) :] if one.start < end and one.end > start]
-        return next((voice for voice in parts if voice not in OWN), "own") if parts else "unknown"
+        parts = [one for one in found[max(0, at) :] if one.start < end and one.end > start]
+        return next((one for one in parts if one.voice not in OWN), parts[0] if parts else None)
+
+    def voice_of(self, source: int, start: int, end: int) -> str:
+        """The voice of all of a span, or of its first part that is not the person's."""
+        return part.voice if (part := self.spoken(source, start, end)) else "unknown"
 
 
 def slug_of(person: str) -> str:
@@ -137,10 +146,9 @@ def find_person(memory: Memory, asked: str) -> str:
     for name in people(memory):
         if slug_of(asked) in (slug_of(name), slug_of(name).split("-")[-1]):
             return name
-    known = ", ".join(people(memory)) or "nobody"
-    raise UsageError(
-        f"there is no corpus of {asked!r}; there is one of {known}", f'memex ingest corpus --person "{asked}"'
-    )
+    known = [slug_of(name).split("-")[-1] for name in people(memory)]
+    hint = f"one of: {', '.join(known)}" if known else 'memex ingest corpus --person "Charles Darwin"'
+    raise UsageError(f"there is no corpus of {asked!r}; there is one of {', '.join(people(memory)) or 'nobody'}", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ def take_in(memory: Memory, root: Path, paths: Sequence[Path], person: str, by: 
     """Lands each document of the files as a source of the person's corpus; compiles no claims of the wiki."""
     findings: list[Finding] = []
     drafts: list[Draft] = []
-    counts = {"new": 0, "changed": 0, "known": 0}
+    counts = Counter[str]()
     sql = "SELECT e.id, e.body FROM documents d JOIN entries e ON e.seq = d.entry WHERE d.document = ? ORDER BY e.id"
     for path, told in _files(paths, findings):
         digest = blob_id(path.read_bytes())
@@ -175,10 +183,9 @@ def take_in(memory: Memory, root: Path, paths: Sequence[Path], person: str, by: 
             replaced = tuple(Ref("supersedes", entry) for entry, _ in before)
             drafts.append(Draft(draft.subject, draft.body, (*draft.refs, *replaced), draft.since))
             if not draft.body.licence:
+                told_so = "no licence is given: it is not exported"
                 hint = f'"licence" in {MANIFEST}, or in the front matter'
-                findings.append(
-                    Finding("licence", "warning", item.name, "no licence is given: it is not exported", hint)
-                )
+                findings.append(Finding("licence", "warning", item.name, told_so, hint))
     memory.land(drafts, by)
     return TakenIn(counts["new"], counts["changed"], counts["known"], tuple(findings))
 
@@ -191,26 +198,26 @@ def _files(paths: Sequence[Path], findings: list[Finding]) -> Iterator[tuple[Pat
         if not path.is_dir():
             yield path, {}
         elif (path / MANIFEST).exists():
-            for number, line in enumerate((path / MANIFEST).read_text("utf-8").splitlines(), 1):
-                where = f"{path / MANIFEST}:{number}"
-                try:
-                    told = json.loads(line) if line.strip() else {"path": ""}
-                    file = (path / str(told["path"])).resolve()
-                except (ValueError, KeyError, TypeError):
-                    findings.append(
-                        Finding("manifest", "error", where, "no JSON object with a path", '{"path": "a.txt"}')
-                    )
-                    continue
-                if told["path"] and (not file.is_file() or path.resolve() not in file.parents):
-                    findings.append(
-                        Finding("manifest", "error", where, f"there is no {told['path']} here", f"ls {path}")
-                    )
-                elif told["path"]:
-                    yield path / str(told["path"]), told
+            yield from _listed(path, findings)
         else:
             for file in sorted(path.rglob("*")):
                 if file.is_file() and file.suffix.lower() in READERS and not file.is_symlink():
                     yield file, {}
+
+
+def _listed(folder: Path, findings: list[Finding]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for number, line in enumerate((folder / MANIFEST).read_text("utf-8").splitlines(), 1):
+        where = f"{folder / MANIFEST}:{number}"
+        try:
+            told = json.loads(line) if line.strip() else {"path": ""}
+            file = (folder / str(told["path"])).resolve()
+        except (ValueError, KeyError, TypeError):
+            findings.append(Finding("manifest", "error", where, "no JSON object with a path", '{"path": "a.txt"}'))
+            continue
+        if told["path"] and (not file.is_file() or folder.resolve() not in file.parents):
+            findings.append(Finding("manifest", "error", where, f"there is no {told['path']} here", f"ls {folder}"))
+        elif told["path"]:
+            yield folder / str(told["path"]), told
 
 
 def _source(
@@ -220,10 +227,7 @@ def _source(
     kind = str(told.get("kind") or fields.get("kind") or fields.get("type") or _kind(document))
     date, basis = str(told.get("date") or fields.get("date") or ""), "declared"
     if not date and (number := _SNOWFLAKE.search(document.name)):
-        from datetime import UTC, datetime
-
-        seconds = ((int(number[1]) >> 22) + 1_288_834_974_657) / 1000
-        date, basis = datetime.fromtimestamp(seconds, UTC).date().isoformat(), "snowflake"
+        date, basis = day_of(int(number[1])), "snowflake"
     if not date:
         date, basis = document.published, "path" if document.media.startswith("text/") else "declared"
     if written := re.search(r"\bwritten (\d{4})", str(told.get("note") or "")):
@@ -244,26 +248,19 @@ def _source(
 
 
 def _kind(document: Document) -> str:
-    by_media = {
-        "text/vtt": "talk",
-        "application/pdf": "paper",
-        "application/epub+zip": "book",
-        "message/rfc822": "letter",
-    }
-    return by_media.get(document.media) or ("tweet" if _SNOWFLAKE.search(document.name) else "note")
+    return _BY_MEDIA.get(document.media) or ("tweet" if _SNOWFLAKE.search(document.name) else "note")
 
 
-def open_corpus(memory: Memory, person: str, as_of: int | None = None) -> Corpus:
-    """The corpus of `person` as it stands; segments later than the year `as_of` are not in it."""
+def open_corpus(memory: Memory, person: str, as_of: int | str | None = None) -> Corpus:
+    """The corpus of `person` as it stands; segments later than `as_of`, a year, month or day, are not in it."""
     corpus = Corpus(find_person(memory, person), [], as_of)
-    said: dict[str, list[tuple[int, int, str]]] = {}
     sql = (
         "SELECT r.target, e.body FROM entries e JOIN refs r ON r.seq = e.seq AND r.role = 'tests' WHERE e.kind = "
         "'verdict' AND e.body ->> '$.decision' = 'voice' ORDER BY e.by GLOB 'human:*', e.at, e.id"
     )
     for target, body in memory.db.execute(sql):
         numbers = json.loads(body)["numbers"]
-        said.setdefault(target, []).append((numbers["start"], numbers["end"], numbers["voice"]))
+        corpus.voiced.setdefault(target, []).append((numbers["start"], numbers["end"], numbers["voice"]))
     sql = (
         "SELECT e.seq, e.id, e.at, e.body, r.target FROM documents d JOIN entries e ON e.seq = d.entry JOIN refs r ON "
         "r.seq = e.seq AND r.role = 'file' WHERE e.body ->> '$.meta.person' = ?"
@@ -273,9 +270,10 @@ def open_corpus(memory: Memory, person: str, as_of: int | None = None) -> Corpus
         meta = body["meta"]
         text = memory.blobs.get(blob).decode("utf-8", errors="replace")
         found = segments(text, corpus.person, meta["type"], meta["date"], meta["basis"], meta["voice"])
-        found = overridden(found, said.get(entry, []))
+        found = overridden(found, corpus.voiced.get(entry, []))
         if as_of is not None:
-            found = [one for one in found if one.date[:4].isdigit() and int(one.date[:4]) <= as_of]
+            day = str(as_of)  # of dates that are less exact, as much as they tell
+            found = [one for one in found if one.date[:4].isdigit() and one.date[: len(day)] <= day[: len(one.date)]]
         lines = (0, *(match.end() for match in re.finditer("\n", text)))
         corpus.texts.append(Text(seq, entry, blob, meta["document"], body["title"], meta["type"], meta["date"],
                                  meta["basis"], body.get("licence", ""), text, tuple(found), lines))  # fmt: skip
@@ -298,18 +296,48 @@ def _read(corpus: Corpus, place: int, text: Text) -> None:
         if at < 0 or (segment := text.segments[at]).voice not in OWN or sentence.end > segment.end:
             continue  # a sentence that runs into another voice is nobody's statement
         plain = re.sub(r"\{\d+\}|\[\d+\]|_", "", sentence.text)
-        tokens = _WORD.findall(plain.lower())
-        words = tuple(dict.fromkeys(_stem(word) for word in tokens if len(word) > 2 and word not in _COMMON))
+        tokens = WORD.findall(plain.lower())
+        words = tuple(dict.fromkeys(stem(word) for word in tokens if len(word) > 2 and word not in COMMON))
         corpus.own.append(Said(place, sentence.start, sentence.end, " ".join(plain.split()), segment, tokens, words,
                                (place, segment.unit)))  # fmt: skip
 
 
+def stems(text: str) -> set[str]:
+    """The words of a text as sentences hold them, without small ones."""
+    return {stem(word) for word in WORD.findall(text.lower()) if len(word) > 2 and word not in COMMON}
+
+
+def one_a_group(said: Iterable[Said]) -> list[Said]:
+    """The first sentence of each group."""
+    found: dict[tuple[int, int], Said] = {}
+    for one in said:
+        found.setdefault(one.group, one)
+    return list(found.values())
+
+
+def groups_of(said: Iterable[Said]) -> int:
+    """How many groups these sentences count for."""
+    return len({one.group for one in said})
+
+
+def by_year(said: Iterable[Said]) -> dict[int, int]:
+    """How many of these sentences are of each year."""
+    return dict(sorted(Counter(one.year for one in said if one.year is not None).items()))
+
+
 @cache
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     for ending, least in (("ies", 5), ("ing", 7), ("ed", 6), ("es", 6), ("s", 4), ("ly", 6)):
         if word.endswith(ending) and len(word) >= least and not word.endswith(("ss", "ous")):
             return word[: -len(ending)] + ("y" if ending == "ies" else "")
     return word.removesuffix("e") if len(word) > 5 else word
+
+
+@cache
+def root(word: str) -> str:
+    """What a stem shares with its other forms: earth-worm and earthworm, code and coding, run and running."""
+    plain = re.sub(r"(?<=[aeiouy][^aeiouy])ing$|e$", "", word.replace("-", ""))
+    return re.sub(r"([^aeiousl])\1$", r"\1", plain) if len(plain) > 3 else plain
 
 
 def _mark_copies(corpus: Corpus) -> None:

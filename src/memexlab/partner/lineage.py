@@ -9,8 +9,8 @@ import re
 from collections import defaultdict
 
 from ..memory.passages import normal
-from .corpus import Corpus, Said
-from .statements import Mention
+from .corpus import Corpus, Said, groups_of, one_a_group
+from .statements import Kind, Mention
 
 _PERSON = re.compile(
     r"\b(?:Mr|Mrs|Miss|Messrs|Dr|Prof|Professor|Sir|Lord|Lady|Captain|Capt|Rev|Admiral|Colonel|Col|Major|Baron|Count|"
@@ -23,11 +23,8 @@ _INSIDE = r"(?:[A-Z][\w-]+|of|the|and|on|in|to|by|a|for|from|de|der|des|und)"
 _WORK = re.compile(rf"(?<![A-Za-z])'({_INSIDE}(?: {_INSIDE}){{0,8}}),?'|(?<!\w)_([A-Z][\w-]+(?: [\w-]+){{1,7}})_")
 _COMPASS = re.compile(r"^[NSEW]\. ")
 _NOT_PEOPLE = frozenset(
-    re.findall(
-        r"\w+",
-        """january february march april may june july aug august september october november december god nature friend
-        sir madam father mother fellow things day man old new the miss mrs professor prof chancellor earl captain""",
-    )
+    """january february march april may june july aug august september october november december god nature friend
+    sir madam father mother fellow things day man old new the miss mrs professor prof chancellor earl captain""".split()  # noqa: SIM905
 )
 _CUES = tuple(
     (relation, re.compile(rf"\b(?:{words})\b"))
@@ -66,18 +63,12 @@ def lineage(corpus: Corpus) -> tuple[Mention, ...]:
     return tuple(sorted(found, key=lambda one: (-one.groups, one.name))[:_MOST])
 
 
-def _mention(corpus: Corpus, name: str, kind: str, said: list[Said], held: bool) -> Mention:
+def _mention(corpus: Corpus, name: str, kind: Kind, said: list[Said], held: bool) -> Mention:
     told = {relation: [one for one in said if cue.search(one.text)] for relation, cue in _CUES}
     relation = max(told, key=lambda key: (len(told[key]), key))
     if 3 * len(told[relation]) < len(said):
         relation = "names"
-    shown: dict[tuple[int, int], Said] = {}
-    for one in [*told.get(relation, ()), *said]:
-        if 6 <= len(one.tokens) <= 60:
-            shown.setdefault(one.group, one)
-    dates = [one.segment.date for one in said if one.segment.date]
-    quotes = tuple(corpus.quote(one) for one in list(shown.values())[:_MOST_QUOTES])
-    groups = len({one.group for one in said})
-    return Mention(
-        name, "person" if kind == "person" else "work", relation, True, groups, min(dates, default=""), quotes, held
-    )
+    shown = one_a_group(one for one in [*told.get(relation, ()), *said] if 6 <= len(one.tokens) <= 60)
+    first = min((one.segment.date for one in said if one.segment.date), default="")
+    quotes = tuple(map(corpus.quote, shown[:_MOST_QUOTES]))
+    return Mention(name, kind, relation, True, groups_of(said), first, quotes, held)

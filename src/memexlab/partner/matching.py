@@ -33,9 +33,7 @@ class Matcher:
     def __init__(self, corpus: Corpus) -> None:
         self.said = corpus.counted
         count = Counter(word for one in self.said for word in one.words)
-        total = max(1, len(self.said))
-        self.weight = {word: math.log(total / df) for word, df in count.items()}
-        self.df = count
+        self.weight = {word: math.log(len(self.said) / df) for word, df in count.items()}
         self._postings: dict[str, list[int]] = defaultdict(list)
         self._norm: list[float] = []
         for place, one in enumerate(self.said):
@@ -54,13 +52,10 @@ class Matcher:
         found = []
         for place in hits:
             other = self.said[place]
-            if other.group == said.group:
-                continue
             common = asked.intersection(other.words)
-            if len(common) >= shared:
+            if other.group != said.group and len(common) >= shared:
                 cosine = sum(self.weight[word] ** 2 for word in common) / (norm * self._norm[place])
-                if cosine >= least:
-                    found.append((cosine, other))
+                found += [(cosine, other)] if cosine >= least else []
         return sorted(found, key=lambda hit: (-hit[0], hit[1].source, hit[1].start))
 
 

@@ -31,6 +31,8 @@ from .prompt import BuiltPrompt, place
 
 PART_CHARS = 120_000
 _TERM = re.compile(r"[^\W_]+")
+#: Characters that are two units of UTF-16.
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
 _YEARS_SHOWN = 24
 HERE = Path(__file__).parent
 
@@ -130,28 +132,19 @@ def _map(texts: Sequence[Text]) -> dict[str, Any]:
     """What the script knows of the texts. Its places count UTF-16 units, as strings of JavaScript do."""
     sources, passages, part = [], [], 0
     for number, text in enumerate(texts):
-        wide = (
-            [i for i, character in enumerate(text.text) if character > "\uffff"]
-            if max(text.text, default="") > "\uffff"
-            else []
-        )
+        wide = [match.start() for match in _WIDE.finditer(text.text)]
+
+        def at(place: int, wide: Sequence[int] = wide) -> int:
+            return place + bisect_left(wide, place)
+
         units = [len(piece.encode("utf-16-le")) // 2 for piece in _parts(text.text)]
-        voices = [
-            [
-                one.start + bisect_left(wide, one.start),
-                one.end + bisect_left(wide, one.end),
-                one.voice,
-                one.date,
-                one.kind,
-            ]
-            for one in text.segments
-        ]
+        voices = [[at(one.start), at(one.end), one.voice, one.date, one.kind] for one in text.segments]
         sources.append({
             "entry": text.entry, "title": text.title, "kind": text.kind, "date": text.date, "basis": text.basis,
             "part": part, "units": units, "voices": voices, "wide": wide,
         })  # fmt: skip
         part += len(units)
-        passages += [[number, a + bisect_left(wide, a), b + bisect_left(wide, b)] for a, b in cut(text.text)]
+        passages += [[number, at(start), at(end)] for start, end in cut(text.text)]
     return {"sources": sources, "passages": passages}
 
 
@@ -166,10 +159,8 @@ def _heat(cells: Mapping[str, Mapping[int, int]]) -> tuple[list[str], dict[str, 
         return [], {}
     step = next(size for size in (1, 2, 5, 10, 20, 50, 1000) if (years[-1] - years[0]) / size < _YEARS_SHOWN)
     starts = list(range(years[0] - years[0] % step, years[-1] + 1, step))
-    labels = [
-        str(year) if step == 1 else f"{year}s" if step == 10 else f"{year}-{(year + step - 1) % 100:02}"
-        for year in starts
-    ]
+    form = {1: "{0}", 10: "{0}s"}.get(step, "{0}-{1:02}")
+    labels = [form.format(year, (year + step - 1) % 100) for year in starts]
     rows = {kind: [0] * len(starts) for kind in sorted(cells)}
     for kind, found in cells.items():
         for year, words in found.items():

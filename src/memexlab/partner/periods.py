@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from .corpus import Corpus, Said, _stem
+from .corpus import Corpus, Said, one_a_group, stem
 from .statements import Period, Quote
 
 _WORDS, _MOST_PERIODS, _LEAST_GROUPS = 400, 6, 5
@@ -29,18 +29,15 @@ def periods(corpus: Corpus) -> tuple[Period, ...]:
         if said.year is not None:
             by_group[said.group].append(said)
     common = Counter(word for said in corpus.counted for word in said.words)
-    vocabulary = [word for word, _ in sorted(common.items(), key=lambda item: (-item[1], item[0]))[:_WORDS]]
+    vocabulary = sorted(common, key=lambda word: (-common[word], word))[:_WORDS]
     place = {word: at for at, word in enumerate(vocabulary)}
     forms: dict[str, str] = {}
     for token, _ in Counter(token for said in corpus.counted for token in said.tokens).most_common():
-        forms.setdefault(_stem(token), token)
+        forms.setdefault(stem(token), token)
     rows: list[tuple[int, Counts]] = []
     for _, said_in in sorted(by_group.items()):
-        row = np.zeros(len(vocabulary))
-        for said in said_in:
-            for word in said.words:
-                if word in place:
-                    row[place[word]] += 1
+        held = [place[word] for said in said_in for word in said.words if word in place]
+        row = np.bincount(held, minlength=len(vocabulary)).astype(np.float64)
         if row.sum() >= 10:
             rows.append((said_in[0].year or 0, row * min(1.0, _GROUP_WORDS / row.sum())))
     if len(rows) < 2 * _LEAST_GROUPS:
@@ -71,7 +68,7 @@ def periods(corpus: Corpus) -> tuple[Period, ...]:
 def _cut(rows: list[tuple[int, Counts]]) -> list[int]:
     """The first years of the stretches that cost least: the likelihood of their words, and a price for each stretch."""
     years = sorted({year for year, _ in rows})
-    sums = np.array([sum((row for y, row in rows if y == year), np.zeros_like(rows[0][1])) for year in years])
+    sums = np.array([_sum(rows, year, year) for year in years])
     groups = np.cumsum([0, *(sum(y == year for y, _ in rows) for year in years)])
     total = np.vstack([np.zeros(sums.shape[1]), np.cumsum(sums, axis=0)])
     # A stretch costs as many parameters as there are words; a fifth of BIC, since words of one group hang together.
@@ -117,9 +114,4 @@ def _quotes(corpus: Corpus, start: int, end: int, wanted: tuple[str, ...]) -> tu
     asked = set(wanted)
     inside = [one for one in corpus.counted if one.year and start <= one.year <= end and 10 <= len(one.tokens) <= 40]
     inside.sort(key=lambda one: (-len(asked.intersection(one.words)), one.source, one.start))
-    shown: dict[tuple[int, int], Said] = {}
-    for one in inside:
-        shown.setdefault(one.group, one)
-        if len(shown) == _SHOWN_QUOTES:
-            break
-    return tuple(corpus.quote(one) for one in shown.values())
+    return tuple(map(corpus.quote, one_a_group(inside)[:_SHOWN_QUOTES]))

@@ -1,26 +1,31 @@
-"""A person's corpus as one perspective: every section computed, or greyed with the reason. It renders nothing."""
+"""A person's corpus as one perspective: every section computed, or greyed with the reason. It renders nothing.
+
+What the corpus holds and lacks, and where my own notes go beyond it, are counted here; other sections have a module.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from ..memory import Memory
+from ..memory.claims import STANDING
 from .admitted import Part, admitted, judged, mark_of, metered, reviewed
-from .axioms import believed, statements
-from .corpus import Corpus, open_corpus, slug_of
-from .coverage import coverage
-from .extensions import extensions
+from .axioms import believed, statements, tensions
+from .corpus import OWN, WORD, Corpus, groups_of, open_corpus, slug_of, stem, stems
 from .lineage import lineage
 from .matching import Matcher
 from .periods import periods
-from .predictions import predictions
+from .predictions import due, predictions
+from .revisions import revisions
 from .statements import Coverage, Made, Mention, Meter, Model, Period, Prediction, Quote, Statement, Tension, Term
-from .tensions import tensions
 from .vocabulary import models, terms
 
 _LIFETIME_YEARS = 100
+_MOST_WORKS, _LEAST_SILENT_YEARS = 12, 2
 #: Why a section may be empty; a page shows it in grey.
 _WHY = {
     "axioms": "no statement has two groups, two kinds and thirty days in own voice",
@@ -34,6 +39,12 @@ _WHY = {
     "periods": "fewer than two periods with five dated groups each",
     "extensions": "no notes of yours besides this corpus, or none that go beyond it",
 }
+
+_MOST_EXTENSIONS = 40
+_NOTES = f"""SELECT c.source, c.subject, c.text, d.title, d.published, coalesce(e.body ->> '$.meta.type', 'note'),
+ q.text, q.line, q.last_line, q.start, q.end, e.by
+ FROM {STANDING.replace("WHERE", "JOIN quotes q ON q.entry = c.entry WHERE", 1)}
+ AND c.relation NOT IN ('author', 'dated', 'alias') ORDER BY e.id, q.start"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,8 @@ def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
     said = judged(memory)
     got = admitted(memory, corpus, said)
     matcher, beliefs = Matcher(corpus), believed(corpus)
-    tiers = statements(corpus, matcher, beliefs)
+    revised = revisions(corpus)
+    tiers = statements(corpus, matcher, beliefs, revised)
     ids = {text.entry: text.id for text in corpus.texts}
 
     def with_found(landed: Sequence[Part], found: Sequence[Part], spoken: Sequence[Made]) -> tuple[Part, ...]:
@@ -81,6 +93,7 @@ def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
                 kept.append(left)
         return (*landed, *kept)
 
+    year = int(str(corpus.as_of or corpus.latest_at)[:4] or 0)
     spoken = [one for tier in got.tiers.values() for one in tier]
     known_terms, people, named = terms(corpus), lineage(corpus), {_last(one.name) for one in got.lineage}
     names = {name for one in got.models for name in (one.name.casefold(), *one.terms)}
@@ -90,19 +103,72 @@ def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
         "once": with_found(got.tiers["once"], tiers["once"], spoken),
         "models": (*got.models, *(one for one in models(corpus, known_terms) if one.name not in names)),
         "vocabulary": known_terms,
-        "tensions": with_found(got.tensions, tensions(corpus, matcher, beliefs), got.tensions),
-        "predictions": with_found(got.predictions, predictions(corpus), got.predictions),
+        "tensions": with_found(got.tensions, tensions(corpus, matcher, beliefs, revised), got.tensions),
+        "predictions": tuple(
+            due(one, year) for one in with_found(got.predictions, predictions(corpus), got.predictions)
+        ),
         "lineage": (*got.lineage, *(one for one in people if _last(one.name) not in named)),
-        "periods": periods(corpus), "extensions": extensions(memory, corpus),
+        "periods": periods(corpus), "extensions": _extensions(memory, corpus),
     }  # fmt: skip
     greyed = {name: _WHY[name] for name, found in sections.items() if not found}
     by_code = sum(1 for found in sections.values() for part in found for _ in _quotes(part)
                   if getattr(part, "made_by", "code") == "code")  # fmt: skip
     meter = replace(metered(memory, corpus.person), by_code=by_code)
-    covered = coverage(corpus, people)
-    return Perspective(
-        corpus.person, slug_of(corpus.person), _living(corpus), covered, meter, **sections, greyed=greyed
-    )
+    name, covered = corpus.person, coverage(corpus, people)
+    return Perspective(name, slug_of(name), _living(corpus), covered, meter, **sections, greyed=greyed)
+
+
+def coverage(corpus: Corpus, lineage: Sequence[Mention]) -> Coverage:
+    """The coverage: words are those in the person's own voice, each text counted once; `voices` counts all words."""
+    cells: dict[str, dict[int, int]] = {}
+    voices = Counter[str]()
+    for (voice, _, _), words in corpus.word_counts.items():
+        voices[voice] += words
+    for said in corpus.counted:
+        row = cells.setdefault(said.segment.kind, {})
+        row[said.year or 0] = row.get(said.year or 0, 0) + said.word_count
+    years = sorted({year for row in cells.values() for year in row if year})
+    cells = {kind: dict(sorted(row.items())) for kind, row in sorted(cells.items())}
+    groups, of_voices = groups_of(corpus.counted), dict(sorted(voices.items()))
+    copied = any(said.copy for said in corpus.own)
+    return Coverage(corpus.words, groups, len(corpus.texts), cells, of_voices, _gaps(corpus, years, lineage), copied)
+
+
+def _gaps(corpus: Corpus, years: Sequence[int], lineage: Sequence[Mention]) -> tuple[str, ...]:
+    found = []
+    silent = [(a + 1, b - 1) for a, b in pairwise(years) if b - a > _LEAST_SILENT_YEARS]
+    found += [f"no words from {start} to {end}" for start, end in silent]
+    copies = Counter(said.source for said in corpus.own if said.copy)
+    for place, count in sorted(copies.items()):
+        if count >= 20:
+            found.append(f"{count} sentences of {corpus.texts[place].title} stand in another source too and count once")
+    for text in corpus.texts:
+        if not text.date:
+            found.append(f"{text.title} has no date")
+        if not text.licence:
+            found.append(f"{text.title} has no licence and is not exported")
+        if not any(segment.voice in OWN for segment in text.segments):
+            found.append(f"{text.title} holds no words of {corpus.person}")
+    works = [one for one in lineage if one.kind == "work" and not one.held][:_MOST_WORKS]
+    found += [f"named and not held: '{work.name}' ({work.groups} groups)" for work in works]
+    return tuple(found)
+
+
+def _extensions(memory: Memory, corpus: Corpus) -> tuple[Statement, ...]:
+    """Claims of my other sources, one a subject, of which no own sentence of the person has a word of the subject."""
+    spoken = Counter(word for said in corpus.own for word in said.words)
+    mine = {text.entry for text in corpus.texts}
+    gate = f"not found in {sum(corpus.word_counts.values()):,} words of {corpus.person}"
+    found: dict[str, Statement] = {}
+    for source, subject, text, title, date, kind, words, line, last, start, end, by in memory.db.execute(_NOTES):
+        asked, named = stems(text), {stem(word) for word in WORD.findall(subject.lower()) if len(word) > 2}
+        new = named and not any(spoken[word] for word in named)
+        if source in mine or subject in found or not new or 2 * sum(not spoken[word] for word in asked) < len(asked):
+            continue
+        basis = "declared" if date else "unknown"
+        quote = Quote(words, source, title, kind or "note", date, basis, "own", line, last, start, end)
+        found[subject] = Statement(text, gate, 1, (quote.kind,), date, date, (quote,), made_by=by)
+    return tuple(found.values())[:_MOST_EXTENSIONS]
 
 
 def _spans(part: Made) -> Iterator[tuple[int, int, int]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from .axioms import _LEANING
+from .axioms import LEANING
 from .corpus import Corpus, Said
 from .statements import Prediction
 
@@ -24,26 +25,52 @@ _NOT = re.compile(
     r"will|[Yy]ou(?:r| will)|will you|shall I|letter|obliged|my (?:book|next|MS|son)|chapter|I should|would|diagram|"
     r"proud|he (?:says|believes)|(?:time|before many years|thirty years) had|a few years, and|experiments?)\b|\?"
 )
+#: A day that the words give: "by 2030", "within a decade", "ten years from now".
+_BY_YEAR = re.compile(r"\b[Bb]y (?:the (?:year|end of) )?(1[5-9]\d\d|2[01]\d\d)\b(?!s)")
+_COUNT = r"(\d+|an?|one|two|three|four|five|six|ten|twenty|thirty|fifty|a hundred)"
 _HORIZON = re.compile(
-    r"\b(?:within|in) (?:the next )?(\d+|a|two|three|five|ten|twenty|fifty|a hundred) (years?|centur(?:y|ies))\b", re.I
-)
-_NUMBERS = {"a": 1, "two": 2, "three": 3, "five": 5, "ten": 10, "twenty": 20, "fifty": 50, "a hundred": 100}
+    rf"\b(?:within|in) (?:the next )?{_COUNT} (year|decade|centur)(?:s|y|ies)?\b|"
+    rf"\b{_COUNT} (year|decade|centur)(?:s|y|ies)? from now\b", re.I
+)  # fmt: skip
+_WILL = re.compile(r"\b(?:will|won['’]t|shall)\b|['’]ll\b")
+_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10, "twenty": 20,
+            "thirty": 30, "fifty": 50, "a hundred": 100}  # fmt: skip
+_YEARS = {"year": 1, "decade": 10, "centur": 100}
 _MOST = 60
 STATUSES = ("open", "true", "false", "partly", "unresolvable")
 
 
 def predictions(corpus: Corpus) -> tuple[Prediction, ...]:
     """Own sentences on the future, the oldest first."""
-    said = [one for one in corpus.counted if 8 <= len(one.tokens) <= 70 and _FUTURE.search(one.text)]
+    said = [
+        one for one in corpus.counted
+        if (8 <= len(one.tokens) <= 70 and _FUTURE.search(one.text))
+        or (5 <= len(one.tokens) <= 70 and _WILL.search(one.text) and _beyond_a_year(one))
+    ]  # fmt: skip
     kept = [one for one in said if not _NOT.search(one.text)]
-    best = sorted(kept, key=lambda one: (_LEANING.search(one.text) is not None, len(one.tokens), one.source, one.start))
+    best = sorted(kept, key=lambda one: (LEANING.search(one.text) is not None, len(one.tokens), one.source, one.start))
     kept = sorted(best[:_MOST], key=lambda one: (one.segment.date, one.source, one.start))
     return tuple(Prediction((q := corpus.quote(one)).text, q, one.segment.date, _horizon(one)) for one in kept)
 
 
+def due(one: Prediction, year: int) -> Prediction:
+    """The prediction as it stands in `year`: due where it is open and its horizon is past."""
+    horizon = (one.horizon or "")[:4]
+    return replace(one, due=one.status == "open" and horizon.isdigit() and int(horizon) < year)
+
+
+def _beyond_a_year(said: Said) -> bool:
+    """Whether it gives a horizon; "in a year" is mostly how fast a thing goes on."""
+    horizon = _horizon(said)
+    return horizon is not None and int(horizon) > (said.year or 0) + 1
+
+
 def _horizon(said: Said) -> str | None:
-    found = _HORIZON.search(said.text)
-    if found is None or said.year is None:
+    if said.year is None:
         return None
-    count = int(found[1]) if found[1].isdigit() else _NUMBERS[found[1].lower()]
-    return str(said.year + count * (100 if found[2].lower().startswith("cent") else 1))
+    if (by := _BY_YEAR.search(said.text)) and int(by[1]) >= said.year:
+        return by[1]
+    if (found := _HORIZON.search(said.text)) is None:
+        return None
+    count, unit = (found[1] or found[3]).lower(), (found[2] or found[4]).lower()
+    return str(said.year + (int(count) if count.isdigit() else _NUMBERS[count]) * _YEARS[unit])

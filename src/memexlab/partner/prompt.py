@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from ..ledger import UsageError
@@ -109,9 +109,8 @@ Corpus: {held(perspective)}.{until}
         parts.append(f"## {section}\n" + "\n".join(line for name_, line in taken if name_ == section) + "\n")
     left = total - Counter(section for section, _ in taken)
     if left:
-        parts.append(
-            f"Left out for length: {', '.join(f'{count} {section.lower()}' for section, count in left.items())}.\n"
-        )
+        told = ", ".join(f"{count} {section.lower()}" for section, count in left.items())
+        parts.append(f"Left out for length: {told}.\n")
     return "\n".join(parts)
 
 
@@ -119,7 +118,7 @@ def _rows(perspective: Perspective) -> Iterator[tuple[str, str]]:
     """(section, line) in the order in which they are taken; numbers do not move when a line is cut."""
     yield from _statements("Axioms", "A", perspective.axioms)
     for i, model in enumerate(perspective.models, 1):
-        words = f" {_quoted(min(model.uses, key=_length))}" if model.uses else ""
+        words = f" {_quoted(_shortest(model.uses))}" if model.uses else ""
         about = f": {model.text}" if model.text else ""
         lean = f"in {model.frequency} groups, {model.load} statements lean on it{_mark(model)}"
         yield "Models", f"M{i}. {model.name}{about} ({lean}){words}"
@@ -129,10 +128,9 @@ def _rows(perspective: Perspective) -> Iterator[tuple[str, str]]:
     yield from _statements("Positions", "P", perspective.positions)
     for i, told in enumerate(perspective.predictions, 1):
         who = f", says {told.resolved_by}" if told.resolved_by else ""
-        yield (
-            "Predictions",
-            f"F{i}. {_quoted(told.quote)} made {told.made}, for {told.horizon or 'no date'}: {told.status}{who}",
-        )
+        late = f", due since {told.horizon}" if told.due else ""
+        meant = f"made {told.made}, for {told.horizon or 'no date'}: {told.status}{who}{late}"
+        yield "Predictions", f"F{i}. {_quoted(told.quote)} {meant}"
     yield from (("Limits", f"- {gap}") for gap in perspective.coverage.gaps[:12])
     yield from _statements("Said once", "O", perspective.once)
     for mention in perspective.lineage:
@@ -144,11 +142,10 @@ def _statements(section: str, letter: str, statements: tuple[Statement, ...]) ->
     for i, one in enumerate(statements, 1):
         if not one.quotes:
             continue
-        quote = min(one.quotes, key=_length)
-        if _length(quote) > _QUOTE_CHARS:
+        if len((quote := _shortest(one.quotes)).text) > _QUOTE_CHARS:
             continue
-        own = "" if " ".join(one.text.split()) in _flat(quote.text) else f"{one.text} "
-        counter = f"; but {_quoted(min(one.counter, key=_length))}" if one.counter else ""
+        own = "" if " ".join(one.text.split()) in quote.text else f"{one.text} "
+        counter = f"; but {_quoted(_shortest(one.counter))}" if one.counter else ""
         yield section, f"{letter}{i}. {own}{_quoted(quote)} ({one.gate}{_mark(one)}){counter}"
 
 
@@ -156,16 +153,12 @@ def _mark(one: Made) -> str:
     return "" if not one.candidate else ", candidate" if one.made_by == "code" else f", by {one.made_by}, not reviewed"
 
 
-def _length(quote: Quote) -> int:
-    return len(quote.text)
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+def _shortest(quotes: Iterable[Quote]) -> Quote:
+    return min(quotes, key=lambda quote: len(quote.text))
 
 
 def _quoted(quote: Quote) -> str:
-    return f'"{_flat(quote.text)}" [{place(quote)}, {quote.date[:4]}]'
+    return f'"{quote.text}" [{place(quote)}, {quote.date[:4]}]'
 
 
 def skill_files(perspective: Perspective, name: str, as_of: int | None, budget: int, first: bool) -> dict[str, str]:
@@ -177,9 +170,9 @@ def skill_files(perspective: Perspective, name: str, as_of: int | None, budget: 
         f"Answers and reviews from the published words of {perspective.person}, with the exact quotes. Use when asked "
         f"what {perspective.person} wrote or would say of something. Says so where the corpus has nothing."
     )[:1_024]
-    pages: dict[str, list[str]] = {}
+    pages = defaultdict[str, list[str]](list)
     for section, line in _rows(perspective):
-        pages.setdefault(section, []).append(line)
+        pages[section].append(line)
     files = {f"references/{section.lower().replace(' ', '-')}.md": f"# {section}\n\n" + "\n\n".join(lines) + "\n"
              for section, lines in pages.items()}  # fmt: skip
     more = "".join(f"- `{path}`\n" for path in files)

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,10 +19,11 @@ from typing import Any, NoReturn
 from ..ledger import Claim, Draft, Finding, Ref, Refused, Scalar, UsageError, Verdict
 from ..memory import Memory
 from ..wiki.claims import ByteOffsets
+from ..wiki.drafting import Line, json_lines
 from ..wiki.quotes import supported
 from .admitted import RELATION, judged, mark_of
 from .axioms import gate_of
-from .corpus import _COMMON, _WORD, OWN, Corpus, Text, _stem, find_person, open_corpus
+from .corpus import OWN, WORD, Corpus, Text, find_person, groups_of, open_corpus, slug_of, stems
 from .locating import Hit, find, said_at
 from .predictions import STATUSES
 from .vocabulary import uses_of
@@ -33,8 +34,6 @@ RELATIONS = ("builds on", "argues with", "praises", "cites", "names")
 DECISIONS = ("accept", "reject", "edit")
 _MOST_TEXT_CHARS, _MOST_QUOTE_CHARS, _LEAST_QUOTE_WORDS = 400, 2_000, 4
 _PLACE = re.compile(r"S(\d+):(\d+)-(\d+)\Z")
-
-Line = tuple[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +57,9 @@ class Told:
 
 
 def lines_about_a_person(file: Path) -> list[Line] | None:
-    """(where, object or what is wrong) of each line of a file whose first line names a person; else None."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", "memex ingest raw --brief") from error
-    found: list[Line] = []
-    for number, raw in enumerate(data.split(b"\n"), 1):
-        if not raw.strip():
-            continue
-        try:
-            row = json.loads(raw.decode("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            row = f"no JSON: {str(error)[:80]}"
-        found.append((f"{file.name}:{number}", row))
-    first = found[0][1] if found else None
-    return found if isinstance(first, dict) and "person" in first else None
+    """The lines of a file whose first line names a person; else None."""
+    found = json_lines(file)
+    return found if found and isinstance(found[0][1], dict) and "person" in found[0][1] else None
 
 
 class _Gate:
@@ -99,31 +85,35 @@ class _Gate:
                 refuse("quote", f"a quote has {_LEAST_QUOTE_WORDS} words or more: {quote[:60]!r}", "quote a sentence")
             if (hit := find(quote, self.corpus)) is None:
                 refuse("quote", f"not in this corpus: {quote[:80]!r}", self._nearest(quote))
-            voice = self.corpus.voice_of(hit[0], hit[1].start, hit[1].end)
-            if voice not in OWN:
-                text = self.corpus.texts[hit[0]]
-                where = f"{text.title} line {bisect_right(text.lines, hit[1].start)}"
-                told = f"at {where} this is the voice of: {voice}: {quote[:80]!r}"
-                refuse("voice", told, f"quote {self.corpus.person}'s own words, whole sentences of one voice")
+            part = self.corpus.spoken(hit[0], hit[1].start, hit[1].end)
+            if part is not None and part.voice not in OWN:
+                text, person = self.corpus.texts[hit[0]], self.corpus.person
+                at, first, last = (bisect_right(text.lines, n) for n in (hit[1].start, part.start, part.end - 1))
+                why = f" ({part.why}; lines {first} to {last})" if part.why else f" (lines {first} to {last})"
+                told = f"at {text.title} line {at} this is the voice of: {part.voice}{why}: {quote[:80]!r}"
+                say = f'memex voice {slug_of(person)} "S{text.entry}:{hit[1].start}-{hit[1].end}" own --why ...'
+                refuse("voice", told, f"quote {person}'s own words, or, if these are, a person says so: {say}")
             self.verified += 1
             hits.append(hit)
         return hits
 
     def _nearest(self, quote: str) -> str:
         """The own sentence that shares most words with a quote, to copy from; words of a line wrap are no matter."""
-        asked = {_stem(word) for word in _WORD.findall(quote.lower()) if len(word) > 2 and word not in _COMMON}
+        asked = stems(quote)
         best = max(self.corpus.own, key=lambda one: len(asked.intersection(one.words)), default=None)
         if best is None or 2 * len(asked.intersection(best.words)) < len(asked):
             return "nothing like it is there: copy the words of a source, or leave the line out"
         return f'copy the words; the nearest are: "{self.corpus.quote(best).text[:300]}"'
+
+    def _words(self, hits: Sequence[Hit]) -> str:
+        return " ".join(self.corpus.texts[place].text[span.start : span.end] for place, span in hits)
 
     def text(self, row: Mapping[str, Any], hits: Sequence[Hit], key: str = "text", needed: bool = True) -> str:
         """The words of the line itself: not longer than a sentence or two, with no number or name but of its quotes."""
         text = re.sub(r"[\x00-\x1f\x7f-\x9f]", "", " ".join(str(row.get(key) or "").split()))
         if len(text) > _MOST_TEXT_CHARS or (needed and not text):
             refuse("text", f'"{key}" has {len(text)} characters', f"1 to {_MOST_TEXT_CHARS}; say one thing")
-        held = " ".join(self.corpus.texts[place].text[span.start : span.end] for place, span in hits)
-        for wrong in supported(text, f"{held} {self.corpus.person}"):
+        for wrong in supported(text, f"{self._words(hits)} {self.corpus.person}"):
             refuse(wrong.rule, wrong.message, wrong.hint or "")
         return text
 
@@ -147,15 +137,14 @@ class _Gate:
 
     def model(self, row: Mapping[str, Any]) -> Draft:
         hits = self.quotes(row, least=2)
-        if len({one.group for one in said_at(self.corpus, hits)}) < 2:
+        if groups_of(said_at(self.corpus, hits)) < 2:
             refuse("groups", "the quotes are of one group", "a model needs quotes of two books or letters")
-        terms = [" ".join(_WORD.findall(str(term).lower())) for term in row.get("terms") or []]
+        terms = [" ".join(WORD.findall(str(term).lower())) for term in row.get("terms") or []]
         used = uses_of(self.corpus, [term for term in terms if term])
         if not used or not all(used.values()):
             unused = [term for term in terms if not used.get(term)]
-            refuse(
-                "terms", f"no own sentence has {unused}", '"terms": ["natural selection"]: its phrases as they stand'
-            )
+            hint = '"terms": ["natural selection"]: its phrases as they stand'
+            refuse("terms", f"no own sentence has {unused}", hint)
         name = self.text(row, hits, "name")
         return self.claim("model", self.text(row, hits), hits, name, terms="|".join(terms))
 
@@ -183,61 +172,50 @@ class _Gate:
     def lineage(self, row: Mapping[str, Any]) -> Draft:
         kind, relation = _one_of(row, "kind", ("person", "work")), _one_of(row, "relation", RELATIONS)
         hits, name = self.quotes(row), " ".join(str(row.get("name") or "").split())
-        held = " ".join(self.corpus.texts[place].text[span.start : span.end] for place, span in hits)
-        named = bool(name) and name.split()[-1].casefold() in held.casefold()
-        if not name or (row.get("explicit") is not False and not named):
-            refuse("lineage", f"no quote names {name!r}", 'quote where it is named, or "explicit": false with a "text"')
         inferred = row.get("explicit") is False
+        if not name or not (inferred or name.split()[-1].casefold() in self._words(hits).casefold()):
+            refuse("lineage", f"no quote names {name!r}", 'quote where it is named, or "explicit": false with a "text"')
         text = self.text(row, hits, needed=inferred) or f"{relation} {name}"
-        return self.claim("lineage", text, hits, name, kind=kind, relation=relation,
-                          inferred=inferred)  # fmt: skip
+        return self.claim("lineage", text, hits, name, kind=kind, relation=relation, inferred=inferred)
 
     def voice(self, row: Mapping[str, Any]) -> Draft:
         """Who speaks in a passage, given as its words or its place; only a person may say that it is the person's."""
         said, voice = str(row.get("passage") or ""), _one_of(row, "voice", VOICES)
         if voice in OWN and not self.human:
-            refuse(
-                "voice", f"{self.by} may not say that words are {self.corpus.person}'s own", "memex voice, by a person"
-            )
-        if (text := self._at(said)) is not None:
-            start, end = map(int, said.partition(":")[2].split("-"))
+            message = f"{self.by} may not say that words are {self.corpus.person}'s own"
+            refuse("voice", message, 'by a person: memex voice NAME "S12:40-58" own --why ...')
+        if (stands := self._at(said)) is not None:
+            text, start, end = stands
         elif (hit := find(said, self.corpus)) is not None:
             text, start, end = self.corpus.texts[hit[0]], hit[1].start, hit[1].end
         else:
             refuse("voice", f"not in this corpus: {said[:80]!r}", '"passage": its words, or a place such as S12:40-58')
         told: dict[str, Scalar] = {"start": start, "end": end, "voice": voice}
-        return Draft(self.subject, Verdict("voice", str(row.get("why") or ""), told), (Ref("tests", text.id),))
+        others = [one for one in self.corpus.voiced.get(text.id, ()) if one != (start, end, voice)]
+        later = sum(a < end and start < b for a, b, _ in others)  # what was said otherwise may be said anew
+        key = f"voice:{self.by}:{text.id}:{start}-{end}:{voice}:{later}"
+        return Draft(self.subject, Verdict("voice", str(row.get("why") or ""), told), (Ref("tests", text.id),), key=key)
 
-    def _at(self, place: str) -> Text | None:
-        """The text of a place such as S12:40-58, if it has one."""
-        if (match := _PLACE.match(place)) is None:
-            return None
-        entry, start, end = map(int, match.groups())
-        return next((t for t in self.corpus.texts if t.entry == entry and start < end <= len(t.text)), None)
+    def _at(self, place: str) -> tuple[Text, int, int] | None:
+        """The text of a place such as S12:40-58, and from which character to which, if it has one."""
+        entry, start, end = map(int, match.groups()) if (match := _PLACE.match(place)) else (-1, 0, 0)
+        found = (text for text in self.corpus.texts if text.entry == entry and start < end <= len(text.text))
+        return next(((text, start, end) for text in found), None)
 
     def verdict(self, memory: Memory, row: Mapping[str, Any]) -> tuple[str, Draft]:
         """A row that the page exports: on a claim by its entry, on what code found by the places of its quotes."""
         decision, entry, marks = _one_of(row, "decision", DECISIONS), str(row.get("entry") or ""), []
+        again = "memex partner: make the page again"
         if not self.human:
             refuse("review", f"{self.by} is no person, and a person accepts or rejects", "MEMEX_BY=human:NAME")
         for place in [] if entry else str(row.get("place") or "").split():
-            text = self._at(place)
-            start, end = map(int, place.partition(":")[2].split("-")) if text else (0, 0)
-            words = " ".join(text.text[start:end].split()) if text else ""
-            if text is None or words not in " ".join(str(row.get("text")).split()):
-                refuse(
-                    "review",
-                    f"the words of this statement do not stand at {place}",
-                    "memex partner: make the page again",
-                )
+            text, start, end = self._at(place) or (None, 0, 0)
+            if text is None or " ".join(text.text[start:end].split()) not in " ".join(str(row.get("text")).split()):
+                refuse("review", f"the words of this statement do not stand at {place}", again)
             marks.append((text.id, start))
-        found = memory.db.execute(
-            "SELECT 1 FROM entries WHERE id = ? AND subject = ?", (entry, self.subject)
-        ).fetchone()
-        if not marks and found is None:
-            refuse(
-                "review", f"there is no statement {entry or row.get('place')!r}", "memex partner: make the page again"
-            )
+        sql = "SELECT 1 FROM entries WHERE id = ? AND subject = ?"
+        if not marks and memory.db.execute(sql, (entry, self.subject)).fetchone() is None:
+            refuse("review", f"there is no statement {entry or row.get('place')!r}", again)
         of = entry or mark_of(marks)
         told: dict[str, Scalar] = {"of": of, "scope": str(row.get("scope") or "")}
         word = "reject" if decision == "reject" else "accept"
@@ -280,8 +258,7 @@ def admit(memory: Memory, lines: Sequence[Line], by: str) -> Told:
                 section = _one_of(row, "section", tuple(sections))
                 drafts.append((section, sections[section](row)))
         except Refused as error:
-            wrong = error.findings[0]
-            findings.append(Finding(wrong.rule, "error", where, wrong.message, wrong.hint))
+            findings.append(replace(error.findings[0], where=where))
         except UsageError as error:
             findings.append(Finding("partner-line", "error", where, str(error).split("\n")[0], error.hint))
     before = memory.index.by_key([draft.key for _, draft in drafts if draft.key])
@@ -292,8 +269,7 @@ def admit(memory: Memory, lines: Sequence[Line], by: str) -> Told:
         counts: dict[str, Scalar] = {
             "proposed": gate.proposed, "verified": gate.verified, "refused": gate.proposed - gate.verified
         }  # fmt: skip
-        drafts.append(
-            ("meter", Draft(gate.subject, Verdict("metered", by, counts), (Ref("tests", corpus.texts[0].id),)))
-        )
+        meter = Draft(gate.subject, Verdict("metered", by, counts), (Ref("tests", corpus.texts[0].id),))
+        drafts.append(("meter", meter))
     memory.land([draft for _, draft in drafts], by)
     return Told(person, dict(sorted(landed.items())), known, tuple(findings), tuple(gate.notes))

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..ledger import Finding, OutsideError, Refused, UsageError
 from ..models import Prompt
+from ..wiki.drafting import TEXT, shape
 from ..wiki.quotes import locate
 
 BANDS = ("0-1", "2-3", "4-5", "6-7", "8-9", "10")
@@ -114,9 +115,8 @@ class Formula:
                 raise ValueError(f"it gives {found!r}")
             return float(found)
         except (ArithmeticError, TypeError, ValueError) as error:
-            raise Refused(
-                [Finding("score-formula", "error", self.text, str(error), "see the columns it names")]
-            ) from error
+            wrong = Finding("score-formula", "error", self.text, str(error), "see the columns it names")
+            raise Refused([wrong]) from error
 
     def _value(self, node: ast.AST, row: Row) -> Any:
         match node:
@@ -188,7 +188,7 @@ def by_model(rubric: Rubric, rows: Mapping[str, Row], readings: int) -> Generato
                 if gone:
                     break
                 try:
-                    reply = yield Prompt(_asked(rubric, name, row, text, reading, wrong), _SCHEMA)
+                    reply = yield Prompt(_asked(rubric, row, text, reading, wrong), _SCHEMA)
                 except OutsideError as error:
                     gone = str(error).splitlines()[0]
                     break
@@ -205,13 +205,10 @@ def by_model(rubric: Rubric, rows: Mapping[str, Row], readings: int) -> Generato
     return scores
 
 
-_SCHEMA = {
-    "type": "object", "required": ["score", "rationale", "quote"], "additionalProperties": False,
-    "properties": {"score": {"type": "number"}, "rationale": {"type": "string"}, "quote": {"type": "string"}},
-}  # fmt: skip
+_SCHEMA = shape(score={"type": "number"}, rationale=TEXT, quote=TEXT)
 
 
-def _asked(rubric: Rubric, name: str, row: Row, text: str, reading: int, wrong: str) -> str:
+def _asked(rubric: Rubric, row: Row, text: str, reading: int, wrong: str) -> str:
     cells = "\n".join(f"{column}: {value}" for column, value in row.items() if column != rubric.text)
     bands = "\n".join(f"{band}: {rubric.bands[band]}" for band in BANDS)
     again = f"\nYour last reply was refused: {wrong}\n" if wrong else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Kind = Literal["person", "work"]
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -76,17 +78,21 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Tension(Made):
-    """Two statements on one thing that pull apart: contradiction, revision, scope or trade-off."""
+    """Two statements that pull apart: contradiction, revision, scope or trade-off; `told`: one takes the other back."""
 
     kind: str
     left: Statement
     right: Statement
     text: str = ""
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction(Made):
-    """What was said of the future, when, and what became of it: open, true, false, partly or unresolvable, and why."""
+    """What was said of the future, when, and what became of it: open, true, false, partly or unresolvable, and why.
+
+    `due` where it is open and its horizon lies before the day of the perspective.
+    """
 
     text: str
     quote: Quote
@@ -96,6 +102,7 @@ class Prediction(Made):
     resolved_by: str = ""
     why: str = ""
     explicit: bool = True
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Mention(Made):
     """A person or a work that the corpus names; `held` says whether the corpus has the work."""
 
     name: str
-    kind: Literal["person", "work"]
+    kind: Kind
     relation: str
     explicit: bool
     groups: int
@@ -127,7 +134,10 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the corpus holds: words in own voice by kind and year (0: undated), in all voices, and what is missing."""
+    """What the corpus holds: words in own voice by kind and year (0: undated), in all voices, and what is missing.
+
+    `copied` where something stands twice.
+    """
 
     words: int
     groups: int
@@ -135,6 +145,7 @@ class Coverage:
     cells: dict[str, dict[int, int]]
     voices: dict[str, int]
     gaps: tuple[str, ...]
+    copied: bool = False
 
     @property
     def kinds(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from .corpus import _COMMON, Corpus, Said
+from .corpus import COMMON, Corpus, Said, by_year, groups_of, one_a_group
 from .statements import Model, Term
 
 _MOST_TERMS, _MOST_MODELS, _MOST_USES = 80, 30, 6
@@ -26,11 +26,8 @@ _BEFORE = (
 _BETWEEN = "(?:(?:the|this|a|an|some|of|their|his|its|mere|simple|continued|unconscious|such)\\s+){0,2}(?:\\w+\\s+)?"
 _AFTER = "will|would|could|may|might|must|acts?|acting|explains?|accounts?|leads?|causes?|preserves?|tends?|follows"
 _EDGES = frozenset(
-    re.findall(
-        r"\w+",
-        "south north east west new old whole large small number part parts year years day days time times "
-        "thousand hundred feet miles sincerely point view feel become opposite sides alone cannot doubt",
-    )
+    """south north east west new old whole large small number part parts year years day days time times thousand hundred
+    feet miles sincerely point view feel become opposite sides alone cannot doubt""".split()  # noqa: SIM905
 )
 
 
@@ -40,12 +37,12 @@ def term_counts(corpus: Corpus) -> dict[tuple[str, ...], int]:
     for said in corpus.counted:
         tokens, run = said.tokens, 0
         for place, word in enumerate(tokens):
-            if len(word) < 3 or word in _COMMON:
+            if len(word) < 3 or word in COMMON:
                 if word in ("of", "for") and 0 < place < len(tokens) - 1:  # struggle for existence, origin of species
                     a, b = tokens[place - 1], tokens[place + 1]
-                    if len(a) > 3 and len(b) > 3 and a not in _COMMON and b not in _COMMON:
+                    if len(a) > 3 and len(b) > 3 and a not in COMMON and b not in COMMON:
                         counts[a, word, b] += 1
-                        if (end := tokens[place + 2 : place + 3]) and len(end[0]) > 3 and end[0] not in _COMMON:
+                        if (end := tokens[place + 2 : place + 3]) and len(end[0]) > 3 and end[0] not in COMMON:
                             counts[a, word, b, end[0]] += 1
                 run = 0
                 continue
@@ -66,20 +63,18 @@ def terms(corpus: Corpus) -> tuple[Term, ...]:
     scored = []
     for term, n in counts.items():
         around = longer.get(term, [])
-        content = [word for word in term if word not in ("of", "for")]
-        if not set(content) & _EDGES:
-            scored.append(
-                (math.log2(len(term) + 0.1) * (n - sum(around) / len(around) if around else n), " ".join(term))
-            )
+        if not set(term) & _EDGES:
+            alone = n - sum(around) / len(around) if around else n
+            scored.append((math.log2(len(term) + 0.1) * alone, " ".join(term)))
     scored.sort(key=lambda item: (-item[0], item[1]))
     best = {term: score for score, term in scored[: 3 * _MOST_TERMS]}
     found: list[Term] = []
     uses = uses_of(corpus, list(best))
     for name, score in best.items():
         said = uses[name]
-        if len({one.group for one in said}) >= _LEAST_GROUPS and len(found) < _MOST_TERMS:
-            years = Counter(one.year for one in said if one.year is not None)
-            found.append(Term(name, round(score, 1), min(years, default=None), dict(sorted(years.items()))))
+        if groups_of(said) >= _LEAST_GROUPS and len(found) < _MOST_TERMS:
+            years = by_year(said)
+            found.append(Term(name, round(score, 1), min(years, default=None), years))
     return tuple(found)
 
 
@@ -116,12 +111,9 @@ def models(corpus: Corpus, known: tuple[Term, ...]) -> tuple[Model, ...]:
     found = []
     for name, said in uses_of(corpus, [term.term for term in known]).items():
         leans = leaning(name, said)
-        spread: dict[tuple[int, int], Said] = {}
-        for one in sorted(leans, key=lambda one: (len(one.tokens) > 40, one.segment.date)):
-            spread.setdefault(one.group, one)
+        spread = one_a_group(sorted(leans, key=lambda one: (len(one.tokens) > 40, one.segment.date)))
         if len(leans) < _LEAST_USES or len(spread) < _LEAST_GROUPS or len(leans) < _LEAST_SHARE * len(said):
             continue
-        years = Counter(one.year for one in said if one.year is not None)
-        quotes = tuple(corpus.quote(one) for one in list(spread.values())[:_MOST_USES])
-        found.append(Model(name, len({one.group for one in said}), len(leans), quotes, dict(sorted(years.items()))))
+        quotes = tuple(map(corpus.quote, spread[:_MOST_USES]))
+        found.append(Model(name, groups_of(said), len(leans), quotes, by_year(said)))
     return tuple(sorted(found, key=lambda model: (-model.load, model.name))[:_MOST_MODELS])

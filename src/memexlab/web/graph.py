@@ -41,7 +41,9 @@ _HUBS = {
     "author": "SELECT by, count(*) AS n FROM runs WHERE run <= ?1 GROUP BY 1 UNION ALL SELECT author, count(*) AS n"
     # An author line with several people, or with addresses, names nobody; its people are subjects of the wiki.
     " FROM documents WHERE entry <= ?1 AND author <> '' AND author NOT GLOB '*[,<@]*' GROUP BY 1",
-    "document": "SELECT source, count(*) AS n FROM claims WHERE entry <= ?1 GROUP BY 1",
+    # A claim of the experiments rests on runs, which are no document.
+    "document": "SELECT source, count(*) AS n FROM claims WHERE entry <= ?1 AND source IN (SELECT entry FROM documents)"
+    " GROUP BY 1",
     "name": "SELECT lower(name), count(*) AS n FROM mentions WHERE entry <= ?1 GROUP BY 1 HAVING n > 1",
     "knob": "SELECT knob, count(*) AS n FROM changes WHERE run <= ?1 GROUP BY 1",
     "run": "SELECT run, sum(n) AS n FROM (SELECT parent AS run, 1 AS n FROM runs WHERE run <= ?1 UNION ALL"

@@ -74,7 +74,7 @@ def _report(request: Request) -> Response:
         "Morning report",
         main=Markup(kept.main),
         days=days,
-        since=since,
+        behind=labs_of(request).is_behind(report_key(request, campaign, instant)),
     )
 
 

@@ -20,6 +20,10 @@ from .rendering import page
 
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _PREVIEW_CHARS = 320
+_REPLACED = re.compile(
+    r'<blockquote class="callout superseded">\s*<p>(?:(?!</p>).)*?href="([^"]+)"(?:(?!</p>).)*?'
+    r"\((\d{4}(?:-\d\d){0,2})\)</p>.*?</blockquote>", re.S)  # fmt: skip
+_DIFFERING = re.compile(r'<blockquote class="callout contradiction">.*?</blockquote>', re.S)
 #: Pages that list pages, and say nothing of their own.
 _LISTS = frozenset({"index", "log"})
 
@@ -67,9 +71,29 @@ def _page(request: Request) -> Response:
         text = " ".join(re.sub(r"<[^>]+>", " ", words).split())
         return JSONResponse({"title": made.front.get("title", name), "text": text[:_PREVIEW_CHARS]})
     return page(
-        request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(made.html),
+        request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(_since(made.html)),
         dates=_dates(lab_of(request).memory.db, made.html) if name not in _LISTS else {},
     )  # fmt: skip
+
+
+def _second(callout: re.Match[str]) -> str:
+    days = sorted(re.findall(r", (\d{4}(?:-\d\d){0,2})(?=: “)", callout[0]))
+    return callout[0].replace("<p>", f'<p data-since="{days[1]}">', 1) if len(days) > 1 else callout[0]
+
+
+def _since(html: str) -> str:
+    """Blocks that say what took the place of the page bear that one's date: an old source names it in its heading.
+
+    The head of a contradiction bears the date of the second that speaks.
+    """
+    days = {found[1]: found[2] for found in _REPLACED.finditer(html)}
+    html = _REPLACED.sub(lambda found: re.sub(r"<(p|li)>", rf'<\1 data-since="{found[2]}">', found[0]), html)
+    html = _DIFFERING.sub(_second, html)
+    for address, day in days.items():
+        told = rf'<li(?= [^>]*><strong>Superseded by:</strong> <a href="{re.escape(address)}")'
+        html = re.sub(told, f'<li data-since="{day}"', html)
+    first = f'<li data-since="{min(days.values(), default="")}"'
+    return re.sub(r"<li(?= [^>]*><strong>Status:</strong> (?:Superseded|Replaced)\b)", first, html) if days else html
 
 
 def _dates(db: sqlite3.Connection, html: str) -> dict[str, str]:

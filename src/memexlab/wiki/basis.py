@@ -37,7 +37,7 @@ def bases(wiki: Wiki, told: str) -> dict[str, str]:
         other = subjects.resolve(s.object) if s.object else None
         home = subjects.resolve(s.subject)
         ends = f"{pages[other.key] if other else ''}\t{pages[home.key] if home else ''}"
-        return f"{s.entry or s!r}\t{sources[s.source]}\t{ends}"
+        return f"{s.entry or s!r}\t{sources.get(s.source)}\t{ends}"
 
     def used(m: Mention) -> str:
         return f"{m.name}\t{m.count}\t{m.quote.line}\t{m.quote.text}\t{sources[m.quote.source]}"

@@ -35,7 +35,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """What a person made of a page: a block, instead of others or after others; `gone` where it was left out."""
+    """What a person made of a page: a block, instead of others or after others; `gone` where it was left out, `value`
+    where it gives a value in place of another."""
 
     entry: str
     by: str
@@ -48,6 +49,7 @@ class Hand:
     blanks: int
     notes: Mapping[str, str]
     gone: bool
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)

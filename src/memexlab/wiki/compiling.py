@@ -22,7 +22,7 @@ from .basis import bases, stale
 from .claims import claim_key, gate
 from .experiments import with_runs
 from .lint import gate as refused_to_write
-from .listing import index, log
+from .listing import index, log, with_notes
 from .pages import Wiki
 from .pictures import kept, lay_pictures
 from .readers import READERS, Document, name_of, read
@@ -137,7 +137,14 @@ def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
         files = wiki.render(only) | {"index.md": index(wiki), "log.md": log(wiki)}
         question_pages(memory.db, memory.blobs, wiki, files)
         lay_pictures(memory, root, wiki, files)
-        generated, files = files, wiki.with_hands(files)
+        pages = files.keys() | now.keys()
+        by_hand = wiki.with_hands(files)
+        notes = {name: text for name, text in by_hand.items() if name not in pages}
+        notes |= vault.kept(pages | notes.keys())
+        if notes:
+            files["index.md"] = with_notes(files["index.md"], notes)
+            by_hand["index.md"] = wiki.with_hands({"index.md": files["index.md"]})["index.md"]
+        generated, files = files, by_hand
         if only is not None:
             files |= {name: text for name in now.keys() - only if (text := vault.last_written(name)) is not None}
         absorbed = taken.absorbed(files) if taken is not None else {}

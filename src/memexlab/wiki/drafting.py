@@ -11,19 +11,21 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from ..ledger import Draft, Finding, Scalar
+from ..ledger import Draft, Finding, UsageError
 from .claims import Proposal, gate
 from .quotes import locate, supported
 from .subjects import key_of
 from .times import dates
 
+Line = tuple[str, Any]
+#: Sentences with what they cite, and what is wrong with the others.
+Read = tuple[list[tuple[str, tuple[str, ...]]], list[Finding]]
 MOST_SENTENCES, MOST_CHARS = 6, 600
 _WORD = re.compile(r"[^\W_]+")
-_TEXT = {"type": "string"}
-_CLAIM = dict.fromkeys(("subject", "sentence", "quote", "relation", "value", "since"), _TEXT)
-_SENTENCE = {"text": _TEXT, "cites": {"type": "array", "items": _TEXT}}
+_CLAIM = ("subject", "sentence", "quote", "relation", "value", "since")
 #: Relations that move names and pages: a source may state them of itself alone.
 _OWN_ONLY = frozenset(["alias", "supersedes", "superseded by"])
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|cannot|neither)\b|n['’]t\b", re.IGNORECASE)
@@ -59,14 +61,14 @@ _SMALL = frozenset(
 )
 
 
-def shape(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON schema of an object with one list of objects, each with exactly these properties."""
-    item = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-    listed = {"type": "array", "items": item}
-    return {"type": "object", "properties": {name: listed}, "required": [name], "additionalProperties": False}
+def shape(**properties: Any) -> dict[str, Any]:
+    """The JSON schema of an object with exactly these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-CLAIMS, SENTENCES = shape("claims", _CLAIM), shape("sentences", _SENTENCE)
+TEXT, TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+CLAIMS = shape(claims={"type": "array", "items": shape(**dict.fromkeys(_CLAIM, TEXT))})
+SENTENCES = shape(sentences={"type": "array", "items": shape(text=TEXT, cites=TEXTS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,29 @@ def listed(reply: str, name: str) -> list[Any]:
     try:
         found, _ = json.JSONDecoder().raw_decode(text[start:])
     except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"the JSON breaks off or is wrong ({str(error)[:80]}); send it whole, with fewer items"
-        ) from error
+        wrong = f"the JSON breaks off or is wrong ({str(error)[:80]}); send it whole, with fewer items"
+        raise ValueError(wrong) from error
     items = found.get(name)
     if not isinstance(items, list):
         raise ValueError(f'the object has no list "{name}"')
     return items
+
+
+def json_lines(file: Path) -> list[Line]:
+    """(where, what stands there) of each line of a file that is not empty; what is wrong, as a text, where no JSON."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", "memex ingest raw --brief") from error
+    found: list[Line] = []
+    for number, raw in enumerate(data.split(b"\n"), 1):
+        if raw.strip():
+            try:
+                told = json.loads(raw.decode("utf-8-sig"))
+            except (ValueError, RecursionError) as error:
+                told = f"no JSON: {str(error)[:80]}"
+            found.append((f"{file.name}:{number}", told))
+    return found
 
 
 def claim_from(found: object, source: Text) -> Draft | Finding:
@@ -141,35 +159,28 @@ def claim_from(found: object, source: Text) -> Draft | Finding:
         return wrong
     if since and not (re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", since) and _dated(since, held)):
         return _wrong("claim-date", f"the date {since!r} is not in the quote", 'write "" where the quote has no date')
-    object_: Scalar = value or None
-    drafts, findings = gate(
-        [Proposal(subject, sentence, (span,), relation or "says", object_, since or source.published or None)],
-        source.text, source.title, source.blob, source.entry,
-    )  # fmt: skip
+    day = since or source.published or None
+    proposal = Proposal(subject, sentence, (span,), relation or "says", value or None, day)
+    drafts, findings = gate([proposal], source.text, source.title, source.blob, source.entry)
     return drafts[0] if drafts else findings[0]
 
 
-def sentences_from(
-    items: Iterable[object], evidence: Mapping[str, str], about: str
-) -> tuple[list[tuple[str, tuple[str, ...]]], list[Finding]]:
+def sentences_from(items: Iterable[object], evidence: Mapping[str, str], about: str) -> Read:
     """Sentences that cite names of `evidence` (name to words) and are borne by them; the others are findings."""
     good: list[tuple[str, tuple[str, ...]]] = []
     findings: list[Finding] = []
     for item in items:
-        text = item.get("text") if isinstance(item, dict) else None
-        cites = item.get("cites") if isinstance(item, dict) else None
+        text, cites = (item.get("text"), item.get("cites")) if isinstance(item, dict) else (None, None)
         if not isinstance(text, str) or not isinstance(cites, list) or not 0 < len(text) <= MOST_CHARS:
-            findings.append(
-                _wrong("sentence-shape", "a sentence has a text and a list of cites", f"{SENTENCES['properties']}")
-            )
+            message = "a sentence has a text and a list of cites"
+            findings.append(_wrong("sentence-shape", message, f"{SENTENCES['properties']}"))
             continue
         known = tuple(dict.fromkeys(str(one).strip("[]^ ") for one in cites if str(one).strip("[]^ ") in evidence))
         said = " ".join(re.sub(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1", text).split())
         if not known or len(known) < len(cites):
             message = f"{said[:80]!r} cites {[str(one)[:30] for one in cites[:4]]}"
-            findings.append(
-                _wrong("sentence-cites", message, f"cite at least one of: {', '.join(list(evidence)[:12])}")
-            )
+            hint = f"cite at least one of: {', '.join(list(evidence)[:12])}"
+            findings.append(_wrong("sentence-cites", message, hint))
         elif wrong := unsupported(said, " ".join(evidence[name] for name in known), about):
             findings.append(wrong)
         elif len(good) == MOST_SENTENCES:
@@ -192,9 +203,8 @@ def unsupported(sentence: str, held: str, about: str) -> Finding | None:
     told = words(sentence)
     unsaid = [word for word in told if not bears(word, there)]
     if 2 * len(unsaid) > len(told):
-        return _wrong(
-            "claim-unsaid", f"the evidence does not speak of {', '.join(unsaid[:4])}", "say only what it says"
-        )
+        message = f"the evidence does not speak of {', '.join(unsaid[:4])}"
+        return _wrong("claim-unsaid", message, "say only what it says")
     return None
 
 
@@ -210,21 +220,18 @@ def _turned(sentence: str, held: str) -> Finding | None:
     near = " ; ".join(part for part, count in zip(parts, borne, strict=True) if count == max(borne))
     if _NEGATION.search(sentence) and not (_NEGATION.search(held) or _UNDONE.search(held)):
         return _wrong("claim-denial", "the sentence denies, and its quote does not", "say what the quote says")
-    if _NEGATION.search(re.sub(r"\bwithout\b", "", near)) and not (
-        _NEGATION.search(sentence) or _UNDONE.search(sentence)
-    ):
-        return _wrong(
-            "claim-denial", "the sentence does not deny, and its quote does", "say what the quote denies, too"
-        )
+    denies = _NEGATION.search(sentence) or _UNDONE.search(sentence)
+    if _NEGATION.search(re.sub(r"\bwithout\b", "", near)) and not denies:
+        message = "the sentence does not deny, and its quote does"
+        return _wrong("claim-denial", message, "say what the quote denies, too")
     hedge = _HEDGED.search(near)
     if hedge and "accept" not in near and not (_HEDGED.search(sentence) or _GUARDED.search(sentence)):
         message = f"the quote says {hedge[0]!r}, and the sentence says that it is so"
         return _wrong("claim-strength", message, f"say that it {hedge[0]}: what is proposed or allowed is not done")
     demand = _DEMANDS.search(sentence)
     if demand and not _DEMANDED.search(held):
-        return _wrong(
-            "claim-strength", f"the sentence says {demand[0]!r}, and its quote does not", "claim no more than it"
-        )
+        message = f"the sentence says {demand[0]!r}, and its quote does not"
+        return _wrong("claim-strength", message, "claim no more than it")
     return None
 
 

@@ -20,13 +20,15 @@ from .readers import Document, Link
 from .times import dates
 
 #: Raise it when the same document would give other proposals; its source is then taken in again.
-VERSION = 4
-KEY_SENTENCES, DATED_SENTENCES, MENTIONS = 12, 6, 40
+VERSION = 5
+KEY_SENTENCES, MENTIONS = 12, 40
+SHORT_SENTENCES = 12
 
-SUPERSEDED_BY = frozenset(
-    ["superseded-by", "superseded_by", "replaced-by", "replaced_by", "obsoleted-by", "obsoleted_by"]
-)
-SUPERSEDES = frozenset(["replaces", "supersedes", "obsoletes"])
+#: Names of header fields, which may have _ for -, and the relation that each tells.
+_SUCCESSION = {
+    **dict.fromkeys(("superseded-by", "replaced-by", "obsoleted-by"), "superseded by"),
+    **dict.fromkeys(("replaces", "supersedes", "obsoletes"), "supersedes"), "requires": "requires",
+}  # fmt: skip
 #: Relations that may hold several values, so that two of them are no conflict.
 MANY = frozenset(
     "|author|alias|supersedes|superseded by|requires|tag|topic|keywords|summary|says|is|dated|updates|type of|category|"
@@ -41,17 +43,23 @@ _QUIET = re.compile(
     r"table of contents|change ?log|licen[cs]e|appendix.*|notes?|index)$", re.IGNORECASE,
 )  # fmt: skip
 #: Sections that thank, license and cite: names in them say nothing of what a document is about.
-_FORMAL = re.compile(
-    r"^(?:references?|copyright|acknowledge?ments?|licen[cs]e|bibliography|footnotes?)$", re.IGNORECASE
-)
+_FORMAL = re.compile(r"^(?:references?|copyright|acknowledge?ments?|licen[cs]e|bibliography|footnotes?)$", re.I)
 #: Sentences that many documents copy from one another.
-_STOCK = re.compile(r"\bRFC 2119\b|\bkey words [\"“']MUST\b|\bpublic domain\b|\ball rights reserved\b", re.IGNORECASE)
+_STOCK = re.compile(
+    r"\bRFC 2119\b|\bkey words [\"“']MUST\b|\bpublic domain\b|\ball rights reserved\b"
+    r"|\b(?:uses?|accept) (?:\w+ )?cookies\b|\bunsubscribe\b", re.IGNORECASE,
+)  # fmt: skip
 #: A number of a kind of thing that every document has, and two short names that happen to stand side by side.
 _GENERIC = re.compile(
     r"(?:version|section|appendix|figure|table|chapter|step|part|phase|level|stage|option|example|note|page|line)s?"
     r" [\d.]+", re.IGNORECASE,
 )  # fmt: skip
 _SIDE_BY_SIDE = re.compile(r"([A-Z]{2,}) and ([A-Z]{2,})")
+#: How greetings, thanks and the frame of a web page begin.
+_FRAME = re.compile(
+    r"\W*(?:hi|hello|dear|thanks|thank you|cheers|(?:best|kind|warm) (?:regards|wishes)|regards|sincerely|subscribe|"
+    r"sign (?:in|up)|log ?in|click|skip to|read more|share this|sent from my|see)\b", re.IGNORECASE,
+)  # fmt: skip
 _LEAD = re.compile(r"^(?:abstract|summary|tl;?dr|overview|introduction|in short|preface)\b", re.IGNORECASE)
 _HANGING = re.compile(
     r"^(?:this|that|these|those|it|they|he|she|such|however|therefore|thus|hence|so|but|and|or|also|then|here|see|note"
@@ -135,13 +143,17 @@ def propose(document: Document) -> list[Proposal]:
     body = max((end for *_, end in fields), default=0)
     told = list(sentences(document.text, body, document.sections))
     day = document.published or None
-    found = [*_fields(document, subject, fields, day), *_aliases(document, subject)]
+    found = [*_fields(subject, fields, day), *_aliases(document, subject)]
     lead = _summary(document, told)
     found += [Proposal(subject, s.text, (Span(s.start, s.end),), "summary", since=day) for s in lead]
     own = _names(document, subject)
     parsed = [proposal for sentence in told for proposal in _of_sentence(sentence, subject, own, day)]
-    used = {p.quotes[0].start for p in parsed if p.subject == subject and isinstance(p.quotes[0], Span)}
-    found += _key_sentences(document, subject, told, used | {s.start for s in lead}, bool(lead), day)
+    said = [p for p in parsed if p.subject == subject and p.relation != "alias"]
+    used = {p.quotes[0].start for p in said if isinstance(p.quotes[0], Span)} | {s.start for s in lead}
+    if len(told) < SHORT_SENTENCES:
+        found += _all_sentences(document, subject, told, used, own, day)
+    else:
+        found += _key_sentences(document, subject, told, used, bool(lead), day)
     return found + parsed
 
 
@@ -149,9 +161,7 @@ def _names(document: Document, subject: str) -> frozenset[str]:
     return frozenset({normal(subject), normal(document.title), normal(document.title.removeprefix(f"{subject}: "))})
 
 
-def _fields(
-    document: Document, subject: str, fields: Sequence[tuple[str, str, int, int]], day: str | None
-) -> Iterator[Proposal]:
+def _fields(subject: str, fields: Sequence[tuple[str, str, int, int]], day: str | None) -> Iterator[Proposal]:
     label = subject.rsplit(" ", 1)[0] if re.fullmatch(r"\w+ \d+", subject) else ""
     for i, (name, value, start, end) in enumerate(fields):
         key = name.lower()
@@ -160,17 +170,17 @@ def _fields(
         value = spoken(re.sub(r"\s*<[^<>\s]*@[^<>\s]*>", "", value))
         if not value or key in _UNTOLD or (i == 0 and label):
             continue
-        if key in SUPERSEDED_BY or key in SUPERSEDES or key == "requires":
-            verb = "is superseded by" if key in SUPERSEDED_BY else "supersedes" if key in SUPERSEDES else "requires"
-            for other in filter(None, (part.strip() for part in re.split(r"[,;]", value))):
+        if verb := _SUCCESSION.get(key.replace("_", "-")):
+            for other in _parts(value, "[,;]"):
                 other = f"{label} {int(other)}" if label and other.isdigit() else other
-                yield Proposal(subject, f"{subject} {verb} {other}.", quote, verb.removeprefix("is "), other, day)
+                told = f"{subject} {'is ' * (verb == 'superseded by')}{verb} {other}."
+                yield Proposal(subject, told, quote, verb, other, day)
         elif key in ("author", "authors", "by", "editor", "editors"):
             for person in re.split(r",|;|\band\b", re.sub(r"<[^>]*>|\([^)]*@[^)]*\)", "", value)):
                 if 1 < len(person := " ".join(person.split())) < 60 and "@" not in person:
                     yield Proposal(subject, f"{person} is an author of {subject}.", quote, "author", person, day)
         elif key in ("alias", "aliases"):
-            for other in filter(None, (part.strip() for part in value.split(","))):
+            for other in _parts(value):
                 yield Proposal(subject, f"{subject} is also called {other}.", quote, "alias", other, day)
         elif key in ("created", "date", "published", "updated", "modified") and (found := dates(value)):
             verb = {"created": "created", "updated": "updated", "modified": "updated"}.get(key, "published")
@@ -178,14 +188,17 @@ def _fields(
             yield Proposal(subject, f"{subject} was {verb} on {on}.", quote, verb, on, on)
         elif len(value) <= 120 and not value.startswith("http"):
             relation = "tag" if relation == "tags" else relation
-            parts = [part.strip() for part in value.split(",")] if relation in MANY else [value]
-            for part in filter(None, parts):
+            for part in _parts(value) if relation in MANY else [value]:
                 told = f"The {relation} of {subject} is {part}."
                 if len(part.split()) > 6:
                     told = f"{subject}, {relation}: {part.rstrip('.')}."
                 elif re.search(r" (?:from|by|in|on|to|with)$", relation):
                     told = f"{subject} is {relation} {part}."
                 yield Proposal(subject, told, quote, relation, part, day)
+
+
+def _parts(value: str, mark: str = ",") -> Iterator[str]:
+    return filter(None, (part.strip() for part in re.split(mark, value)))
 
 
 def _aliases(document: Document, subject: str) -> Iterator[Proposal]:
@@ -210,11 +223,29 @@ def _good(sentence: Sentence) -> bool:
     )
 
 
+def _plain(sentence: Sentence) -> bool:
+    """Whether it says something, as a note may say it: shortly, after a small letter, or as an item without a stop."""
+    text = sentence.text
+    words = text.split()
+    ends = text[-1] in ".!。！" or (
+        len(words) > 4 and text[-1] not in "?:,;" and 2 * sum(map(str.islower, words)) > len(words)
+    )
+    return (
+        ends
+        and (len(words) > 2 or not text.isascii())
+        and 12 <= len(text) <= 420
+        and sum(c.isalpha() or c == " " for c in text) > 0.6 * len(text)
+        and "http" not in text
+        and not (_FRAME.match(text) or _STOCK.search(text))
+    )
+
+
 def _summary(document: Document, told: Sequence[Sentence]) -> list[Sentence]:
     """Up to two sentences of the abstract, else of the first paragraph that says something."""
+    good = _plain if len(told) < SHORT_SENTENCES else _good
     leads = [i for i, section in enumerate(document.sections) if _LEAD.match(section.heading)]
     for wanted in (leads[:1], None):
-        near = [s for s in told if (wanted is None or s.section in wanted) and not s.item and _good(s)]
+        near = [s for s in told if (wanted is None or s.section in wanted) and not s.item and good(s)]
         near = [s for s in near if not re.match(r"(?i)note\b|\*?note:", s.text) and not _STOCK.search(s.text)]
         near = [s for s in near if s.section == near[0].section] if near else []
         while near and _HANGING.match(t := near[0].text) and not (_OWN.match(t) or _PURPOSE.match(t)):
@@ -243,6 +274,17 @@ def _key_sentences(
         yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day, scope={"section": heading})
 
 
+def _all_sentences(
+    document: Document, subject: str, told: Sequence[Sentence], used: set[int], own: frozenset[str], day: str | None
+) -> Iterator[Proposal]:
+    """Of a short document every plain sentence: it has no room for what does not matter."""
+    for s in told:
+        heading = spoken(document.sections[s.section].heading) if s.section >= 0 else ""
+        if s.start not in used and _plain(s) and not _FORMAL.match(heading):
+            scope = {"section": heading} if heading and normal(heading) not in own and not _LEAD.match(heading) else {}
+            yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day, scope=scope)
+
+
 def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None) -> Iterator[Proposal]:
     """What one sentence defines, values, dates or replaces."""
     quote, text = (Span(s.start, s.end),), s.text
@@ -265,24 +307,17 @@ def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None
     for place, pattern in enumerate(_VALUES):
         for match in pattern.finditer(text):
             name, relation, value = match["name"], match["rel"], match["value"].strip()
-            if (
-                name.split()[0].casefold() in _OPENERS
-                or relation.split()[0] in _OPENERS
-                or subject.startswith(f"{name} ")
-            ):
+            if {name.split()[0].casefold(), relation.split()[0]} & _OPENERS or subject.startswith(f"{name} "):
                 continue
             relation = f"{relation} {match['prep']}" if place == 3 else relation
             scope = {"when": match["tail"].strip()} if match["tail"] else {}
             yield Proposal(subject if normal(name) in own else name, text, quote, relation, value, day, scope=scope)
     yield from _replacement(s, subject, own, day)
     # A date inside the name of a file dates nothing.
-    found = [
-        day
-        for day in dates(text)
-        if not re.search(r"[/_`-]", text[max(0, day[1] - 1) : day[1]] + text[day[2] : day[2] + 1])
-    ]
-    if found and _good(s) and len(text) <= 300:
-        yield Proposal(subject, text, quote, "dated", None, found[0][0], found[0][0])
+    beside = ((on, text[max(0, start - 1) : start] + text[end : end + 1]) for on, start, end in dates(text))
+    on = next((on for on, marks in beside if not re.search("[/_`-]", marks)), "")
+    if on and _good(s) and len(text) <= 300:
+        yield Proposal(subject, text, quote, "dated", None, on, on)
 
 
 def _replacement(s: Sentence, subject: str, own: frozenset[str], day: str | None) -> Iterator[Proposal]:
@@ -349,11 +384,9 @@ def mentions(document: Document) -> list[list[str | int]]:
             kept.append(name)
     for name in linked - set(counts):
         place = whole.find(name.casefold())
-        near = next((s for s in told if s.start <= place < s.end), None) or next(
-            (s for s in told if name in s.text), None
-        )
-        if near is not None and 2 < len(name) <= 80:
-            counts[name], where[name] = 1, near
+        at = [s for s in told if s.start <= place < s.end] or [s for s in told if name in s.text]
+        if at and 2 < len(name) <= 80:
+            counts[name], where[name] = 1, at[0]
             kept.append(name)
     kept.sort(key=lambda name: (name not in linked, -counts[name], name))
     offset = ByteOffsets(document.text)

@@ -59,9 +59,7 @@ def _deck(question: str, sentences: Sequence[tuple[str, Sequence[str]]], pieces:
     return "\n\n---\n\n".join([*slides, f"## Sources\n\n{listed}"]) + "\n"
 
 
-def _canvas(
-    question: str, sentences: Sequence[tuple[str, Sequence[str]]], pieces: Sequence[Piece]
-) -> dict[str, object]:
+def _canvas(question: str, sentences: Sequence[tuple[str, Sequence[str]]], pieces: Sequence[Piece]) -> object:
     def node(name: str, text: str, x: int, y: int) -> dict[str, object]:
         return {"id": name, "type": "text", "text": text, "x": x, "y": y, "width": 400, "height": 160}
 
@@ -71,9 +69,8 @@ def _canvas(
         edges.append({"id": f"q{number}", "fromNode": "question", "toNode": f"s{number}"})
         edges += [{"id": f"e{number}-{one}", "fromNode": f"s{number}", "toNode": f"p{one}"} for one in cites]
     for number, piece in enumerate(pieces, 1):
-        nodes.append(
-            node(f"p{number}", f"“{safe(piece.quote[:400])}”\n\n{safe(piece.place)}", 1000, 200 * (number - 1))
-        )
+        words = f"“{safe(piece.quote[:400])}”\n\n{safe(piece.place)}"
+        nodes.append(node(f"p{number}", words, 1000, 200 * (number - 1)))
     return {"nodes": nodes, "edges": edges}
 
 

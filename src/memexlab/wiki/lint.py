@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,17 +83,6 @@ def gate(name: str, text: str) -> Iterator[Finding]:
     """What forbids to write a file: the rules that need one page alone, where they find an error."""
     wiki = Looked({name: Page(name, text)}, lambda _: None, whole=False)
     yield from (finding for gate in GATES for finding in RULES[gate](wiki) if finding.severity == "error")
-
-
-def example(told: str) -> Looked:
-    """The small wiki of an example in a docstring: `⏎` ends a line, `‖ name:` begins another file."""
-    first, *rest = told.split("‖")
-    texts: dict[str, str] = {"page.md": first} if first.strip() else {}
-    texts |= {name.strip(): text for name, _, text in (part.partition(":") for part in rest)}
-    texts = {name: re.sub(" ?⏎ ?", "\n", text).strip() + "\n" for name, text in texts.items()}
-    raw = {name: text for name, text in texts.items() if name.startswith("raw/")}
-    pages = {name: Page(name, text) for name, text in texts.items() if name not in raw}
-    return Looked(pages, raw.get, {"concept": ["What it is"]}, (), list(raw))
 
 
 def documented() -> Iterable[tuple[str, Mapping[str, str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .pages import Wiki
 from .standing import RUNS
@@ -36,6 +37,15 @@ def index(wiki: Wiki) -> str:
                 )
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def with_notes(index: str, notes: Mapping[str, str]) -> str:
+    """The index with the pages that people keep, whatever sources say: text by name of the file."""
+    lines = []
+    for name, text in sorted(notes.items()):
+        title = re.search(r"^# +(.+)", text, re.MULTILINE)
+        lines.append(f"- [[{name[:-3]}|{plain(title[1] if title else name[:-3])}]]")
+    return "\n".join([index.rstrip(), "", "## Notes", "", *lines]) + "\n"
 
 
 def log(wiki: Wiki) -> str:

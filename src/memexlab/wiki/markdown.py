@@ -47,13 +47,7 @@ SourceOf = Callable[[str], int | str | None]
 def render(text: str, page_of: PageOf, source_of: SourceOf, pictures: str = "/wiki/files/") -> Rendered:
     """`page_of` gives the address of a page by its name; `source_of` the entry of a source by its file, or the address
     of a page that shows it line by line; `pictures` is what stands before the names of pictures."""
-    front: dict[str, str] = {}
-    if match := _FRONT.match(text):
-        for line in match[1].splitlines():
-            key, colon, value = line.partition(":")
-            if colon and not key.startswith((" ", "-")):
-                front[key.strip()] = value.strip().strip('"')
-        text = text[match.end() :]
+    front, text = front_matter(text)
     parser = _parser()
     tokens = parser.parse(text, {})
     headings: list[tuple[int, str, str]] = []
@@ -63,9 +57,8 @@ def render(text: str, page_of: PageOf, source_of: SourceOf, pictures: str = "/wi
             if identity := _block_id(token):
                 tokens[i - 2 if tokens[i - 1].hidden else i - 1].attrSet("id", identity)
             if tokens[i - 1].type == "heading_open":
-                name = "".join(
-                    child.content for child in token.children if child.type in ("text", "code_inline")
-                ).strip()
+                shown = (child.content for child in token.children if child.type in ("text", "code_inline"))
+                name = "".join(shown).strip()
                 slug = re.sub(r"\W+", "-", name.lower()).strip("-") or f"h{i}"
                 tokens[i - 1].attrSet("id", slug)
                 headings.append((int(tokens[i - 1].tag[1]), slug, name))
@@ -76,7 +69,15 @@ def render(text: str, page_of: PageOf, source_of: SourceOf, pictures: str = "/wi
         made, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes={"http", "https"}, link_rel="noreferrer noopener",
         strip_comments=True,
     )  # fmt: skip
-    return Rendered(front, tuple(headings), safe)
+    return Rendered({key: value.strip('"') for key, value in front.items()}, tuple(headings), safe)
+
+
+def front_matter(text: str) -> tuple[dict[str, str], str]:
+    """The properties of a page by key, as they are written, and the text below them."""
+    if (match := _FRONT.match(text)) is None:
+        return {}, text
+    lines = [line.partition(":") for line in match[1].splitlines() if line[:1].strip("- \t")]
+    return {key.strip(): value.strip() for key, colon, value in lines if colon}, text[match.end() :]
 
 
 @cache

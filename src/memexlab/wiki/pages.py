@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from urllib.parse import quote as percent
 
 from .blocks import CLAIMED, MARK, Hand, lay_over
@@ -89,11 +88,17 @@ class Wiki:
             if other is not None and (page is None or other.key != page.key) and s.relation not in _QUIET:
                 self.works[other.key].append(s)
             put = self.edited.get(s.id)  # who words it anew may still give the same value
-            if page is not None and s.object and (put is None or s.object in put.text or s.relation in _QUIET):
+            stays = put is None or put.value or s.object in put.text or s.relation in _QUIET
+            if page is not None and s.object and stays:
                 taken = self.sources[s.source]
                 home = self.home(s.source)
                 value = other.key if other is not None and s.relation in ("superseded by", "supersedes") else s.object
-                told.append(Told(s.id, page.key, s.relation, value, s.scope, home, s.since or taken.date, taken.author))
+                on = s.since or taken.date
+                told.append(Told(s.id, page.key, s.relation, value, s.scope, home, on, taken.author))
+                if put is not None and put.value and same(put.value, page.key) != same(s.object, page.key):
+                    said = s._replace(id=put.name + put.entry, source=put.by, object=put.value, quotes=())
+                    by_id[said.id] = said
+                    told.append(Told(said.id, page.key, s.relation, put.value, s.scope, f"by {put.by}", on, put.by))
         self._by_id = by_id
         self.replaced = [one for one in successions(told) if one.old in self.subjects.pages]
         self.successions: dict[str, list[Succession]] = defaultdict(list)  # by either page
@@ -186,6 +191,7 @@ class Wiki:
     def page(self, page: Page) -> str:
         """The file of one page, as sources make it."""
         notes, done, lines, shown = Notes(), set[str](), list[str](), dict[tuple[str, str], str]()
+        shown |= {(s.source, s.text): s.id for s in self.elsewhere[page.key]}
         lines += self._callouts(page, notes, done)
         parts = self.schema.get(page.kind) or self.schema["concept"]
         placed = {relation for part in parts for relation in part.relations} - _SPECIAL
@@ -231,7 +237,7 @@ class Wiki:
         grouped: dict[tuple[str, str, str], list[Statement]] = defaultdict(list)
         for s in self._said(page, relation, placed):
             if (first := shown.get((s.source, s.text))) is not None:
-                self.stated[first].append(s)
+                self.stated[first] = [*self.stated.get(first, ()), s]
             elif s.id not in worded:
                 grouped[s.relation, same(s.object, page.key) if s.object else s.text, s.scope].append(s)
         lines = [self._line(page, group, notes, done) for group in grouped.values()]
@@ -283,7 +289,7 @@ class Wiki:
     def _line(self, page: Page, group: Sequence[Statement], notes: Notes, done: set[str]) -> str:
         """One statement, said once or by several sources, with its notes and the name of the first claim."""
         s = group[0]
-        self.stated[s.id] = list(group)
+        self.stated[s.id] = list(dict.fromkeys([*group, *self.stated.get(s.id, ())]))
         mark = (
             f"{notes(q for other in group for q in other.quotes[:1] if other is s or other.source != s.source)} ^{s.id}"
         )
@@ -300,6 +306,8 @@ class Wiki:
             known = words(f"{s.subject} {s.relation} {s.object}")
             more = sum(word not in known for word in words(s.text)) > 1  # a sentence that says more than its value
             told = f" · {self.subjects.linked(s.text, page, done)}" if more else ""
+            if (about := self.subjects.resolve(s.subject)) is None or about.key != page.key:
+                label = f"{s.subject}, {label}"
             return f"- **{plain(label[:1].upper() + label[1:])}:** {value}{told}{told_by}{mark}"
         lead = f"**{plain(s.scope)}.** " if s.relation == "says" and s.scope else ""
         if s.relation == "summary" and s.source in page.homes:
@@ -334,8 +342,12 @@ class Wiki:
 
     def _evidence(self, claims: Sequence[str], page: Page, notes: Notes, done: set[str]) -> list[str]:
         lines = []
-        for s in sorted((self._by_id[i] for i in claims), key=lambda s: (self.sources[s.source].date, s.source, s.id)):
+        told = [self._by_id[i] for i in claims]
+        for s in sorted(told, key=lambda s: (self.sources[s.source].date if s.quotes else "9999", s.source, s.id)):
             value = f"**{plain(s.object)}**, " if s.relation not in ("supersedes", "superseded by") else ""
+            if not s.quotes:
+                lines.append(f"> - {value}said by {s.source}")
+                continue
             words = safe(" ".join(s.quotes[0].text.split())[:300])
             lines.append(f"> - {value}{self._by(s.source, done, page)}: “{words}”{notes(s.quotes[:1])}")
         return list(dict.fromkeys(lines))
@@ -476,7 +488,8 @@ def _alias_pairs(found: Standing) -> Iterable[tuple[str, str]]:
             yield s.subject, s.object
     for taken in found.sources.values():
         yield taken.subject, taken.title
-        if not (stem := PurePosixPath(taken.name).stem).isdigit():  # or 146 metres would link to 00146.md
+        stem = (name := taken.name.rpartition("/")[2]).rpartition(".")[0] or name
+        if not stem.isdigit():  # or 146 metres would link to 00146.md
             yield taken.subject, stem
 
 

@@ -1,7 +1,7 @@
 """Paragraphs and sentences of a marked-up text with their places, and what a sentence says without its markup.
 
-Code, tables, directives, quotations by indentation and headings are no prose. It knows markdown and reStructuredText
-alike, and no claims.
+Code, tables, directives, quotations (indented, or after >) and headings are no prose. It knows markdown and
+reStructuredText alike, and no claims.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _EMPHASIS = tuple(
 _LITERAL, _CODE = re.compile(r"``([^`]+)``"), re.compile(r"`([^`]+)`")
 _MARKED = re.compile(r"[\[`_|*]|::$")  # every form of markup needs one of these
 _MARKER = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\)|#\.)[ \t]+(?:\[[ xX]\][ \t]+)?")
+_NO_PROSE = ("..", "|", ">>>", "$ ", "+--", "+==", "<", "#", ":", "[^", "![", "%%", "---", "===", "@", "{")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
 
@@ -109,11 +110,8 @@ def sentences(text: str, body: int, sections: Sequence[Section]) -> Iterator[Sen
 def _stops(text: str, start: int, end: int) -> Iterator[int]:
     for match in _END.finditer(text, start, end):
         rest = text[match.end() : min(end, match.end() + 40)].lstrip()
-        if match[0][0] in "。！？" or (
-            rest
-            and not rest[0].islower()
-            and not _SHORT.search(text[max(start, match.start() - 8) : match.start() + 1])
-        ):
+        short = _SHORT.search(text[max(start, match.start() - 8) : match.start() + 1])
+        if match[0][0] in "。！？" or (rest and not rest[0].islower() and not short):
             yield match.end()
 
 
@@ -127,14 +125,15 @@ def _paragraphs(text: str, body: int, headings: set[int]) -> Iterator[tuple[int,
         if mark and (not fence or mark[1] == fence):
             fence = "" if fence else mark[1]
         marker = _MARKER.match(line)
-        if block and (not bare or marker or mark or at in headings or not line):
+        quoted = bare.startswith(">")  # the words of another, in mail and in Markdown
+        if block and (not bare or marker or mark or quoted or at in headings or not line):
             found = _prose(block)
             if found:
                 yield found
             last = block[-1][1].rstrip()
             skip_indented = last.endswith("::") or block[0][1].lstrip().startswith("..")
             block = []
-        if bare and not fence and not mark and at not in headings:
+        if bare and not fence and not mark and not quoted and at not in headings:
             indented = line[0] in " \t" and not block
             if not (indented and (skip_indented or not marker)):
                 block.append((at, line))
@@ -149,13 +148,9 @@ def _prose(block: list[tuple[int, str]]) -> tuple[int, int, bool] | None:
     bare = first.strip()
     if not marker and len(block) > 1 and block[1][1][0] in " \t" and first[0] not in " \t":
         return _prose(block[1:])  # a term, and what it means below it
-    if bare.startswith(
-        ("..", "|", ">>>", "$ ", "+--", "+==", "<", "#", ":", "[^", "![", "%%", "---", "===", "@", "{")
-    ) and not re.match(r":[\w-]+:`", bare):
-        return None
     lines = [line.strip() for _, line in block]
-    if any(re.fullmatch(r"([=\-~^\"'`#*+.:_])\1{2,}[=\- ]*", line) for line in lines):
-        return None
-    if any(line.count("|") >= 2 for line in lines):
+    if (bare.startswith(_NO_PROSE) and not re.match(r":[\w-]+:`", bare)) or any(
+        line.count("|") >= 2 or re.fullmatch(r"([=\-~^\"'`#*+.:_])\1{2,}[=\- ]*", line) for line in lines
+    ):
         return None
     return start + (marker.end() if marker else len(first) - len(first.lstrip())), end, marker is not None

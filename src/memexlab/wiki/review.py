@@ -94,9 +94,8 @@ def _judge(memory: Memory, found: Item, decision: Decision, text: str, why: str,
         memory.land([_written(memory, found, text or found.text)], by)
     named = Draft(found.subject, Claim(f"{found.kind} {found.id} was judged", IS_NAMED), key=f"judged:{found.id}")
     told = Verdict(decision, why, {"item": found.id, "kind": found.kind})
-    return memory.land(
-        [named, Draft(found.subject, told, (Ref("tests", "@0"),), key=f"{BY_HAND}judged:{found.id}")], by
-    )[1].id
+    judged = Draft(found.subject, told, (Ref("tests", "@0"),), key=f"{BY_HAND}judged:{found.id}")
+    return memory.land([named, judged], by)[1].id
 
 
 def _written(memory: Memory, item: Item, text: str) -> Draft:

@@ -20,7 +20,7 @@ from .subjects import key_of
 
 WANTED_BY, NAMED_BY, ASKED_BY = 3, 8, 5
 _CODE = re.compile(r"`[^`\n]*`|\\.")
-_NAME = re.compile(r"(?<![\w.!?] )\b[A-Z][a-z]+(?: [A-Z][a-z]+)+\b")
+_NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?: [A-Z][a-z]+)+\b")
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?")
 _SECRETS = re.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_[A-Za-z0-9_]{40,}\b"
@@ -34,6 +34,7 @@ _ACTIVE = re.compile(
 )  # fmt: skip
 _TAG = re.compile(r"<(?:!--|/?[a-z][\w-]*(?:\s[^<>]*)?/?>)", re.IGNORECASE)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+_LABEL = re.compile(r"^[-*] \*\*[^*\n]+:\*\*[^·]*|\*\*[^*\n]+\*\*")  # a heading, and a field with its value
 _HEADING = re.compile(r"## +(.+)")
 _OPEN = re.compile(r"> \[!contradiction\] (.+)")
 
@@ -166,19 +167,23 @@ def link_broken(wiki: Looked) -> Iterator[Finding]:
 
 @rule("link-phantom")
 def link_phantom(wiki: Looked) -> Iterator[Finding]:
-    """A link goes to a page that nobody has written, and no other has a name like it.
-
-    A person may plan a page so; what is rendered never does.
+    """A link, on a page or in a source, goes to a page that nobody has written, and no other has a name like it.
 
     Refused: See [[A Page To Come]].
     Accepted: See [[harbour-bridge|the bridge]], and `[[no link]]`. ‖ harbour-bridge.md:
     Fix: ingest a source that speaks of it, or take the brackets away.
     """
     for target, places in wiki.lacking.items():
-        if wiki.whole and not wiki.near(target):
-            for page, line in places:
-                yield _found("link-phantom", "warning", page, line, f"there is no page [[{target}]]",
-                             "ingest a source about it, or edit the page and: memex sync")  # fmt: skip
+        for page, line in places if wiki.whole and not wiki.near(target) else ():
+            yield _found("link-phantom", "warning", page, line, f"there is no page [[{target}]]",
+                         "ingest a source about it, or edit the page and: memex sync")  # fmt: skip
+    known = wiki.folded.keys() | {key_of(name.rpartition("/")[2].partition(".")[0]) for name in wiki.sources}
+    for source in wiki.sources if wiki.whole else ():
+        text = wiki.source(source) if source.endswith((".md", ".markdown")) else ""
+        for name, line in Page(source, text).links if text and "[[" in text else ():
+            if "." not in name and key_of(name) not in known:
+                yield Finding("link-phantom", "info", f"{source}:{line}", f"there is no page [[{name}]]",
+                              "ingest a source about it, or take the brackets away")  # fmt: skip
 
 
 @rule("page-missing")
@@ -191,11 +196,10 @@ def page_missing(wiki: Looked) -> Iterator[Finding]:
     """
     named: dict[str, set[str]] = defaultdict(set)
     for page in wiki.pages.values():
-        if not page.listing:
-            for block in page.blocks:
-                if not block.name and block.text[0] not in "#>|[":
-                    for name in _NAME.findall(LINK.sub(" ", block.text)):
-                        named[name].add(page.name)
+        for block in () if page.listing else page.blocks:
+            if not block.name and block.text[0] not in "#>|[":
+                for name in _NAME.findall(_LABEL.sub(" ", LINK.sub(" ", block.text))):
+                    named[name].add(page.name)
     short = {name: len(pages) for name, pages in named.items() if len(pages) >= NAMED_BY}
     short |= {target: len({page for page, _ in places}) for target, places in wiki.lacking.items()
               if len({page for page, _ in places}) >= WANTED_BY}  # fmt: skip
@@ -319,7 +323,7 @@ def contradiction_open(wiki: Looked) -> Iterator[Finding]:
 
     Refused: > [!contradiction] Height: contested ⏎ > - **134 metres**
     Accepted: > [!contradiction] Height: superseded ⏎ > - **134 metres**
-    Fix: `memex review`, or edit the claim that is wrong and `memex sync`.
+    Fix: `memex review`. An edit of the value adds yours to both.
     """
     for page in wiki.pages.values():
         for block in page.blocks:

@@ -36,7 +36,9 @@ class Quote(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """A claim that stands; `id` is the same in every lab, `entry` is where it was recorded, '' where a run says it."""
+    """A claim that stands; `id` is the same in every lab, `entry` is where it was recorded, '' where a run says it.
+
+    What a person says in place of a value has the person as its source, and no quotes."""
 
     id: str
     source: str
@@ -99,10 +101,14 @@ def standing(db: sqlite3.Connection) -> Standing:
         names[entry] = name
         sources[name] = Taken(name, title, subject or title, author, date, kind or "")
     quotes: dict[int, list[Quote]] = defaultdict(list)
-    sql = "SELECT q.entry, c.source, line, last_line, q.text FROM quotes q JOIN claims c USING (entry) ORDER BY q.start"
-    for claim, entry, line, last, text in db.execute(sql):
+    first: dict[str, int] = {}  # where a claim is first quoted
+    sql = "SELECT q.entry, e.id, c.source, line, last_line, q.text, q.start FROM quotes q JOIN claims c USING (entry)"
+    for claim, said_in, entry, line, last, text, start in db.execute(
+        f"{sql} JOIN entries e ON e.seq = q.entry ORDER BY q.start"
+    ):
         if entry in names:
             quotes[claim].append(Quote(names[entry], line, last, text))
+            first.setdefault(said_in, start)
     hands, files, withdrawn, settled = by_hand(db)
     found = [
         Statement(key, names[source], subject, relation, value or "", stance, _spoken(scope), text, since or "",
@@ -114,7 +120,7 @@ def standing(db: sqlite3.Connection) -> Standing:
         if source in names and quotes[seq]
         and (key := claim_key(names[source], subject, relation, value or "", text)) not in withdrawn
     ]  # fmt: skip
-    found.sort(key=lambda s: (s.source, s.quotes[0].line, s.relation, s.object, s.text, s.id))
+    found.sort(key=lambda s: (s.source, s.quotes[0].line, first[s.entry], s.relation, s.object, s.text, s.id))
     said = [
         Mention(name, count, Quote(names[entry], line, last, text))
         for entry, name, count, line, last, text in db.execute("SELECT * FROM mentions")
@@ -137,6 +143,7 @@ def by_hand(
     for entry, by, subject, stored in rows:
         body = json.loads(stored)
         told = body.get("scope") or body.get("numbers") or {}
+        who = "you" if by == "human:unknown" else by.partition(":")[2]
         if body.get("decision") == "withdraw":
             withdrawn.update(told["blocks"].split())
         elif body.get("decision") == "reject":
@@ -145,9 +152,9 @@ def by_hand(
             files.append((subject, told["page"], body["object"]))
         elif "page" in told:
             hands.append(
-                Hand(entry, by.partition(":")[2], subject, told["page"], told["name"], tuple(told["instead"].split()),
+                Hand(entry, who, subject, told["page"], told["name"], tuple(told["instead"].split()),
                      tuple(told["after"].split()), body["text"], told["blanks"], json.loads(told["notes"]),
-                     told["gone"])
+                     told["gone"], str(body.get("object") or ""))
             )  # fmt: skip
     return tuple(hands), tuple(files), frozenset(withdrawn), frozenset(settled)
 

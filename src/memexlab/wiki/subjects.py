@@ -83,24 +83,25 @@ class Subjects:
         called: dict[str, Counter[str]] = defaultdict(Counter)
         told: Counter[str] = Counter()
         defined: dict[str, str] = {}
-        listed = sorted(set(named))
-        self._alias = self._aliases(
-            aliases, {key_of(n.name) for n in listed if n.role == "home"}, {key_of(n.name) for n in listed}
-        )
+        listed = set(named)
+        keys = {name: key_of(name) for name in {n.name for n in listed}}
+        homes = {keys[n.name] for n in listed if n.role == "home"}
+        self._alias = self._aliases(aliases, homes, set(keys.values()))
         said = [(typed(name)[1], typed(other)[1]) for name, other in joined]
-        self._alias |= self._joined(said, {key_of(n.name) for n in listed if n.role == "home"})
-        for n in listed:
-            if not (key := self._follow(key_of(n.name))):
+        self._alias |= self._joined(said, homes)
+        ends = {key: self._follow(key) for key in keys.values()}
+        for name, source, role, text in listed:
+            if not (key := ends[own := keys[name]]):
                 continue
-            if key == key_of(n.name):
-                spelt[key][n.name] += 1
-            by[key][n.role].add(n.source)
-            if n.role == "home" and key == key_of(n.name):
-                called[key][n.name] += 1
-            if n.role in ("subject", "value"):
+            by[key][role].add(source)
+            if key == own:
+                spelt[key][name] += 1
+                if role == "home":
+                    called[key][name] += 1
+            if role in ("subject", "value"):
                 told[key] += 1
-            if n.role == "subject" and n.text:
-                defined[key] = min(n.text, defined.get(key, n.text))
+            if role == "subject" and text:
+                defined[key] = min(text, defined.get(key, text))
         total = len({n.source for n in listed})
         # What a numbered subject counts ("PEP"), and half a person's name, name nothing by themselves.
         parts = {
@@ -112,10 +113,10 @@ class Subjects:
             if key in parts and not by[key]["home"]:
                 continue
             if kind := self._kind(key, by[key], told[key], defined.get(key, ""), spelt[key], total):
-                homes = sorted(by[key]["home"])
-                names = called[key] if homes else spelt[key]
+                own_sources = sorted(by[key]["home"])
+                names = called[key] if own_sources else spelt[key]
                 title = min(names, key=lambda name: (-names[name], name)) if names else key
-                self.pages[key] = Page(key, title, "", types.get(key, kind) if homes else kind, homes)
+                self.pages[key] = Page(key, title, "", types.get(key, kind) if own_sources else kind, own_sources)
         for alias, key in sorted(self._alias.items()):
             if (target := self._follow(key)) in self.pages:
                 self.pages[target].aliases.add(alias)
@@ -148,7 +149,12 @@ class Subjects:
                 if not (one in homes and many in homes):
                     alias, target = (one, many) if many in homes else (many, one)
                     meant[alias] = meant[alias] or {target}
-            if key not in homes and (short := re.sub(r" \w(?= )", "", key)) != key and short in known - homes:
+            if (
+                key.count(" ") > 1
+                and key not in homes
+                and (short := re.sub(r" \w(?= )", "", key)) != key
+                and short in known - homes
+            ):
                 meant[short].add(key)  # Ada M. Lovelace, where there is an Ada Lovelace
         return {alias: next(iter(keys)) for alias, keys in meant.items() if len(keys) == 1}
 

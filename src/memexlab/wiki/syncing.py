@@ -250,13 +250,25 @@ def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, t
     taken.added += old is None
     taken.changed += old is not None and now is not None
     taken.withdrawn += now is None
-    value = _VALUE.fullmatch(text)
-    object_ = _bare(value[2]) if value and said else None
+    object_ = None
+    if said and old is not None:
+        object_ = _value(_bare(own_words(old.text)), _bare(text), (mine and mine.value) or said[0].object)
     refs = [Ref("supersedes", s.entry) for s in said] + ([Ref("supersedes", mine.entry)] if mine is not None else [])
     if notes and said:
         refs += _evidence(memory, [s.entry for s in said])
     body = Claim(text, said[0].relation if said else "written by hand", object_, scope=scope)
     yield keyed(memory, Draft(said[0].subject if said else subject, body, tuple(sorted(refs, key=str))))
+
+
+def _value(was: str, now: str, object_: str) -> str | None:
+    """The value that a line gives by now, where it gave `object_`; None where the line was worded anew."""
+    if not object_:
+        return None
+    before, found, after = was.partition(object_)
+    if found and len(now) > len(before + after) and now.startswith(before) and now.endswith(after):
+        return now[len(before) : len(now) - len(after)].strip()
+    value = _VALUE.fullmatch(now)
+    return value[2].partition(" · ")[0] if value else None
 
 
 def _bare(text: str) -> str:

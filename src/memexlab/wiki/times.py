@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import combinations
 from typing import Literal, NamedTuple
 
 Conflict = Literal["superseded", "revised", "scope differs", "contested", "unresolved"]
@@ -114,7 +115,7 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
     for claim in claims:
         asked[claim.subject, claim.relation].append(claim)
     for (subject, relation), group in sorted(asked.items()):
-        if len({same(claim.value, subject) for claim in group}) > 1:
+        if len(group) > 1 and len({same(claim.value, subject) for claim in group}) > 1:
             group.sort(key=lambda claim: (claim.date or "9999", claim.source, claim.id))
             yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
 
@@ -134,12 +135,7 @@ def same(value: str, subject: str = "") -> str:
 
 
 def _kind(group: Sequence[Told], after: dict[str, set[str]]) -> Conflict:
-    pairs = [
-        (a, b)
-        for i, a in enumerate(group)
-        for b in group[i + 1 :]
-        if same(a.value, a.subject) != same(b.value, b.subject)
-    ]
+    pairs = [(a, b) for a, b in combinations(group, 2) if same(a.value, a.subject) != same(b.value, b.subject)]
     if all(b.source in _reached(a.source, after) or a.source in _reached(b.source, after) for a, b in pairs):
         return "superseded"
     if all(a.scope != b.scope for a, b in pairs):

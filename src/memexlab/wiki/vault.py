@@ -6,6 +6,7 @@ nothing of what pages say.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
@@ -74,7 +75,8 @@ class Vault:
     def edited(self) -> dict[str, str | None]:
         """Every page that is not as it was last written: its text now, or None where it is gone; and unknown pages."""
         known = {path for (path,) in self._db.execute("SELECT path FROM pages")}
-        there = {path.name: stamp for path in self._folder.glob("*.md") if (stamp := _stamp(path))}
+        found = os.listdir(self._folder) if self._folder.is_dir() else []
+        there = {name: stamp for name in found if name.endswith(".md") and (stamp := self._stamp(name))}
         stamps, held = self._stamps(), dict[str, str]()
         out: dict[str, str | None] = {}
         for name in sorted(known | there.keys()):
@@ -88,6 +90,21 @@ class Vault:
                 held[name] = there[name]
         self._keep(held)
         return out
+
+    def _stamp(self, name: str) -> str:
+        """What changes when a file does, its latest time in front; '' where there is no file."""
+        try:
+            found = os.stat(f"{self._folder}/{name}")
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        times = f"{max(found.st_mtime_ns, found.st_ctime_ns)} {found.st_mtime_ns} {found.st_ctime_ns}"
+        return f"{times} {found.st_size} {found.st_ino}" if stat.S_ISREG(found.st_mode) else ""
+
+    def kept(self, names: Iterable[str]) -> dict[str, str]:
+        """The pages on disk besides these that a person wrote, or changed after they were written."""
+        there = {path.name for path in self._folder.glob("*.md") if path.is_file()} - set(names)
+        texts = {name: (self._folder / name).read_bytes().decode("utf-8", errors="replace") for name in sorted(there)}
+        return {name: text for name, text in texts.items() if text != self.last_written(name)}
 
     def _stamps(self) -> dict[str, str]:
         return dict(self._db.execute("SELECT path, stamp FROM stamps"))
@@ -115,12 +132,11 @@ class Vault:
         stamps, findings = self._stamps(), list[Finding]()
         todo: list[tuple[str, str | None]] = []
         for name, text in [*sorted(files.items()), *((name, None) for name in sorted(known.keys() - files.keys()))]:
-            path = self._folder / name
             try:
-                if (stamp := _stamp(path)) and stamps.get(name) == stamp and name in known:
+                if (stamp := self._stamp(name)) and stamps.get(name) == stamp and name in known:
                     there = known[name][0]
                 else:
-                    there = path.read_bytes().decode("utf-8", errors="replace") if stamp else None
+                    there = (self._folder / name).read_bytes().decode("utf-8", errors="replace") if stamp else None
             except OSError as error:
                 findings.append(
                     Finding("page-unreadable", "error", f"{FOLDER}/{name}", str(error.strerror), "ls -l wiki")
@@ -167,8 +183,8 @@ class Vault:
                 written += 1
         held = dict[str, str]()
         for name, text in todo:
-            if text is not None and (stamp := _stamp(path := self._folder / name)):
-                held |= {name: stamp} if path.read_bytes() == text.encode() else {}
+            if text is not None and (stamp := self._stamp(name)):
+                held |= {name: stamp} if (self._folder / name).read_bytes() == text.encode() else {}
         if todo:
             self._db.execute("BEGIN")
             self._db.execute("UPDATE pages SET text = next, next = NULL WHERE next IS NOT NULL")
@@ -200,13 +216,3 @@ class Vault:
     def _git(self, *args: str) -> str:
         done = subprocess.run(["git", "-C", str(self._root), *args], capture_output=True, text=True, check=True)
         return done.stdout.strip()
-
-
-def _stamp(path: Path) -> str:
-    """What changes when a file does, its latest time in front; '' where there is no file."""
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    times = f"{max(found.st_mtime_ns, found.st_ctime_ns)} {found.st_mtime_ns} {found.st_ctime_ns}"
-    return f"{times} {found.st_size} {found.st_ino}" if stat.S_ISREG(found.st_mode) else ""

@@ -48,9 +48,8 @@ def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict
     """Adds to the files of a wiki a page for each saved question that still rests on something, and its index."""
     listed: dict[str, str] = {}
     for seq, _, _, question, text in db.execute(_LIVE, ("asked:*",)).fetchall():
-        quotes = {
-            str(number): _quote(db, blobs, *row) for number, row in enumerate(db.execute(_QUOTES, (seq,)).fetchall(), 1)
-        }
+        rows = enumerate(db.execute(_QUOTES, (seq,)).fetchall(), 1)
+        quotes = {str(number): _quote(db, blobs, *row) for number, row in rows}
         notes, done, here = Notes(), set[str](), Page("", question, "", "question")
         lines = []
         for said, cites in read_back(text):

@@ -1,17 +1,19 @@
 """What the words of logs in the wild mean: numbers, times, status words, names of columns and of metrics.
 
-Everything here is a pattern or a table, or a lookup in one; nothing reads free text.
+Everything here is a pattern, or a lookup in the tables of `words.toml`; nothing reads free text.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal
+from importlib.resources import files
+from typing import Any, Literal, cast
 
 from memexlab.ledger.types import RunStatus
 
@@ -26,58 +28,16 @@ _MEANT_AS_NUMBER = re.compile(
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|[+-]\d\d:?\d\d))?)?", re.ASCII)
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair: it cannot be written as UTF-8
 _MISSING = frozenset({"", "-", "--", "n/a", "na", "none", "null", "nil", "?", "tbd", "\u2014", "\u2013"})
-_STATUS_WORDS: dict[RunStatus, str] = {
-    "keep": "keep kept keeper accept accepted success successful pass passed improved improvement win winner better"
-    " best new_best promote promoted supported confirmed merged baseline advance",
-    "discard": "discard discarded reject rejected revert reverted rollback rolled_back no_change no_improvement"
-    " not_kept worse regression regressed drop dropped refuted abandon abandoned kill killed",
-    "crash": "crash crashed fail failed failure error errored oom out_of_memory exception broken compile_error"
-    " build_failed diverged",
-    "timeout": "timeout timed_out time_out hung",
-    "invalid": "invalid invalidated checks_failed check_failed tests_failed incorrect wrong void gamed",
-    "blocked": "blocked skip skipped pruned",
-    "inconclusive": "inconclusive tie noise within_noise same_band mixed unclear info wip deferred pending running"
-    " in_progress planned filed todo provisional neutral",
-    "ok": "ok complete completed done finished measured",
-}
-_STATUS: dict[str, RunStatus] = {word: status for status, words in _STATUS_WORDS.items() for word in words.split()}
+_WORDS: dict[str, dict[str, str]] = tomllib.loads((files(__package__) / "words.toml").read_text("utf-8"))
+_STATUS = {word: cast("RunStatus", status) for status, words in _WORDS["status"].items() for word in words.split()}
 _LEAST_CERTAIN: tuple[RunStatus | None, ...] = (None, "invalid", "inconclusive")  # None: a word that is not known
 _QUALIFIERS = {"completed", "complete", "confirmed"}
-#: Names of each role, the best known first; a role that stands earlier has the first choice.
-_ROLE_NAMES = {
-    "commit": "commit sha hash commit_hash commit_sha git_commit git_sha revision",
-    "parent": "parent parent_commit parent_sha base_commit",
-    "status": "status decision verdict outcome state correctness result_status",
-    "description": "description desc change subject title summary idea what notes comment message experiment name",
-    "hypothesis": "hypothesis",
-    "error": "error error_message failure_reason",
-    "at": "timestamp timestamp_utc date datetime time created created_at at finished_at datetime_complete",
-    "label": "run_id run id trial trial_number number iteration iter exp experiment index name #",
-    "seed": "seed random_seed",
-    "hardware": "hardware gpu device accelerator",
-}
-_ROLES = {role: {name: rank for rank, name in enumerate(names.split())} for role, names in _ROLE_NAMES.items()}
+_ROLES = {role: {name: rank for rank, name in enumerate(names.split())} for role, names in _WORDS["roles"].items()}
 #: `lr` of `params.lr`, `hp_lr`, `config/lr`: a column that calls itself a setting.
 SETTING = re.compile(r"(?:params?|hparams?|hp|config|settings?|knobs?)[._/]+(.+)", re.IGNORECASE)
 #: What can be a git commit id.
 COMMIT = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
-#: Names and parts of names by what they say of a number; an `identifier` is a number that measures nothing.
-_NUMBER_NAMES = {
-    "seconds": "wall_seconds wall_time_s wall_time_seconds total_seconds duration_seconds duration_s elapsed_seconds"
-    " elapsed_s seconds training_seconds training_time_s",
-    "usd": "usd cost_usd cost total_cost_usd",
-    "never_zero": "bpb bpc loss nll xent ppl perplexity ms us ns latency seconds secs sec time duration runtime",
-    "lower": "elapsed error errors err mse rmse mae mape wer cer fid regret gap bytes size kb mb gb memory vram cost"
-    " usd failures failed violations misses miss",
-    "higher": "throughput tflops gflops mflops flops accuracy acc f1 auc recall precision sharpe sortino calmar"
-    " score reward return returns speedup bleu rouge win wins winrate pass passed hit hits iou map ndcg mrr elo"
-    " top1 top5 mfu tps qps rps fps profit r2",
-    "resource": "memory vram mem gb mb kb bytes params param steps batch mfu seconds sec secs time wall duration"
-    " elapsed cost usd tokens num count peak depth delta before pct confidence",
-    "held_out": "val valid validation test eval",
-    "identifier": "timestamp date optuna_trial segment step confidence iterationtokens iteration_tokens",
-}
-_NUMBERS = {kind: frozenset(words.split()) for kind, words in _NUMBER_NAMES.items()}
+_NUMBERS = {kind: frozenset(words.split()) for kind, words in _WORDS["numbers"].items()}
 SPENT = {name: kind for kind in ("seconds", "usd") for name in _NUMBERS[kind]}  # what a run spent
 _LOWER = _NUMBERS["never_zero"] | _NUMBERS["lower"]
 _IDENTIFIERS = _NUMBERS["identifier"].union(*(_ROLES[r] for r in ("commit", "parent", "label", "seed", "hardware")))
@@ -86,8 +46,7 @@ _RATE = re.compile(
     r"(?:s|sec|second)(?:_|$)|_per_(?:s|sec|second)(?:_|$)"
 )
 BEST_KNOWN = ("val_bpb", "metric_after", "metric", "objective", "score", "value", "result", "val_loss", "test_loss")
-_UNITS = {"bpb": "bits per byte", "tflops": "TFLOPS", "gflops": "GFLOPS", "ms": "ms", "us": "us", "seconds": "s",
-          "s": "s", "mb": "MB", "gb": "GB", "usd": "USD"}  # fmt: skip
+_UNITS = _WORDS["units"]
 
 
 def parsed(text: str) -> float | str:

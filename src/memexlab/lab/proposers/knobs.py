@@ -112,10 +112,9 @@ class _Search:
         several = len(brief.files) > 1
         self.here: dict[str, Scalar] = {
             (f"{path}:{name}" if several else name): value
-            for path, source in brief.files.items()
-            if path.endswith(".py")
+            for path, source in brief.files.items() if path.endswith(".py")
             for name, value in settings(source).items()
-        }
+        }  # fmt: skip
         self.seen = {_key(self.here)}
         self.edges: dict[str, list[_Edge]] = {name: [] for name in self.axes}
         self.disappointed: Counter[tuple[str, str]] = Counter()
@@ -141,9 +140,8 @@ class _Search:
         failed = tried.value is None and tried.status in FAILED - {"lost", "started", "blocked"}
         if len(changed) == 1 and changed[0] in self.edges and tried.parent and (gain is not None or failed):
             label = f"Run {tried.number}" if tried.number else f"Candidate {position}"
-            turned = sum(
-                not _close(tried.parent.get(name), self.here[name]) for name in self.axes if name != changed[0]
-            )
+            others = (name for name in self.axes if name != changed[0])
+            turned = sum(not _close(tried.parent.get(name), self.here[name]) for name in others)
             edge = _Edge(tried.parent.get(changed[0]), tried.settings[changed[0]], gain, difference, label, turned)
             self.edges[changed[0]].append(edge)
         elif failed or (gain is not None and gain <= self.sigma):
@@ -207,6 +205,8 @@ class _Search:
             yield list(self._far_moves(reach))
         yield list(self._failures())
         yield self._mixtures()
+        for reach in range(2, FARTHEST_STEPS + 1):
+            yield list(self._far_moves(reach, beyond=True))
 
     def _single_moves(self, axis: Axis) -> Iterator[_Move]:
         known = self.known[axis.name]
@@ -223,14 +223,11 @@ class _Search:
         for side in (1.0, -1.0):
             ahead = min(((abs(place), value) for place, value in places if place * side > 0), default=None)
             behind = min(((abs(place), value) for place, value in places if place * side < 0), default=None)
-            if ahead is None:
-                value = axis.at(side)
-                if value is not None:
-                    yield self._onward(axis, value, side, known[behind[1]] if behind else None)
-            else:
-                value = axis.at(side * ahead[0] / 2)
-                if value is not None and ahead[0] > 0.6 and not _close(value, ahead[1]):
-                    yield self._between(axis, value, ahead, behind)
+            value = axis.at(side * ahead[0] / 2 if ahead else side)
+            if value is not None and ahead is None:
+                yield self._onward(axis, value, side, known[behind[1]] if behind else None)
+            elif value is not None and ahead is not None and ahead[0] > 0.6 and not _close(value, ahead[1]):
+                yield self._between(axis, value, ahead, behind)
 
     def _untouched(self, axis: Axis, value: Scalar, side: float, news: str = "") -> _Move:
         prior = axis.prior
@@ -308,12 +305,13 @@ class _Search:
                 expected = share * (fact.gain + other.gain) * 0.5**doubt
                 yield _Move({one.name: first, two.name: second}, expected, why)
 
-    def _far_moves(self, reach: int) -> Iterator[_Move]:
+    def _far_moves(self, reach: int, beyond: bool = False) -> Iterator[_Move]:
+        """Steps so far away where nothing was measured; `beyond`: also past a place that failed or lost clearly."""
         for axis in self.axes.values():
             for steps in (float(reach), float(-reach)):
                 value = axis.at(steps)
                 measured = any(_close(value, other) for other in self.known[axis.name])
-                if value is not None and not measured and not self._is_past_a_failure(axis, value):
+                if value is not None and not measured and self._is_past_a_loss(axis, value) == beyond:
                     why = f"The steps near {axis.name} {shown(axis.value)} are used up; this one is {reach} steps away."
                     yield _Move({axis.name: value}, axis.prior.weight, why)
 
@@ -324,14 +322,15 @@ class _Search:
                     why = f"{self._story(axis, fact.edge)}; {_changed(fact.edge.turned)}."
                     yield _Move({axis.name: value}, axis.prior.weight, why)
 
-    def _is_past_a_failure(self, axis: Axis, value: Scalar) -> bool:
-        place = axis.place(value)
-        failed = [axis.place(other) for other, fact in self.known[axis.name].items() if math.isinf(fact.gain)]
-        return any(bad * place > 0 and abs(place) >= abs(bad) for bad in failed)
+    def _is_past_a_loss(self, axis: Axis, value: Scalar, below: float | None = None) -> bool:
+        """Whether a value lies as far out as one that failed, or gained `below` at most: a clear loss, if not given."""
+        place, least = axis.place(value), -2 * self.sigma if below is None else below
+        lost = [axis.place(other) for other, fact in self.known[axis.name].items() if fact.gain <= least]
+        return any(bad * place > 0 and abs(place) >= abs(bad) for bad in lost)
 
     def _failed_at(self, axis: Axis, value: Scalar) -> bool:
         same = any(math.isinf(fact.gain) and _close(value, bad) for bad, fact in self.known[axis.name].items())
-        return same or self._is_past_a_failure(axis, value)
+        return same or self._is_past_a_loss(axis, value, -math.inf)
 
     def _mixtures(self) -> Iterator[_Move]:
         """Several knobs at once: all mixtures where they are few, else a sample of them drawn with the brief's seed."""

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from ...ledger import Scalar
 from ...memory.knobs import Knob, alternatives, read_knobs, written_float
@@ -45,10 +45,7 @@ _PRIORS: tuple[tuple[re.Pattern[str], Prior], ...] = tuple(
     (re.compile(rf"(?:^|_)(?:{words})(?:_|$)"), prior)
     for words, prior in (
         ("(?:final|min|end)_lr|lr_(?:frac|ratio|scale|decay)", Prior(0.4, 0, "schedules matter somewhat")),
-        (
-            "weight_decay|dropout|eps|grad_clip|clip|softcap|smoothing",
-            Prior(0.25, 0, "regularisation matters little early"),
-        ),
+        ("weight_decay|dropout|eps|clip|softcap|smoothing", Prior(0.25, 0, "regularisation matters little early")),
         ("momentum|beta|beta1|beta2|betas|ema", Prior(0.3, 0, "optimiser averages matter little early")),
         ("warmup|warmdown|schedule|anneal", Prior(0.4, 0, "schedules matter somewhat")),
         ("lr", Prior(1.0, 1, "rates matter most, and a short run bears a higher one")),
@@ -93,7 +90,7 @@ class Axis:
 
     def at(self, steps: float) -> Scalar | None:
         """The value `steps` away from the present one, rounded as a person would; None where there is none."""
-        if self.scale == "choice" or isinstance(self.value, str | bool) or self.value is None:
+        if self.scale == "choice" or not _is_number(self.value):
             return None
         here = float(self.value)
         if self.scale == "rungs":
@@ -115,12 +112,10 @@ class Axis:
 
     def place(self, value: Scalar) -> float:
         """How many steps a value lies from the present one; NaN where the scale does not reach it."""
-        if isinstance(value, str | bool) or value is None or isinstance(self.value, str | bool) or self.value is None:
+        if not (_is_number(value) and _is_number(self.value)) or (self.scale == "rungs" and value not in self.choices):
             return math.nan
         if self.scale == "rungs":
-            return (
-                float(self.choices.index(value) - self.choices.index(self.value)) if value in self.choices else math.nan
-            )
+            return float(self.choices.index(value) - self.choices.index(self.value))
         here, there = float(self.value), float(value)
         if self.scale == "log":
             if here * there > 0:
@@ -196,7 +191,7 @@ def _axis(full: str, knob: Knob, given: KnobRange, words: tuple[str, ...], in_ra
         return Axis(full, knob.value, "rungs", prior, choices=rungs)
     if choices:
         return Axis(full, knob.value, "choice", prior, choices=tuple(c for c in choices if c != knob.value))
-    if knob.kind in ("bool", "choice") or knob.value is None or isinstance(knob.value, str):
+    if not _is_number(knob.value):
         return None
     value = float(knob.value)
     low = given.low if given.low is not None else -math.inf
@@ -211,9 +206,8 @@ def _axis(full: str, knob: Knob, given: KnobRange, words: tuple[str, ...], in_ra
         return Axis(full, knob.value, "linear", prior, low, high, max(1.0, unit) if whole else unit, whole)
     if bounded and low > 0:
         unit = min(1.0, max(0.25, math.log2(high / low) / LEAST_STEPS_IN_A_RANGE))
-        return Axis(
-            full, knob.value, "log", prior, low, high, max(1.0, unit) if power_of_two else unit, whole, power_of_two
-        )
+        unit = max(1.0, unit) if power_of_two else unit
+        return Axis(full, knob.value, "log", prior, low, high, unit, whole, power_of_two)
     if value == 0:
         known = knob.kind == "float" and _FROM_ZERO.search(normal) is not None
         return Axis(full, knob.value, "log", prior, low, min(high, 1.0)) if known else None
@@ -224,7 +218,7 @@ def _axis(full: str, knob: Knob, given: KnobRange, words: tuple[str, ...], in_ra
     return Axis(full, knob.value, "log", prior, low, high, 1.0, whole, power_of_two)
 
 
-def _is_number(value: Scalar) -> bool:
+def _is_number(value: Scalar) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

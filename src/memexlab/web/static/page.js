@@ -339,7 +339,7 @@ for (const form of all("[data-asof]")) {
   const dates = JSON.parse(form.dataset.asof), days = [...new Set(Object.values(dates))].sort();
   const slider = one("input", form), day = one("output", form), said = one("[role=status]", form), page = form.parentElement;
   const noted = new Map(all(".footnotes li[id]", page).map((note) => [note.id, dates[(one("a[href^='/sources/']", note)?.getAttribute("href").match(/\d+/) || [])[0]] || ""]));
-  const blocks = all("p, li", page).filter((block) => !block.closest(".footnotes, .asof") && !one("p, li", block)).map((block) => [block, all(".footnote-ref a", block).map((ref) => noted.get(ref.hash.slice(1)) || "").sort()[0]]).filter(([, first]) => first !== undefined);
+  const blocks = all("p, li", page).filter((block) => !block.closest(".footnotes, .asof") && !one("p, li", block)).map((block) => [block, [block.dataset.since, all(".footnote-ref a", block).map((ref) => noted.get(ref.hash.slice(1)) || "").sort()[0]].filter((day) => day !== undefined).sort().pop()]).filter(([, first]) => first !== undefined);
   slider.max = days.length;
   slider.value = days.length;
   slider.addEventListener("input", () => {

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...ledger import UsageError
+from ..markdown import front_matter
 from ..vault import FOLDER
 
 #: What an export wrote, so that the next one into the same folder removes what is no longer there.
 MANIFEST = ".memex-export.json"
 WIKILINK = re.compile(r"(?<!!)\[\[([^\]|#\n]{1,200})(#[^\]|\n]*)?(?:\|([^\]\n]{1,300}))?\]\]")
-_FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,7 @@ def read_pages(root: Path) -> dict[str, PageFile]:
         name = path.relative_to(folder).as_posix().removesuffix(".md")
         if path.is_symlink() or not path.is_file() or any(part.startswith(".") for part in name.split("/")):
             continue
-        text = path.read_text(encoding="utf-8", errors="replace")
-        match = _FRONT.match(text)
-        lines = [line.partition(":") for line in match[1].splitlines() if line[:1].strip("- \t")] if match else []
-        front = {key.strip(): value.strip() for key, colon, value in lines if colon}
-        found[name] = PageFile(name, front, text[match.end() :] if match else text)
+        found[name] = PageFile(name, *front_matter(path.read_text(encoding="utf-8", errors="replace")))
     if not found:
         raise UsageError(f"there are no pages in {root / FOLDER}", "memex ingest raw")
     return found
@@ -81,8 +77,7 @@ def write_export(out: Path, files: Mapping[str, bytes]) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in sorted(files.items()):
-                info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-                archive.writestr(info, data, zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
         return
     manifest = out / MANIFEST
     if out.exists() and not manifest.is_file() and (not out.is_dir() or any(out.iterdir())):

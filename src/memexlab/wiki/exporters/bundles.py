@@ -104,9 +104,8 @@ def _context(chosen: dict[str, str], whole: int, count: int) -> str:
 
 
 def _document(page: PageFile, full: bool) -> str:
-    text = (
-        re.sub(r"(?m) \^c[0-9a-f]{10}$", "", page.body).strip() if full else f"{page.title}: {page.told('description')}"
-    )
+    whole = re.sub(r"(?m) \^c[0-9a-f]{10}$", "", page.body).strip()
+    text = whole if full else f"{page.title}: {page.told('description')}"
     text = re.sub(r"(?i)<(?=\s*/?\s*(?:document|source))", "&lt;", text)
     return (f"<document>\n<source>{FOLDER}/{page.name}.md</source>\n<document_content>\n{text}\n"
             "</document_content>\n</document>\n")  # fmt: skip
@@ -133,9 +132,8 @@ def examples(memory: Memory, any_licence: bool) -> Examples:
             out.append(s.source)
             continue
         title = found.sources[s.source].title
-        asked = _ASKED.get(
-            s.relation, "What is the {relation} of {subject}?" if s.object else "What is said of {subject}?"
-        )
+        plain = "What is the {relation} of {subject}?" if s.object else "What is said of {subject}?"
+        asked = _ASKED.get(s.relation, plain)
         question = asked.format(subject=s.subject, relation=s.relation, title=title, since=s.since,
                                 scope=f" under {s.scope}" if s.scope else "")  # fmt: skip
         for quoted in s.quotes:

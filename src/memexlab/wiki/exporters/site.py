@@ -12,7 +12,7 @@ import math
 import re
 import unicodedata
 from base64 import b64encode
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -32,6 +32,8 @@ _POLICY = (
     f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; img-src 'self' file: data:; "
     "base-uri 'none'; form-action 'self' file:"
 )
+#: The address of a link, and the names of claims: no words to search for.
+_MARKUP = re.compile(r"\[\[[^\]|\n]*\||[#\[]\^?c?[0-9a-f]{10}\b")
 _RESERVED = frozenset({"search", "graph"})
 
 
@@ -115,9 +117,7 @@ def _index(pages: Mapping[str, PageFile], address: Mapping[str, str]) -> str:
     for number, name in enumerate(names):
         page = pages[name]
         text = unicodedata.normalize("NFKD", f"{page.title} {page.told('aliases')} {page.body}").lower()
-        text = re.sub(
-            r"\[\[[^\]|\n]*\||[#\[]\^?c?[0-9a-f]{10}\b", " ", "".join(c for c in text if not unicodedata.combining(c))
-        )
+        text = _MARKUP.sub(" ", "".join(c for c in text if not unicodedata.combining(c)))
         for word in set(re.findall(r"[^\W_]{2,30}", text)):
             words[word].append(number)
     common = max(20, len(names) // 2)
@@ -132,10 +132,7 @@ def _index(pages: Mapping[str, PageFile], address: Mapping[str, str]) -> str:
 def _graph(pages: Mapping[str, PageFile], linked: Mapping[str, set[str]], address: Mapping[str, str]) -> str:
     """The pages that most others share a link with, as a drawing whose dots are links."""
     edges = sorted({(min(a, b), max(a, b)) for a, others in linked.items() for b in others})
-    degree: dict[str, int] = defaultdict(int)
-    for pair in edges:
-        for name in pair:
-            degree[name] += 1
+    degree = Counter(name for pair in edges for name in pair)
     names = sorted(degree, key=lambda n: (-degree[n], n))[:GRAPH_PAGES]
     place = {name: i for i, name in enumerate(names)}
     pairs = np.array([(place[a], place[b]) for a, b in edges if a in place and b in place], dtype=int).reshape(-1, 2)

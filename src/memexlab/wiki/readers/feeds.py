@@ -6,24 +6,22 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ...ledger import Finding
 from . import Document
-from .needs import Unread, markdown_of
+from .mail import date_of
+from .needs import Unread, markdown_of, reader
 
 _EPOCH_MS = 1_288_834_974_657  # of X's ids: milliseconds in the bits above the 22nd
 _ARCHIVE = re.compile(rb"\s*window\.YTD\.(?:tweets?|note_tweet)\.part\d+\s*=\s*")
 
 
+@reader
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     """A document an item; items without text are left out with a finding."""
-    try:
-        yield from _tweets(data, name) if name.lower().endswith(".js") else _feed(data, name)
-    except Unread as unread:
-        yield unread.finding
+    return _tweets(data, name) if name.lower().endswith(".js") else _feed(data, name)
 
 
 def _feed(data: bytes, name: str) -> Iterator[Document | Finding]:
@@ -73,12 +71,12 @@ def _person(element: Element) -> str:
 
 
 def _day(text: str) -> str:
-    if re.match(r"\d{4}-\d\d-\d\d", text):
-        return text[:10]
-    try:
-        return parsedate_to_datetime(text).date().isoformat()
-    except (ValueError, TypeError, IndexError):
-        return ""
+    return text[:10] if re.match(r"\d{4}-\d\d-\d\d", text) else date_of(text)
+
+
+def day_of(tweet: int) -> str:
+    """The day that the id of a tweet holds."""
+    return datetime.fromtimestamp(((tweet >> 22) + _EPOCH_MS) / 1000, UTC).date().isoformat()
 
 
 def _tweets(data: bytes, name: str) -> Iterator[Document | Finding]:
@@ -101,9 +99,8 @@ def _tweets(data: bytes, name: str) -> Iterator[Document | Finding]:
         if texts[0].startswith("RT @"):
             continue  # somebody else's words
         title = " ".join(texts[0].split())[:80]
-        published = ""
         if first.isdecimal() and int(first) > 30_000_000_000:  # ids before November 2010 hold no time
-            published = datetime.fromtimestamp(((int(first) >> 22) + _EPOCH_MS) / 1000, UTC).date().isoformat()
+            published = day_of(int(first))
         else:
             published = _day(str(tweets[first].get("created_at", "")))
         meta = {"subject": title, "fields": [], "kind": "tweet"}

@@ -25,9 +25,8 @@ class Repository:
 
     def _git(self, *args: str) -> str:
         try:
-            done = subprocess.run(
-                ["git", *_QUIET, "-C", str(self.folder), *args], capture_output=True, timeout=60, check=True
-            )
+            command = ["git", *_QUIET, "-C", str(self.folder), *args]
+            done = subprocess.run(command, capture_output=True, timeout=60, check=True)
         except (OSError, subprocess.SubprocessError):
             return ""
         return done.stdout.decode("utf-8", errors="surrogateescape")

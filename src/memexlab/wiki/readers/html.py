@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...ledger import Finding
 from . import Document
-from .needs import Unread, library
+from .needs import Unread, library, reader
 from .text import parse as parse_text
 
 _LEAST_CHARS = 200
@@ -19,15 +19,9 @@ _ERROR_PAGE = re.compile(
 )
 
 
+@reader
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     """One document with the text of the article as Markdown."""
-    try:
-        yield from _article(data, name)
-    except Unread as unread:
-        yield unread.finding
-
-
-def _article(data: bytes, name: str) -> Iterator[Document | Finding]:
     trafilatura = library("trafilatura", name)
     found = trafilatura.extract(
         data, output_format="markdown", include_links=True, include_comments=False, include_formatting=True
@@ -40,12 +34,11 @@ def _article(data: bytes, name: str) -> Iterator[Document | Finding]:
     if not text:
         raise Unread("source-no-text", name, "holds no article", "save the page as it reads, or as Markdown")
     for document in parse_text(text.encode(), name):
-        if isinstance(document, Finding):
-            yield document
-            continue
-        title = title or document.title
-        meta = {"subject": title, "fields": document.meta["fields"]}
-        yield replace(
-            document, title=title, media="text/html", raw=data, meta=meta, author=str(metadata.author or ""),
-            published=str(metadata.date or ""), uri=str(metadata.url or ""), licence=str(metadata.license or ""),
-        )  # fmt: skip
+        if isinstance(document, Document):
+            title = title or document.title
+            meta = {"subject": title, "fields": document.meta["fields"]}
+            document = replace(
+                document, title=title, media="text/html", raw=data, meta=meta, author=str(metadata.author or ""),
+                published=str(metadata.date or ""), uri=str(metadata.url or ""), licence=str(metadata.license or ""),
+            )  # fmt: skip
+        yield document

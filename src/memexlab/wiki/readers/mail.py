@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import parseaddr, parsedate_to_datetime
@@ -31,7 +30,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
             text = _text(message, part)
             subject = " ".join(str(message.get("subject", "")).split()) or f"message {number}"
             author, address = parseaddr(str(message.get("from", "")))
-            published = _date(str(message.get("date", "")))
+            published = date_of(str(message.get("date", "")))
         except Unread as unread:
             yield unread.finding
             continue
@@ -40,6 +39,9 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
             continue
         if not text.strip():
             yield Finding("source-empty", "info", part, "a message without text")
+            continue
+        if not re.sub(r"(?m)^>.*$|^(?:On|Am|Le) .*(?:\n.*)?:$", "", text).strip():
+            yield Finding("source-empty", "info", part, "a message that only quotes others")
             continue
         meta = {"subject": subject, "fields": [], "message": str(message.get("message-id", ""))}
         yield Document(part, subject[:250], text, "message/rfc822", author or address, published, meta=meta, raw=raw)
@@ -50,12 +52,14 @@ def _text(message: EmailMessage, name: str) -> str:
     if body is None:
         return ""
     content = str(body.get_content())
-    return markdown_of(content, name) if body.get_content_subtype() == "html" else re.sub(r"\r\n?", "\n", content)
+    if body.get_content_subtype() == "html":
+        return markdown_of(content, name)
+    return re.split(r"^-- \n", re.sub(r"\r\n?", "\n", content), maxsplit=1, flags=re.MULTILINE)[0]  # no signature
 
 
-def _date(text: str) -> str:
+def date_of(text: str) -> str:
+    """The day of a date as mail has it, '' where it is none."""
     try:
-        found: datetime = parsedate_to_datetime(text)
+        return parsedate_to_datetime(text).date().isoformat()
     except (ValueError, TypeError, IndexError):
         return ""
-    return found.date().isoformat()

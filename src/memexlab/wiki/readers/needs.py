@@ -1,11 +1,16 @@
-"""Libraries that some formats need: imported where one is read, and a finding where it is not installed."""
+"""What readers of other people's formats need: libraries, imported where one is read, and how a file is refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
 from ...ledger import Finding
+from . import Document
+
+Parse = Callable[[bytes, str], Iterator[Document | Finding]]
 
 
 class Unread(Exception):
@@ -14,6 +19,19 @@ class Unread(Exception):
     def __init__(self, rule: str, name: str, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.finding = Finding(rule, "warning", name, message, hint)
+
+
+def reader(parse: Parse) -> Parse:
+    """A parser for which Unread is its last finding."""
+
+    @wraps(parse)
+    def whole(data: bytes, name: str) -> Iterator[Document | Finding]:
+        try:
+            yield from parse(data, name)
+        except Unread as unread:
+            yield unread.finding
+
+    return whole
 
 
 def library(module: str, name: str) -> Any:

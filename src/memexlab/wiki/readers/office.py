@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from ...ledger import Finding
 from . import Document
-from .needs import Unread, library, markdown_of
+from .needs import Unread, library, markdown_of, reader
 from .text import decoded
 from .text import parse as parse_text
 
@@ -23,21 +23,18 @@ _DC = "{http://purl.org/dc/elements/1.1/}"
 _OPF = "{http://www.idpf.org/2007/opf}"
 
 
+@reader
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     """The documents of an archive of either kind."""
-    try:
-        with _opened(data, name) as archive:
-            yield from _book(archive, data, name) if name.lower().endswith(".epub") else _letter(data, name)
-    except Unread as unread:
-        yield unread.finding
+    with _opened(data, name) as archive:
+        yield from _book(archive, name) if name.lower().endswith(".epub") else _letter(data, name)
 
 
 def _opened(data: bytes, name: str) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        encrypted = data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # how an encrypted DOCX is wrapped
-        if encrypted:
+        if data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":  # how an encrypted DOCX is wrapped
             raise Unread("source-encrypted", name, "is encrypted", "save a copy without a password") from error
         raise Unread("source-damaged", name, f"is no archive: {error}", "open it in its program") from error
     members = archive.infolist()
@@ -51,14 +48,33 @@ def _opened(data: bytes, name: str) -> zipfile.ZipFile:
 def _letter(data: bytes, name: str) -> Iterator[Document | Finding]:
     mammoth = library("mammoth", name)
     try:
-        html = mammoth.convert_to_html(io.BytesIO(data)).value
+        html = mammoth.convert_to_html(io.BytesIO(data), style_map="p[style-name='Title'] => h1.title:fresh").value
     except (KeyError, ValueError, OSError, ElementTree.ParseError) as error:
         raise Unread("source-damaged", name, f"cannot be read: {error}", "open it in its program") from error
     text = markdown_of(re.sub(r"<img[^>]*>", "", html), name)
-    yield from _texts(text, data, name, "application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+    for document in _texts(text, data, name, "application/vnd.openxmlformats-officedocument.wordprocessingml.document"):
+        if isinstance(document, Document) and "<h1 class" not in html and (title := _title(text, data)):
+            document = replace(document, title=title, meta={**document.meta, "subject": title})
+        yield document
 
 
-def _book(archive: zipfile.ZipFile, data: bytes, name: str) -> Iterator[Document | Finding]:
+def _title(text: str, data: bytes) -> str:
+    """What a letter without a line in the style of titles is called: by its properties, else a first line that is no
+    sentence."""
+    first = text.lstrip().split("\n", 1)[0]
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            told = ElementTree.fromstring(archive.read("docProps/core.xml")).findtext(f"{_DC}title") or ""
+    except (KeyError, ElementTree.ParseError):
+        told = ""
+    plain = first.strip("*_ ")
+    known = "" if re.match(r"(?i)\s*$|untitled|word document|document ?\d*$|microsoft word", told) else told.strip()
+    return known[:200] or (
+        plain if 0 < len(plain) < 80 and plain[0] not in "#|>-" and plain[-1] not in ".!?:;," else ""
+    )
+
+
+def _book(archive: zipfile.ZipFile, name: str) -> Iterator[Document | Finding]:
     try:
         container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
         rootfile = next(e.attrib["full-path"] for e in container.iter() if e.tag.endswith("rootfile"))

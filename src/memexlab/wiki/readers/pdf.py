@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from ...ledger import Finding
+from ..times import dates
 from . import Document, Section
-from .needs import Unread, library
+from .needs import Unread, library, reader
 
 PAGES = 3_000
+#: Programs that print what is on a screen.
+_PRINTED = re.compile(r"Mozilla|Chrom|Skia|Safari|Firefox|WebKit|wkhtmltopdf|Quartz PDFContext", re.IGNORECASE)
+#: What a browser prints above and below a page: the hour of the print, the address, the number of the page.
+_MARGIN = re.compile(
+    r"^(?:\d{1,2}[/.]\d{1,2}[/.]\d{2,4}, \d{1,2}:\d\d.*|(?:https?|file)://\S+(?: *\d+/\d+)?|\d+/\d+)$\n?", re.MULTILINE
+)
+_PUBLISHED = re.compile(r"(?i)\b(?:published|posted|updated|modified|written|date)(?: on)?:?\s+([^\n]{4,40})")
 
 
+@reader
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     """One document; `meta["pages"]` holds where each page begins in the text."""
-    try:
-        yield from _read(data, name)
-    except Unread as unread:
-        yield unread.finding
-
-
-def _read(data: bytes, name: str) -> Iterator[Document | Finding]:
     pdfium = library("pypdfium2", name)
     try:
         pdf = pdfium.PdfDocument(data)
@@ -43,11 +46,14 @@ def _read(data: bytes, name: str) -> Iterator[Document | Finding]:
                 yield Finding("source-page", "warning", f"{name}#page={number + 1}", f"cannot be read: {error}")
                 text = ""
             text = re.sub(r"\r\n?", "\n", text).replace("\ufffe", "-\n").strip("\n") + "\n"
+            text = _paragraphs(_MARGIN.sub("", text))
             starts.append(at)
             parts.append(text)
             at += len(text) + 1
         known = {key.lower(): str(value) for key, value in pdf.get_metadata_dict().items() if value}
-        outline = [(str(item.get_title()), item.level + 1, item.get_dest()) for item in _bookmarks(pdf)]
+        # An outline may point into itself.
+        bookmarks = islice(pdf.get_toc(max_depth=4), 1_000)
+        outline = [(str(item.get_title()), item.level + 1, item.get_dest()) for item in bookmarks]
     finally:
         pdf.close()
     text = "\f".join(parts)
@@ -55,20 +61,24 @@ def _read(data: bytes, name: str) -> Iterator[Document | Finding]:
         raise Unread("source-no-text", name, "holds pictures of pages, no text", f"ocrmypdf {name} {name}")
     title = known.get("title", "").strip() or next((line.strip() for line in text.splitlines() if line.strip()), name)
     when = re.match(r"D:(\d{4})(\d\d)(\d\d)", known.get("creationdate", ""))
+    if _PRINTED.search(f"{known.get('creator', '')} {known.get('producer', '')}"):
+        when = None  # the day of the print
+    said = _PUBLISHED.search(text[:5_000]) if when is None else None
+    found = dates(said[1]) if said else []
+    published = "-".join(when.groups()) if when else found[0][0] if found else ""
     sections = tuple(_sections(outline, starts, len(text)))
     yield Document(
-        name, title[:200], text, "application/pdf", known.get("author", ""), "-".join(when.groups()) if when else "",
+        name, title[:200], text, "application/pdf", known.get("author", ""), published,
         sections=sections, meta={"subject": title[:200], "fields": [], "pages": starts}, raw=data,
     )  # fmt: skip
 
 
-def _bookmarks(pdf: Any) -> list[Any]:
-    found: list[Any] = []
-    for item in pdf.get_toc(max_depth=4):
-        found.append(item)
-        if len(found) == 1_000:  # an outline may point into itself
-            break
-    return found
+def _paragraphs(text: str) -> str:
+    """The text of a page with an empty line after each line that ends well before the others: there a paragraph ends,
+    and headings and menus are none."""
+    lines = text.split("\n")
+    wide = sorted(map(len, lines))[int(0.9 * (len(lines) - 1))]
+    return "\n".join(f"{line}\n" if line.strip() and len(line) < 0.6 * wide else line for line in lines).rstrip() + "\n"
 
 
 def _sections(outline: list[tuple[str, int, Any]], starts: list[int], end: int) -> Iterator[Section]:

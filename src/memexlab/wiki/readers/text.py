@@ -25,6 +25,7 @@ _LINKS = re.compile(
     r"|:(?P<role>pep|rfc):`(?:[^`<]*<)?(?P<number>\d+)>?[^`]*`"
     r"|`(?P<named>[^`<>]{1,200})\s<(?P<target>[^<>\s]{1,500})>`__?"
 )
+_FREE = re.compile(r"\b(?:document|text|work) (?:is|has been)(?: hereby)? (?:placed )?in the public\s+domain", re.I)
 _TITLES = ("title", "subject", "name")
 
 
@@ -60,10 +61,8 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     if fields and fields[0][1].isdigit() and fields[0][0].lower() not in ("date", "year", "version"):
         subject = f"{fields[0][0]} {fields[0][1]}"
         title = f"{subject}: {title}"
-    when = next(
-        (found[0][0] for key in ("created", "date", "published", "updated") if (found := dates(value.get(key, "")))), ""
-    )
-    when = when or next((found[0][0] for found in [dates(stem[:10])] if found), "")
+    dated = [*(value.get(key, "") for key in ("created", "date", "published", "updated")), stem[:10]]
+    when = next((found[0][0] for found in map(dates, dated) if found), "")
     uri = next((value[key] for key in ("source", "url", "resource") if value.get(key, "").startswith("http")), "")
     meta = {"subject": subject, "fields": [list(found) for found in fields]}
     licence = value.get("licence", value.get("license", "")) or _licence(text)
@@ -78,9 +77,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
 def _licence(text: str) -> str:
     """What a text says of its own licence: an SPDX line, or that it is in the public domain."""
     found = re.search(r"SPDX-License-Identifier:\s*([\w.+-]+)", text[:4_000] + text[-4_000:])
-    free = re.search(
-        r"(?i)\b(?:document|text|work) (?:is|has been)(?: hereby)? (?:placed )?in the public\s+domain", text
-    )
+    free = _FREE.search(text)
     return found[1] if found else "public domain" if free else ""
 
 
@@ -141,7 +138,7 @@ def _bare(value: str) -> str:
 def _sections(text: str, body: int, markdown: bool) -> Iterator[Section]:
     """Headings `#` and underlined ones; a heading's level in reStructuredText is the order its mark comes in."""
     found: list[tuple[str, int, int]] = []
-    marks: list[str] = []
+    marks = ["=", "-"] if markdown else []
     before, fence = (body, ""), ""
     for start, line in _lines(text, body):
         mark = _FENCE.match(line)
@@ -153,16 +150,11 @@ def _sections(text: str, body: int, markdown: bool) -> Iterator[Section]:
             found.append((match[2], len(match[1]), start))
         elif (under := _UNDERLINE.match(line)) and before[1].strip() and not before[1][0].isspace():
             title = before[1].strip()
-            if (
-                not _UNDERLINE.match(title)
-                and len(line.rstrip()) >= min(len(title), 3)
-                and (not markdown or under[1] in "=-")
-            ):
-                if under[1] not in marks:
-                    marks.append(under[1])
-                level = ("=-".index(under[1]) if markdown else marks.index(under[1])) + 1
+            long = len(line.rstrip()) >= min(len(title), 3)
+            if long and not _UNDERLINE.match(title) and (not markdown or under[1] in marks):
+                marks += [under[1]] if under[1] not in marks else []
                 if not markdown or len(title) < 120:
-                    found.append((title, level, before[0]))
+                    found.append((title, marks.index(under[1]) + 1, before[0]))
         before = (start, line)
     for i, (heading, level, start) in enumerate(found):
         yield Section(heading, level, start, found[i + 1][2] if i + 1 < len(found) else len(text))

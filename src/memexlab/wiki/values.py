@@ -1,0 +1,350 @@
+"""Questions that values of claims answer: one relation of a subject, or all subjects of a kind that have a value.
+
+A small grammar in which each word must be accounted for, else there is no answer from here. What is told is what one
+SELECT over `claims` finds; where sources differ, that comes first. It knows no model and no retrieval.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..memory.anchors import quoted
+from .extract import MANY
+from .pages import Wiki
+from .standing import BY_HAND, Statement
+from .subjects import PERSON, Page, key_of
+from .times import same
+
+_NO_VALUES = frozenset(["says", "summary", "is", "dated", "alias"])
+_INVERSE = {"superseded by": "supersedes", "supersedes": "superseded by"}
+_NAMING = frozenset(["created", "requires", "alias", *_INVERSE])
+_SYNONYMS = {"writer": "author", "state": "status", "date": "created", "creation date": "created"}
+#: Claims that stand, and those that a person has put other words in place of.
+_FROM = " ".join(
+    f"""FROM claims c JOIN documents d ON d.entry = c.source JOIN entries e ON e.seq = c.entry
+ WHERE c.stance = 'holds' AND coalesce(e.key, '') NOT GLOB '{BY_HAND}*' AND NOT EXISTS (SELECT 1 FROM refs r JOIN
+ entries y USING (seq) WHERE r.target = e.id AND r.role IN ('supersedes', 'retracts') AND coalesce(y.key, '') NOT GLOB
+ '{BY_HAND}*')""".split()
+)
+_DONE, _DOES = r"(?:superseded|replaced|obsoleted)", r"(?:supersedes?|replaces?|obsoletes?)"
+_WROTE = r"(?:write|wrote|written|author|authored)"
+_WHO = r"(?:(?:what|who|which|whose|when|show|list|name|tell|give) )?(?:(?:me|is|are|was|were|all|the) )*"
+_LEAD = re.compile(r"(how many|count|list|which|what|show|name|give me|all)(?: (?:me|all|of|the))* ")
+_FILLER = re.compile(
+    r"(?:are|is|was|were|be|been|have|has|had|do|an?|the|that|which|and|all|there|exist|currently|now) "
+)
+_DAY = re.compile(r"(?:created |published |dated |written |made )?(in|on|from|before|after|since|until)"
+                  r" (\d{4})(?: (\d{1,2}))?(?: (\d{1,2}))?(?= )")  # fmt: skip
+_SIGNS = {"before": "<", "after": ">", "since": ">=", "until": "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """What claims say: the value, sentences with the claims that each cites, the SELECT, and entries of people."""
+
+    value: object
+    sentences: tuple[tuple[str, tuple[str, ...]], ...]
+    sql: str
+    by_hand: tuple[str, ...] = ()
+
+
+def held_at(as_of: str | None, since: str | None, until: str | None) -> bool:
+    """Whether something that holds from `since` to `until` held in that year, month or day."""
+    if not as_of:
+        return True
+    size = len(as_of)
+    return not (since and since[:size] > as_of[: len(since)]) and not (until and until[:size] < as_of[: len(until)])
+
+
+def known_then(as_of: str | None) -> str:
+    """SQL that leaves out claims `c` of documents `d` which a day did not know.
+
+    A heading bears the date of its document and is changed afterwards: old documents name what replaced them. So a
+    claim is left out too whose value is a later document, and with it the word that the old one was replaced.
+    """
+    if not as_of:
+        return ""
+
+    def later(column: str) -> str:
+        return f"substr({column}, 1, {len(as_of)}) > substr({quoted(as_of)}, 1, length({column}))"
+
+    late = ("(SELECT l.body ->> '$.meta.subject' FROM documents o JOIN entries l ON l.seq = o.entry WHERE"
+            f" {later('o.published')} AND l.body ->> '$.meta.subject' <> '')")  # fmt: skip
+    new = (
+        "(SELECT 1 FROM claims x WHERE (x.relation = 'superseded by' AND x.subject = c.subject OR x.relation ="
+        " 'supersedes' AND x.object = c.subject) AND iif(x.relation = 'supersedes', x.subject, x.object)"
+    )
+    since = later("coalesce(c.since, '')")
+    return (
+        f" AND NOT {later('d.published')} AND NOT {since} AND (c.until IS NULL OR"
+        f" substr(c.until, 1, {len(as_of)}) >= substr({quoted(as_of)}, 1, length(c.until))) AND c.subject NOT IN {late}"
+        f" AND coalesce(c.object, '') NOT IN {late} AND NOT (lower(coalesce(c.object, '')) IN ('superseded',"
+        f" 'replaced', 'obsolete', 'obsoleted', 'deprecated') AND EXISTS {new} IN {late}) AND NOT EXISTS {new} NOT IN"
+        f" {late}))"
+    )
+
+
+class Values:
+    """The values of every relation, and the names that a question may use for them."""
+
+    def __init__(
+        self, db: sqlite3.Connection, wiki: Wiki, statements: Iterable[Statement], as_of: str | None = None
+    ) -> None:
+        self._db, self._wiki, self._as_of = db, wiki, as_of
+        self._from = _FROM + known_then(as_of)
+        self._told = {s.entry: s for s in statements}
+        #: For each relation its values in normal form, as they are spelt; and for each page how claims spell it.
+        self._values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._spelt: dict[str, set[str]] = defaultdict(set)
+        for s in self._told.values():
+            if s.object and s.relation not in _NO_VALUES:
+                hand = wiki.edited.get(s.id)
+                for value in (s.object, hand.value if hand is not None else ""):
+                    if value:
+                        self._values[s.relation][key_of(value)].add(value)
+                for name in {s.subject, s.object}:
+                    if (page := wiki.subjects.resolve(name)) is not None:
+                        self._spelt[page.key].add(name)
+        names = {key_of(relation): relation for relation in self._values}
+        names |= {word: r for word, r in _SYNONYMS.items() if r in self._values and word not in names}
+        self._relations = names | {f"{name}s": r for name, r in names.items()}
+
+    def answer(self, question: str) -> Valued | None:
+        """What claims say to the question; None where the grammar does not take it."""
+        asked = key_of(question)
+        words = asked.split()
+        for size in range(min(12, len(words)), 0, -1):
+            for i in range(len(words) - size + 1):
+                page = self._wiki.subjects.resolve(" ".join(words[i : i + size]))
+                if page is not None and (relation := self._asked(" ".join([*words[:i], "X", *words[i + size :]]))):
+                    return self._of_subject(page, relation)
+        return self._listed(asked)
+
+    # --- one relation of one subject
+
+    def _asked(self, rest: str) -> str:
+        """The relation that a question with X for its subject asks for; "" where it is another question."""
+        if re.fullmatch(r"(?:who|by whom) (?:wrote|authored|has written) X", rest) or re.fullmatch(
+            r"(?:who|by whom) (?:is|was|were) X (?:written|authored)(?: by)?", rest
+        ):
+            return "author"
+        by = rf"(?:(?:by )?(?:what|which(?: \w+)?) )?(?:is|was|has) X (?:been )?{_DONE}(?: by(?: what)?)?"
+        if re.fullmatch(rf"(?:what|which(?: \w+)?) (?:has )?(?:{_DONE}|{_DOES}) X|{by}", rest):
+            return "superseded by"
+        if re.fullmatch(rf"(?:what|which(?: \w+)?) (?:does|did|has) X (?:{_DOES}|{_DONE})", rest):
+            return "supersedes"
+        names = "|".join(sorted(map(re.escape, self._relations), key=len, reverse=True))
+        for form in (
+            rf"{_WHO}({names}) (?:of|for|does|did|has|is|in) (?:the )?X(?: now| today| have)?",
+            rf"{_WHO}X ({names})(?: now| today)?",
+            rf"when (?:was|is) X ({names})(?: on)?",
+        ):
+            if found := re.fullmatch(form, rest):
+                return self._relations[found[1]]
+        if found := re.fullmatch(r"who (\w+?)(?:e?d)? X", rest):
+            return found[1] if found[1] in self._values else ""
+        found = re.fullmatch(r"(?:is|was) X (?:an? )?(.+)", rest)
+        return self._having(found[1]) if found else ""
+
+    def _having(self, value: str) -> str:
+        """The one relation, persons, dates and names of others aside, that has this value."""
+        found = [r for r, values in self._values.items() if value in values and not PERSON.match(r)
+                 and r not in _NAMING]  # fmt: skip
+        return "status" if "status" in found else found[0] if len(found) == 1 else ""
+
+    def _of_subject(self, page: Page, relation: str) -> Valued:
+        sql = self._select(relation, "subject", self._names(page))
+        found = self._found(sql)
+        what = {"superseded by": f"what superseded {page.title}", "supersedes": f"what {page.title} superseded"}.get(
+            relation, f"the {relation} of {page.title}"
+        )
+        if not found:
+            when = f", as far as was known at {self._as_of}" if self._as_of else ""
+            return Valued(None, ((f"not in this memory: no source says {what}{when}", ()),), sql)
+        grouped: dict[str, list[Statement]] = defaultdict(list)
+        shown: dict[str, str] = {}
+        for s in found:
+            told = s.object if s.relation == relation else s.subject
+            other = self._wiki.subjects.resolve(told) if relation in MANY or PERSON.match(relation) else None
+            key = other.key if other is not None else same(told, page.key)
+            grouped[key].append(s)
+            shown.setdefault(key, told)
+        edits = self._by_hand(found)
+        kind = next((d.kind for d in self._wiki.differing[page.key] if d.relation == relation), "")
+        many = relation in MANY or PERSON.match(relation) is not None
+        unclear = any(not one.fact and page.key in (one.old, one.new) for one in self._wiki.successions[page.key])
+        lines = [(group[0].text, tuple(s.entry for s in group)) for group in grouped.values()]
+        # Without a day, a difference that is not among those of the wiki was settled by a person.
+        if edits or (relation in _INVERSE and unclear) or (not many and len(grouped) > 1 and (kind or self._as_of)):
+            sides = [f"{shown[key]}, {self._who(group)}" for key, group in grouped.items()] + list(edits.values())
+            first = f"sources disagree on {what}{f' ({kind})' if kind and not self._as_of else ''}: {'; '.join(sides)}"
+            lines = [(first, tuple(s.entry for s in found))]
+        values = [*shown.values(), *(words.partition(", said by ")[0] for words in edits.values())]
+        value: object = values if many or len(values) > 1 else values[0]
+        return Valued(value, tuple(lines), sql, tuple(edits))
+
+    def _by_hand(self, found: Sequence[Statement]) -> dict[str, str]:
+        """What people put in the place of these claims with another value, by the entry that says so."""
+        told: dict[str, str] = {}
+        for s in found:
+            hand = self._wiki.edited.get(s.id)
+            if hand is None or (same(hand.value) == same(s.object) if hand.value else s.object in hand.text):
+                continue
+            [at] = self._db.execute("SELECT substr(at, 1, 10) FROM entries WHERE id = ?", (hand.entry,)).fetchone()
+            if held_at(self._as_of, at, None):
+                words = re.sub(r"\s*\^c[0-9a-f]{10}\s*$|\*\*|\[\^[\w-]+\]|^- ", "", hand.text)
+                told[hand.entry] = f"{hand.value or words.strip()}, said by {hand.by} by hand ({at})"
+        return told
+
+    def _who(self, group: Iterable[Statement]) -> str:
+        told = (f"{s.source} ({self._wiki.sources[s.source].date or 'undated'})" for s in group)
+        return "said by " + " and ".join(dict.fromkeys(told))
+
+    # --- every subject of a kind
+
+    def _listed(self, asked: str) -> Valued | None:
+        lead = _LEAD.match(asked)
+        of_kind = self._kind(asked[lead.end() :]) if lead else None
+        if lead is None or of_kind is None:
+            return None
+        kind, rest = of_kind
+        steps: list[tuple[str, str, str]] = []
+        while rest := rest.strip():
+            if (step := self._condition(f"{rest} ")) is not None:
+                rest = rest[step[0] :]
+                steps.append(step[1:])
+            elif filler := _FILLER.match(f"{rest} "):
+                rest = rest[filler.end() :]
+            else:
+                return None
+        if not steps:
+            own = "(SELECT l.body ->> '$.meta.subject' FROM entries l WHERE l.seq = c.source)"
+            steps = [
+                ("", f"SELECT e.id AS claim, c.subject {self._from} AND c.subject = {own}", "a source of their own")
+            ]
+        sql = f"SELECT claim, subject FROM ({steps[0][1]}) WHERE subject GLOB {quoted(f'{kind} [0-9]*')}"
+        sql += "".join(f" AND subject IN (SELECT subject FROM ({test}))" for _, test, _ in steps[1:])
+        grouped: dict[str, list[Statement]] = defaultdict(list)
+        names: dict[str, str] = {}
+        for claim, subject in self._db.execute(sql):
+            if claim in self._told:
+                grouped[key_of(subject)].append(self._told[claim])
+                names.setdefault(key_of(subject), subject)
+        lines: list[tuple[str, tuple[str, ...]]] = []
+        edits: list[str] = []
+        for key in sorted(names, key=_by_number):
+            page = self._wiki.subjects.resolve(names[key])
+            by_hand = self._by_hand(grouped[key])
+            edits += by_hand
+            others = [f"; sources disagree: {one}" for one in by_hand.values()]
+            for one in self._wiki.differing[page.key] if page is not None else ():
+                told = [
+                    s for s in map(self._wiki.claim, one.claims) if s.quotes and held_at(self._as_of, s.since, s.until)
+                ]
+                if any(one.relation == relation for relation, _, _ in steps) and len(told) > 1:
+                    others += [f"; sources disagree: {'; '.join(f'{s.object}, {self._who([s])}' for s in told)}"]
+            title = self._wiki.title(page) if page is not None else names[key]
+            lines.append((f"{title}{''.join(others)}", tuple(s.entry for s in grouped[key][:1])))
+        count = len(lines)
+        for relation, _, said in steps[: len(steps) == 1]:
+            for s in self._told.values():
+                hand = self._wiki.edited.get(s.id)
+                if s.relation == relation and hand and f"{relation} = {hand.value}" == said:
+                    for entry, words in self._by_hand([s]).items():
+                        lines.append((f"not counted: {s.subject}: {s.object}, {self._who([s])}; {words}", (s.entry,)))
+                        edits.append(entry)
+            if said.casefold() in ("status = superseded", "status = replaced"):
+                old = "iif(c.relation = 'supersedes', c.object, c.subject)"
+                pairs = f"SELECT DISTINCT {old} {self._from} AND c.relation IN ('supersedes', 'superseded by')"
+                rest_of = {key_of(one): one for (one,) in self._db.execute(f"{pairs} AND {old} GLOB '{kind} [0-9]*'")}
+                more = [rest_of[key] for key in sorted(rest_of.keys() - names.keys(), key=_by_number)]
+                if more:
+                    lines.append(
+                        (f"not counted, for their status is another: superseded by others are {', '.join(more)}", ())
+                    )
+        head = f"{count} {kind}{'s' * (count != 1)} with {', '.join(said for _, _, said in steps)}"
+        value: object = count if lead[1] in ("how many", "count") else [names[k] for k in sorted(names, key=_by_number)]
+        return Valued(value, ((head, ()), *lines), sql, tuple(edits))
+
+    def _kind(self, text: str) -> tuple[str, str] | None:
+        """What numbered sources of the lab are called, such as PEP, where the text speaks of them; the text without."""
+        kinds = {found[1].casefold(): found[1] for taken in self._wiki.sources.values()
+                 if (found := re.fullmatch(r"(\w+) \d+", taken.subject))}  # fmt: skip
+        words = text.split()
+        for i, word in enumerate(words):
+            kind = kinds.get(word) or kinds.get(word.removesuffix("s"))
+            if kind and not "".join(words[i + 1 : i + 2]).isdigit():
+                return kind, " ".join(words[:i] + words[i + 1 :])
+        return None
+
+    def _condition(self, rest: str) -> tuple[int, str, str, str] | None:
+        """(characters it takes, relation, SELECT of claim and subject, in words) of the condition that comes first."""
+        if found := _DAY.match(rest):
+            day = "-".join(part.zfill(2) for part in found.groups()[1:] if part)
+            compared = f"substr(c.object, 1, {len(day)}) {_SIGNS.get(found[1], '=')} {quoted(day)}"
+            sql = f"SELECT e.id AS claim, c.subject {self._from} AND c.relation = 'created' AND {compared}"
+            return found.end(), "created", sql, f"created {found[1]} {day}"
+        for form, after, relation in (
+            (rf"{_DONE} by ", "", "superseded by"), (rf"(?:{_DOES}|{_DONE}) ", "", "supersedes"),
+            (r"(?:written |authored )?by ", "", "author"), (r"(?:did |does |has )", rf" {_WROTE}(?= )", "author"),
+            (r"(?:did |does |has )", rf" (?:{_DOES}|{_DONE})(?= )", "superseded by"),
+            *((f"{key_of(r)}(?:e?d)? by ", "", r) for r in self._values if PERSON.match(r)),
+            *(("(?:did |does |has )", f" {key_of(r)}(?= )", r) for r in self._values if PERSON.match(r)),
+        ):  # fmt: skip
+            if (before := re.match(form, rest)) and (named := self._head(rest[before.end() :])):
+                end = before.end() + named[0]
+                if tail := re.match(after, rest[end:]):
+                    sql = self._select(relation, "object", self._names(named[1]))
+                    return end + tail.end(), relation, sql, f"{relation} = {named[1].title}"
+        words = rest.split()
+        for size in range(min(4, len(words)), 0, -1):
+            relation = self._relations.get(" ".join(words[:size]), "")
+            gap = re.match(rf"(?:\S+ ){{{size}}}(?:(?:is|are|of|by) )?", rest)
+            if relation and gap and (value := self._value(relation, rest[gap.end() :])):
+                return gap.end() + len(value), relation, *self._equal(relation, value)
+        for size in range(min(6, len(words)), 0, -1):
+            if relation := self._having(value := " ".join(words[:size])):
+                named_too = re.match(rf" {key_of(relation)}(?= )", rest[len(value) :])
+                return len(value) + (named_too.end() if named_too else 0), relation, *self._equal(relation, value)
+        return None
+
+    def _head(self, text: str) -> tuple[int, Page] | None:
+        """The longest name of a page that the text begins with."""
+        words = text.split()
+        for size in range(min(12, len(words)), 0, -1):
+            if (page := self._wiki.subjects.resolve(name := " ".join(words[:size]))) is not None:
+                return len(name), page
+        return None
+
+    def _value(self, relation: str, text: str) -> str:
+        return max((v for v in self._values[relation] if text.startswith(f"{v} ")), key=len, default="")
+
+    def _equal(self, relation: str, value: str) -> tuple[str, str]:
+        spelt = sorted(self._values[relation][value])
+        return self._select(relation, "object", ", ".join(map(quoted, spelt))), f"{relation} = {spelt[0]}"
+
+    # --- SQL
+
+    def _select(self, relation: str, column: str, names: str) -> str:
+        """Claims of a relation with one of the names as subject or object; of a succession, as either side tells it."""
+        one = f"c.relation = {quoted(relation)} AND c.{column} IN ({names})"
+        if relation not in _INVERSE:
+            return f"SELECT e.id AS claim, c.subject {self._from} AND {one} ORDER BY d.published, d.document, c.entry"
+        two = f"c.relation = {quoted(_INVERSE[relation])} AND c.{'object' if column == 'subject' else 'subject'}"
+        subject = f"iif(c.relation = {quoted(relation)}, c.subject, c.object) AS subject"
+        return f"SELECT e.id AS claim, {subject} {self._from} AND ({one} OR {two} IN ({names})) ORDER BY c.entry"
+
+    def _found(self, sql: str) -> list[Statement]:
+        """The claims of a SELECT, those aside that a person withdrew."""
+        return [self._told[claim] for claim, _ in self._db.execute(sql) if claim in self._told]
+
+    def _names(self, page: Page) -> str:
+        return ", ".join(map(quoted, sorted(self._spelt[page.key] | {page.title})))
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d{1,9})", name)]
