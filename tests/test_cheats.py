@@ -266,7 +266,7 @@ def test_a_lucky_seed_written_into_the_code_is_never_confirmed(tmp_path: Path, h
         memory.close()
     assert sql(root, "SELECT r.number, k.until FROM champions k JOIN runs r USING (run)") == [(1, None)]
     [(decision,)] = sql(root, "SELECT decision FROM verdicts")
-    assert decision == "inconclusive"
+    assert decision == "dropped"
     refused = sql(root, "SELECT error FROM runs WHERE role = 'pair' AND status = 'invalid'")
     assert refused
     assert all("it ignores its seed" in str(error) for (error,) in refused)

@@ -92,7 +92,7 @@ def test_ask_and_see_the_sql(opener: Opener, logged: Served) -> None:
 
 def test_an_answer_from_sources_becomes_a_page(opener: Opener, logged: Served) -> None:
     seen = opener(logged)
-    seen.open("/ask?q=when+was+the+harbour+bridge+built%3F")
+    seen.open("/ask?q=how+many+lanes+does+the+harbour+bridge+carry%3F")
     seen.page.get_by_role("button", name="Save as a page").click()
     expect(seen.page.locator("#told")).to_contain_text("written: wiki/")
     seen.page.locator(".answer .refs a").first.click()
