@@ -123,6 +123,7 @@ def test_shapley_values_of_three_changes_with_pairs_agree_with_all_orders(tmp_pa
     bench.memory.close()
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say(tmp_path: Path) -> None:
     """95 % of 160 intervals, four in each of 40 labs; three standard errors of that are 5 %."""
     covered = labs = 0

@@ -7,6 +7,8 @@ import time
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from memexlab.ledger import Blobs, FileLedger, land
 
 from .ledger_worker import Acknowledged, Seen, check_whole, claim, fork, kill, land_in
@@ -16,6 +18,7 @@ KILLS = 320
 MEAN_LIFE_SECONDS = 0.12
 
 
+@pytest.mark.slow
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     ledger = FileLedger(tmp_path / "ledger", segment_limit_bytes=60_000)
     seen = Seen(ledger)

@@ -138,6 +138,7 @@ def test_uncommitted_edits_are_refused_with_what_to_type(tmp_path: Path) -> None
         night(root, runs=1)
 
 
+@pytest.mark.slow
 def test_other_terms_make_another_campaign(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     night(root, runs=1)
@@ -164,6 +165,7 @@ def test_one_loop_at_a_time(tmp_path: Path) -> None:
     assert first.wait(60) in (0, 130)  # 130 where it was stopped before the first run
 
 
+@pytest.mark.slow
 def test_kill_nine_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     """The loop is killed again and again at growing delays; then it finishes, and the ledger holds all of it."""
     root = make_toy(tmp_path / "lab", seconds=0.15)
@@ -194,6 +196,7 @@ def test_kill_nine_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     assert [f for f in health.findings if f.severity == "error"] == []
 
 
+@pytest.mark.slow
 def test_control_c_stops_cleanly(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab", seconds=0.3)
     process = subprocess.Popen(
@@ -214,6 +217,7 @@ def test_control_c_stops_cleanly(tmp_path: Path) -> None:
     assert sql(root, "SELECT count(*) FROM runs WHERE status = 'started'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_lab_inside_a_larger_repository(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "repo")
     subprocess.run(["git", "mv", "train.py", "evaluate.py", "memex.toml", "."], cwd=root, capture_output=True)
@@ -257,6 +261,7 @@ def test_a_race_lands_a_verdict_on_all_fresh_pairs_of_two_runs(tmp_path: Path) -
     assert sql(root, "SELECT count(*) FROM champions WHERE until IS NULL") == [(1,)]
 
 
+@pytest.mark.slow
 def test_steering_is_read_again_before_every_idea(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     from memexlab.commands import running

@@ -128,18 +128,21 @@ def test_a_file_that_does_not_parse_costs_no_run(tmp_path: Path) -> None:
     assert measured[2] is not None
 
 
+@pytest.mark.slow
 def test_without_the_guard_it_is_measured_again(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(root, Scripted(LOSES, LOSES), runs=2, guarded=False)
     assert rows(root, CANDIDATES) == [("WIDTH 32 -> 16", "discard"), ("WIDTH 32 -> 16", "discard")]
 
 
+@pytest.mark.slow
 def test_what_lost_is_measured_again_once_the_settings_that_matter_have_changed(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(root, Scripted(LOSES, WINS, LOSES), runs=3)
     assert [status for _, status in rows(root, CANDIDATES)] == ["discard", "keep", "discard"]
 
 
+@pytest.mark.slow
 def test_a_proposer_that_only_repeats_itself_ends_the_night(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     events = run_night(root, Scripted(LOSES, *[LOSES] * 9), runs=5)
@@ -178,6 +181,7 @@ def test_every_judged_run_has_a_packet_that_says_why(tmp_path: Path) -> None:
     assert len(rows(root, "SELECT 1 FROM entries")) == before
 
 
+@pytest.mark.slow
 def test_a_proposer_is_offered_the_briefing(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     proposer = Scripted(LOSES, {"MOMENTUM": 0.8})
@@ -187,6 +191,7 @@ def test_a_proposer_is_offered_the_briefing(tmp_path: Path) -> None:
     assert "#5" in text
 
 
+@pytest.mark.slow
 def test_after_a_retraction_the_next_idea_is_built_on_what_still_stands(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(root, Scripted(WINS), runs=1)

@@ -348,6 +348,7 @@ def test_kneser_ney_gives_probabilities_that_sum_to_one(code: SimpleNamespace, o
     assert min(chances) > 0
 
 
+@pytest.mark.slow
 def test_baselines_are_in_the_known_order(alone: Path) -> None:
     done = run(alone, "evaluate.py", "--baselines")
     assert done.returncode == 0, done.stderr
@@ -377,6 +378,7 @@ def test_the_pure_gradient_equals_finite_differences(code: SimpleNamespace) -> N
         assert weight.grad == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.slow
 def test_the_pure_loss_falls(code: SimpleNamespace) -> None:
     text = code.prepare.text("train")[20_000:24_000].decode()
     _, losses, alphabet = code.pure.train(text, 20)

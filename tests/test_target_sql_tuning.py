@@ -65,6 +65,7 @@ def lab(built: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_alone_it_builds_checks_and_times(tmp_path: Path) -> None:
     found = score(run(copied(tmp_path / "lab"), "tuning.py"))
     assert found["p50_ms"] > 0
