@@ -12,9 +12,11 @@ import pytest
 from memexlab import Lab
 from memexlab.commands.adopting import init_here, look_at
 from memexlab.commands.running import Options, run_night
+from memexlab.commands.trying import _nearer
 from memexlab.config import load
 from memexlab.lab.engine import run_environment
 from memexlab.lab.interpreters import located
+from memexlab.lab.measure import _walled
 from memexlab.lab.metrics import why_missing
 from memexlab.lab.streams import visible_cards
 from memexlab.memory import Memory
@@ -187,3 +189,18 @@ def test_where_every_idea_loses_by_far_the_baseline_is_measured_again(tmp_path: 
         assert memory.db.execute("SELECT count(*) FROM runs WHERE role = 'baseline'").fetchone() == (8,)
     finally:
         memory.close()
+
+
+def test_what_the_walls_hide_is_named_with_what_can_be_typed(tmp_path: Path) -> None:
+    hidden = tmp_path / "x.txt"
+    assert _walled(f"No such file or directory: '{hidden}'") == ""
+    hidden.touch()
+    assert f'[target] read = ["{tmp_path}"]' in _walled(f"No such file or directory: '{hidden}'")
+    assert "no network" in _walled("Temporary failure in name resolution")
+    assert "torch is not there" in _walled("ModuleNotFoundError: No module named 'torch'")
+
+
+def test_a_text_is_of_what_it_differs_from_in_fewer_lines() -> None:
+    head, commit_text = "a\nb\nc\nd\n", "a\nx\ny\nz\n"
+    assert _nearer("a\nb\nc\nD\n", head, commit_text)
+    assert not _nearer("a\nx\ny\nZ\n", head, commit_text)
