@@ -236,7 +236,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("module", "data"), [(m, d) for m, each in BROKEN.items() for d in each])
+@pytest.mark.parametrize(
+    ("module", "data"),
+    # A zip carries the second it was made in: named by place, or two workers would collect different tests.
+    [pytest.param(m, d, id=f"{m}-{at}") for m, each in BROKEN.items() for at, d in enumerate(each)],
+)
 def test_what_is_broken_is_a_finding_or_a_document_and_never_raises(module: str, data: bytes) -> None:
     parse = {"pdf": pdf, "office": office, "feeds": feeds, "mail": mail, "html": html, "transcripts": transcripts}[
         module
