@@ -11,9 +11,9 @@ from pathlib import Path
 from workload import BELOW, LIMIT, METRIC, OPTIMIZER, Answer, Measured
 
 from memexlab import Lab
+from memexlab.commands.results import Table
 from memexlab.lab.recording import define, last_number, log_run
 from memexlab.ledger import Draft, Ref, Run, RunStatus
-from memexlab.results import Table
 
 _BY = "code:bench"
 _CAMPAIGN = "log"
