@@ -3,6 +3,7 @@
 `python bench/retrieval.py DATA` prints the gates' table and writes it to bench/results/retrieval.md; DATA holds 2wiki,
 2wiki-questions-and-peers and musique100. One JSON line for each question goes to bench/out/retrieval (not in git).
 `--tune` tries weights on the first 50 questions of MuSiQue. docs/search.md says which weight was chosen on what.
+`--dense` adds what the extra memexlab[semantic] gives, and keeps the vectors in bench/out for the next time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,6 +58,20 @@ def ask(searcher: Searcher, questions: list[Question], name_of: Callable[[Hit], 
         cpu_ms = 1000 * (time.process_time() - begun)
         rows.append({"question": text, "gold": gold, "got": [name_of(hit) for hit in hits], "cpu_ms": round(cpu_ms, 3)})
     return [row | {"hit": set(row["gold"]) <= set(row["got"][:8])} for row in rows]
+
+
+def with_model(name: str, lab: Lab, questions: list[Question], name_of: Callable[[Hit], str]) -> list[Row]:
+    """The same with dense seeds beside those of words."""
+    from memexlab.memory.vectors import Near
+
+    file, saved = lab.root / ".memex" / "index.db-vectors.npz", HERE / "out" / "retrieval" / f"{name}-vectors.npz"
+    if saved.exists():
+        shutil.copy(saved, file)
+    begun, made = time.process_time(), [0]
+    near = Near(lab.memory.db, lambda done, total: made.__setitem__(0, total))
+    print(f"  {made[0]} passages encoded in {time.process_time() - begun:.1f} s of CPU", file=sys.stderr)
+    shutil.copy(file, saved)
+    return ask(Searcher(lab.memory.db, near=near), questions, name_of)
 
 
 def numbers(rows: list[Row]) -> dict[str, float]:
@@ -140,18 +156,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--dense", action="store_true")
     options = parser.parse_args()
     corpus, questions = musique(options.data)
     out = HERE / "out" / "retrieval"
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        searcher = Searcher(lab_of(Path(folder) / "lab", corpus).memory.db)
+        lab = lab_of(Path(folder) / "lab", corpus)
+        searcher = Searcher(lab.memory.db)
         if options.tune:
             tune(searcher, questions[:TUNED])
             return 0
         rows = ask(searcher, questions, lambda hit: hit.source)
+        dense = with_model("musique", lab, questions, lambda hit: hit.source) if options.dense else []
     parts = [("MuSiQue, first 50 (chosen on)", 1890, rows[:TUNED]), ("MuSiQue, last 50 (reported)", 1890, rows[TUNED:]),
              ("MuSiQue, all 100", 1890, rows)]  # fmt: skip
+    with_dense = [("MuSiQue, last 50", 1890, dense[TUNED:]), ("MuSiQue, all 100 (reported)", 1890, dense)]
     passages, questions, found = two_wiki(options.data)
     cold: tuple[float, float] = (0, 0)
     for count in (780, 6119):
@@ -160,7 +180,10 @@ def main() -> int:
             searcher = Searcher(lab.memory.db)
             nodes = searcher.graph.passages + len(searcher.graph.names)
             rows = ask(searcher, questions, lambda hit: hit.title)
-            parts.append((f"2Wiki-101 (reported), {nodes:,} nodes", count, rows))
+            parts.append((f"2Wiki-101 (chosen on: second round), {nodes:,} nodes", count, rows))
+            if options.dense:
+                dense = with_model(f"2wiki-{count}", lab, questions, lambda hit: hit.title)
+                with_dense.append(("2Wiki-101 (chosen on)", count, dense))
             cold = cold_ms(lab.root, keep=False), cold_ms(lab.root, keep=True)
     for name, (_, _, rows) in zip(("musique", "2wiki-780", "2wiki-6119"), parts[2:], strict=True):
         beside = found if name == "2wiki-780" else {}
@@ -168,7 +191,15 @@ def main() -> int:
             for row in rows:
                 theirs = {SYSTEMS[system]: by[row["question"]]["evidence"][:8] for system, by in beside.items()}
                 file.write(json.dumps(row | ({"published": theirs} if theirs else {}), ensure_ascii=False) + "\n")
-    lines = [*table(parts), "", "| gate | wanted | got | |", "|---|---:|---:|---|"]
+    lines = table(parts)
+    if options.dense:
+        lines += [
+            "",
+            "With dense seeds (memexlab[semantic]), encoding of the question included:",
+            "",
+            *table(with_dense),
+        ]
+    lines += ["", "| gate | wanted | got | |", "|---|---:|---:|---|"]
     gates = (("2Wiki, 780 passages: all evidence in 8", 92, parts[3], "all8"),
              ("2Wiki, 6,119 passages: recall@10", 88, parts[4], "r10"),
              ("MuSiQue, last 50: recall@10", 76, parts[1], "r10"),

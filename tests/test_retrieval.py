@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from memexlab.commands.founding import init_lab
 from memexlab.commands.searching import Ingested, ingest, search
 from memexlab.ledger import UsageError
 from memexlab.memory.passages import PASSAGE_CHARS, cut, names
-from memexlab.memory.retrieval import Graph, Searcher, asked_words
+from memexlab.memory.retrieval import Graph, Searcher, Weights, asked_words
 
 HOSTILE = [
     "", " ", "\x00", '"', '"unclosed', "*", "AND", "OR OR", "NOT x", "NEAR(a b, 99999999999)", "title:secret", "-x",
@@ -208,6 +209,34 @@ def test_a_common_word_counts_where_the_rare_ones_find_too_little(lab: Lab) -> N
     found = sources(lab, "paper mill", 10)
     assert found[0] == "m0"
     assert len(found) == 10
+
+
+def test_a_word_of_very_many_passages_is_looked_for_only_where_no_other_finds_any(lab: Lab) -> None:
+    texts = ["A film." if n % 40 else "A film of stone." for n in range(1_200)]
+    take(lab, [{"id": f"m{n}", "title": "", "text": text} for n, text in enumerate(texts)])
+    assert set(by_words(lab, "stone film")) == {f"m{n}" for n in range(0, 1_200, 40)}
+    assert len(by_words(lab, "the film")) == 100
+
+
+def test_the_best_passages_give_one_hop_more(lab: Lab) -> None:
+    chain = ["Glass Harbour", "Orla Venn", "Tessaly Mill", "Bram Oster", "Quill Bridge", "Anders Holm"]
+    documents = [{"id": a, "title": a, "text": f"Of {a} and {b}."} for a, b in itertools.pairwise(chain)]
+    take(lab, documents)
+    once = Searcher(lab.memory.db, Weights(again_passages=0)).search("Glass Harbour", 10)
+    twice = Searcher(lab.memory.db).search("Glass Harbour", 10)
+    assert [hit.source for hit in twice][: len(once)] == [hit.source for hit in once] == chain[: len(once)]
+    assert [hit.source for hit in twice] == chain[: len(once) + 1]
+
+
+def test_a_name_that_very_many_passages_share_passes_nothing_on(lab: Lab) -> None:
+    shared = [("Wide Sea", 101), ("Narrow Lake", 100)]
+    texts = [f"It is by {name}." for name, count in shared for _ in range(count)]
+    take(lab, [{"id": f"p{n}", "title": "", "text": text} for n, text in enumerate(texts)])
+    graph = Searcher(lab.memory.db).graph
+    for name, reached in (("wide sea", 0), ("narrow lake", 100)):
+        seeds = np.zeros(len(graph.names))
+        seeds[graph.names[name]] = 1.0
+        assert np.count_nonzero(graph.spread(np.zeros(graph.passages), seeds)) == reached
 
 
 def test_bad_lines_are_findings_and_the_good_ones_land(lab: Lab) -> None:

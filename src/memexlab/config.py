@@ -29,6 +29,7 @@ _SECTIONS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "metric": {"name": str, "unit": str, "better": str},
     "budget": dict.fromkeys(("seconds", "kill_after_seconds", "memory_mb", "disk_mb", "early_kill"), (int, float)),
     "network": {"allow": bool},
+    "search": {"dense": bool},
     "notify": {"command": str, "webhook": str, "crashes": int},
     "model": {f.name: str if isinstance(f.default, str) else (int, float) for f in fields(ModelSettings)},
 }  # fmt: skip
@@ -46,6 +47,7 @@ class Config:
     model: ModelSettings = field(default_factory=ModelSettings)
     notify: Notify = field(default_factory=Notify)
     network: bool = False
+    dense: bool = False
 
 
 def load(root: Path) -> Config:
@@ -73,7 +75,8 @@ def load(root: Path) -> Config:
             raise UsageError(f"{path}: [model] {key} is {value!r}", f"known are: {', '.join(get_args(known))}")
     contract = _contract(data, name, path) if "target" in data else None
     network = data.get("network", {}).get("allow", False)
-    return Config(name, contract, model, Notify(**data.get("notify", {})), network)
+    dense = data.get("search", {}).get("dense", False)
+    return Config(name, contract, model, Notify(**data.get("notify", {})), network, dense)
 
 
 def _contract(data: Mapping[str, Any], name: str, path: Path) -> Contract:

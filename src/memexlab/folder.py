@@ -20,13 +20,19 @@ def find_root(start: Path) -> Path:
     raise UsageError(f"no lab at {start} or above it", hint)
 
 
+def says(root: Path, section: str) -> bool:
+    """Whether `memex.toml` has a section, without reading it."""
+    path = root / FILE
+    return path.is_file() and f"[{section}]".encode() in path.read_bytes()
+
+
 def aliases(root: Path) -> Mapping[str, str]:
     """What `[aliases]` calls the same thing, phrase to knob; read alone because every command asks for it."""
-    path = root / FILE
-    if not path.is_file() or b"[aliases]" not in path.read_bytes():
+    if not says(root, "aliases"):
         return {}
     import tomllib
 
+    path = root / FILE
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8")).get("aliases", {})
     except ValueError as error:

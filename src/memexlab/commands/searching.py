@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..lab.wording import clean
 from ..ledger import Draft, Finding, Ref, Source, UsageError
 from ..memory import Memory
+from .live import counter
 
 if TYPE_CHECKING:
     from ..memory.retrieval import Hit
@@ -140,17 +142,23 @@ def _drafts(memory: Memory, documents: list[dict[str, Any]], counts: dict[str, i
         yield Draft(f"source:{name}", body, refs, key=key)
 
 
-def search(memory: Memory, text: str, limit: int, file: Path | None) -> Found:
-    """Ranked documents for `text`, or for every line of `file`."""
+def search(memory: Memory, text: str, limit: int, file: Path | None, dense: bool = False) -> Found:
+    """Ranked documents for `text`, or for every line of `file`; `dense` adds seeds that a model finds alike."""
     if limit < 1:
         raise UsageError(f"-k is {limit}", "a number from 1 up, such as -k 10")
-    from ..memory.retrieval import search_all  # here, so that `memex ingest` does not wait for numpy
+    from ..memory.retrieval import Searcher  # here, so that `memex ingest` does not wait for numpy
 
+    near = None
+    if dense:
+        from ..memory.vectors import Near
+
+        with counter(sys.stderr, "reading passages") as told:
+            near = Near(memory.db, told)
+    searcher = Searcher(memory.db, near=near)
     if file is None:
-        return Found((("", tuple(search_all(memory.db, [text], limit)[0])),), many=False)
+        return Found((("", tuple(searcher.search(text, limit))),), many=False)
     findings: list[Finding] = []
     asked = [found for _, found in _objects(file, findings, ("query",))]
     if findings:
         raise UsageError(f"{findings[0].where}: {findings[0].message}", 'write it as {"id": "q1", "query": "..."}')
-    hits = search_all(memory.db, [found["query"] for found in asked], limit)
-    return Found(tuple((str(q["id"]), tuple(found)) for q, found in zip(asked, hits, strict=True)), many=True)
+    return Found(tuple((str(q["id"]), tuple(searcher.search(q["query"], limit))) for q in asked), many=True)

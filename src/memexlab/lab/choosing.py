@@ -6,6 +6,7 @@ nothing; each choice says why in a sentence or two that name runs by number.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -17,7 +18,6 @@ from ..memory.doubts import Doubt
 from ..memory.names import is_knob, normal_knob
 from ..memory.noise import minimum_detectable_effect, runs_to_settle
 from ..memory.registry import by_cause, last_line
-from .learned import single_run_error
 from .logbook import Logbook, LoggedRun, idea_of
 from .sentences import third_split
 from .verdict import LOOKS
@@ -66,8 +66,16 @@ def _part(knob: str) -> set[str]:
     return set(words[:kind])
 
 
-def _words(run: LoggedRun) -> str:
-    return run.description.removesuffix(", mended").strip() or run.id
+def single_run_error(book: Logbook, reference: LoggedRun) -> float | None:
+    """Standard error of one run against a reference; the seed shift where that is all there is; None where unknown."""
+    if book.noise is not None:
+        return book.noise.alone.sigma * math.sqrt(1 + 1 / max(1, len(book.fresh(reference))))
+    return book.seed_shift.shift if book.seed_shift else None
+
+
+def words_of(description: str, otherwise: str) -> str:
+    """What a run calls its idea, whether or not it was mended."""
+    return description.removesuffix(", mended").strip() or otherwise
 
 
 class Desk:
@@ -76,9 +84,7 @@ class Desk:
     def __init__(self, book: Logbook, doubt: Mapping[str, Doubt]) -> None:
         self.book, self.doubt = book, doubt
         self.is_lab, self.unit = book.origin == "lab", book.unit or book.metric
-        noise = book.noise
-        shift = book.seed_shift if noise is None else None
-        self.amounts = Amounts.of(self.unit, noise.sigma if noise else shift.shift if shift else None)
+        self.amounts = Amounts.of(self.unit, book.scale)
         self.split = third_split(book, self.amounts)
         self._starts = [reign.since for reign in book.reigns]
         self._crowned = {reign.run for reign in book.reigns}
@@ -95,7 +101,7 @@ class Desk:
             if run.run in self._line and run is not book.baseline:
                 self._moved |= dict.fromkeys(self._knobs(run), run.number)
             if run.role == "candidate" and run.usable is not None:
-                self._measured[self._idea(run)] = self._measured[_words(run)] = run.number
+                self._measured[self._idea(run)] = self._measured[words_of(run.description, run.id)] = run.number
 
     @cached_property
     def open_failures(self) -> frozenset[int]:
@@ -164,7 +170,7 @@ class Desk:
         n, message = run.number, run.error or run.reason or run.description
         told = clean(last_line(message), 140) or "no message was recorded"
         ran_out = run.status == "timeout" or bool(_RAN_OUT.search(message))
-        later = max(self._measured.get(key, 0) for key in (self._idea(run), _words(run)))
+        later = max(self._measured.get(key, 0) for key in (self._idea(run), words_of(run.description, run.id)))
         if later > n:
             return _done("abandon", f"Run {n} failed ({told}); its change was measured since, as run {later}.", later)
         if run.run in self.book.again:
@@ -173,7 +179,7 @@ class Desk:
             # A run that found no end is no better for another setting; one that had too little memory may be.
             if (ran_out and run.status != "timeout") or knob in normal_knob(message):
                 why = f"Run {n} failed ({told}). Run {at} moved {knob} since, so it may run now on top of the champion."
-                return Choice("retest", "medium", why, (at,), self._look(run))
+                return Choice("retest", "medium", why, (at,), self.look(run))
         if run.status == "lost":
             judged = self.book.by_run.get(self.book.tests.get(run.run, -1))
             if judged is not None and judged.verdict:
@@ -186,10 +192,10 @@ class Desk:
         also = f" {plural(others, 'other run')} failed alike, such as {run_numbers(same)}." if others else ""
         if ran_out or _MENDABLE.search(message):
             need = "it needs less memory or time" if ran_out else "the message says what to mend"
-            return Choice("fix_and_retry", "high", f"Run {n} failed: {told}; {need}.{also}", same, self._look(run))
+            return Choice("fix_and_retry", "high", f"Run {n} failed: {told}; {need}.{also}", same, self.look(run))
         level: Priority = "high" if others > 1 or run.role == "baseline" else "medium"
         why = f"Run {n} failed: {told}. The cause is not clear from that.{also}"
-        return Choice("investigate_crash", level, why, same, self._look(run))
+        return Choice("investigate_crash", level, why, same, self.look(run))
 
     def _kept(self, run: LoggedRun) -> Choice | None:
         n, book, seen = run.number, self.book, self._seen(run)
@@ -209,7 +215,7 @@ class Desk:
                 return _done("promote", f"Run {n} was champion ({seen}), until a better one was built.")
             take = f": git merge memex/{self.book.campaign}" if self.is_lab else ""
             why = f"Run {n} is the champion ({seen}): read its change and take it over{take}."
-            return Choice("promote", "high", why, (), self._look(run))
+            return Choice("promote", "high", why, (), self.look(run))
         if built_on and run.verdict != "confirmed":
             margin = f"one run can be off by {self._amount(error)}" if error else "nothing was repeated"
             why = f"Run {n} was kept on {seen}, and {margin}: measure it again before building on it."
@@ -256,7 +262,7 @@ class Desk:
         if closest and (unsettled or parts & _part(closest)):
             at = since[closest]
             why = f"Run {n} was not settled ({seen}). Run {at} moved {closest} since, so it may count now."
-            return Choice("retest", "medium" if unsettled else "low", why, (at,), self._look(run))
+            return Choice("retest", "medium" if unsettled else "low", why, (at,), self.look(run))
         pairs = self._pairs(gain)
         if gain is None or gain <= 0 or not (near or unsettled):
             return _done("abandon", f"Run {n} gives no reason to go on: {seen}.")
@@ -324,7 +330,7 @@ class Desk:
                 "memex", "log", *told, "--metric", f"{self.book.metric}=VALUE", "--campaign", self.book.campaign
             )
         if not self.is_lab or champion is None or champion.commit == run.commit or not run.commit:
-            return self._look(run)
+            return self.look(run)
         pairs = str(min(_MOST_PAIRS, max(LOOKS, self._pairs(self.gain(run)[0]))))
         words = (str(run.number), str(champion.number), "--pairs", pairs)
         return command("memex", "race", *words, "--campaign", self.book.campaign)
@@ -332,9 +338,9 @@ class Desk:
     def _go_on(self, run: LoggedRun) -> str:
         if self.is_lab:
             return command("memex", "run", "--campaign", self.book.campaign, "--runs", "4")
-        return self._look(run)
+        return self.look(run)
 
-    def _look(self, run: LoggedRun) -> str:
+    def look(self, run: LoggedRun) -> str:
         if self.is_lab and re.fullmatch(r"[0-9a-f]{7,64}", run.commit):
             return command("git", "show", run.commit[:12])
         where = f"campaign = {sql_text(self.book.campaign)} and number = {run.number}"

@@ -8,20 +8,37 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import get_args
 
-from ..ledger import Claim, Draft, Entry, Ref
+from ..ledger import FAILED, Claim, Draft, Entry, Ref
 from ..memory import Memory
 from ..memory.doubts import doubts
-from .choosing import Action, Desk, HypothesisStatus, Priority
-from .logbook import Logbook, read_logbook
+from .choosing import Action, Desk, HypothesisStatus, Priority, words_of
+from .logbook import Logbook, edits_of, read_logbook
 from .wording import clean
 
 RELATION = "calls_for"
 _MOST_URGENT = ("promote", "replicate", "branch_followup", "fix_and_retry", "investigate_crash", "retest", "retry")
 _BATCH = 500
+_DECIDE = f"""WITH RECURSIVE some(run) AS (SELECT run FROM runs WHERE campaign = :campaign AND (role <> 'candidate' OR
+ status <> 'discard' OR description LIKE '%seed%' OR number IN (SELECT value FROM json_each(:numbers)))
+ UNION SELECT run FROM champions WHERE campaign = :campaign
+ UNION SELECT run FROM (SELECT DISTINCT knob FROM changes) k CROSS JOIN changes USING (knob) JOIN runs USING (run)
+ WHERE k.knob LIKE '%seed%' AND campaign = :campaign
+ UNION SELECT * FROM (SELECT run FROM runs WHERE campaign = :campaign AND value IS NOT NULL AND role <> 'final'
+ AND status NOT IN ({", ".join(f"'{status}'" for status in sorted(FAILED))}) ORDER BY number LIMIT 1)
+ UNION SELECT r.parent FROM some JOIN runs r USING (run) WHERE r.parent IS NOT NULL) SELECT run FROM some"""
+#: Of the runs that were asked for, those for which it matters whether their idea was measured later.
+_NOT_SETTLED = """SELECT run, number, description FROM runs WHERE campaign = :campaign AND role = 'candidate' AND
+ (status <> 'keep' OR verdict = 'provisional') AND number IN (SELECT value FROM json_each(:numbers))"""
+#: Whoever made the same edit later also made one of its changes again.
+_SAME_CHANGE = """SELECT DISTINCT b.run FROM (SELECT run, knob, new, max(rowid) FROM changes WHERE run IN
+ (SELECT value FROM json_each(:asked)) GROUP BY run) a CROSS JOIN changes b ON b.knob = a.knob AND b.new IS a.new
+ COLLATE NOCASE AND b.run > a.run"""
+_SAME_TEXT = """SELECT description, run FROM runs WHERE campaign = :campaign AND number > :since AND role = 'candidate'
+ AND value IS NOT NULL AND trim(description) IN (SELECT value FROM json_each(:texts)) ORDER BY number"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +85,11 @@ def packets_for(
 ) -> list[Packet]:  # fmt: skip
     """The packets that are due now, in order of run number: of the runs of these numbers, or of all.
 
-    Linear in the runs of the campaign. Raises KeyError for a campaign that nobody defined.
+    Linear in the runs of the campaign; of some runs without a desk, in those that were not simply discarded. Raises
+    KeyError for a campaign that nobody defined.
     """
-    desk = desk or desk_of(db, campaign)
     wanted = None if runs is None else set(runs)
+    desk = desk or desk_of(db, campaign, None if wanted is None else book_of(db, campaign, wanted))
     said: dict[int, str] = dict(
         db.execute("SELECT run, hypothesis FROM runs WHERE campaign = ? AND hypothesis <> ''", (campaign,)).fetchall()
     )
@@ -90,6 +108,21 @@ def packets_for(
                        hypothesis, status, tuple(cites), choice.command, choice.is_open)
             )  # fmt: skip
     return found
+
+
+def book_of(db: sqlite3.Connection, campaign: str, numbers: Collection[int]) -> Logbook:
+    """The logbook with no more than the runs of these numbers and those that decide what is due: all that were not
+    discarded, those that they come from, and whoever measured the same idea last."""
+    named: dict[str, object] = {"campaign": campaign, "numbers": json.dumps([*numbers])}
+    found = {run for (run,) in db.execute(_DECIDE, named)}
+    asked = db.execute(_NOT_SETTLED, named).fetchall()
+    texts = {words_of(text, "") for _, _, text in asked} - {""}
+    named |= {"asked": json.dumps([run for run, _, _ in asked]), "since": min((n for _, n, _ in asked), default=0)}
+    named["texts"] = json.dumps([form for text in texts for form in (text, f"{text}, mended")])
+    later = [run for (run,) in db.execute(_SAME_CHANGE, named)]
+    last = {edit: run for run, edit in sorted(edits_of(db, campaign, later).items())}
+    last |= {f"\0{words_of(text, '')}": run for text, run in db.execute(_SAME_TEXT, named)}
+    return read_logbook(db, campaign, found | set(last.values()))
 
 
 def land_packets(memory: Memory, campaign: str, by: str) -> list[Entry]:

@@ -25,16 +25,12 @@ _SENTENCE_END = re.compile(r"[.!?。！？]\s+|[。！？]")
 _INSIDE = frozenset(
     re.findall(r"\w+", "of the and de la le du des von van der den di da del bin ibn al el y to in for a an on")
 )
+_OPENING = """
+ a an the he she it they we you i his her its their our this that these those in on at by for from with as of to
+ and but or nor so yet if when while where who whom whose what which why how after before during since until there
+ here is was are were be been has have had do does did not no also both other many some all most one two"""
 #: Words that a sentence begins with and that name nothing.
-_OPENERS = frozenset(
-    re.findall(
-        r"\w+",
-        """a an the he she it they we you i his her its their our this that these those in on at by for from with as of
-    to
-    and but or nor so yet if when while where who whom whose what which why how after before during since until there
-    here is was are were be been has have had do does did not no also both other many some all most one two""",
-    )
-)
+_OPENERS = frozenset(re.findall(r"\w+", _OPENING))
 
 
 def normal(text: str) -> str:
