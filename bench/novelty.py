@@ -27,14 +27,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "contenders"))
 
 import memorylab_rules
+from repeats import repeats
 
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Ref, Run, Source
 from memexlab.memory import Memory
 from memexlab.memory.changes import Change, changes_in_text
-from memexlab.memory.history import history_from
+from memexlab.memory.history import History
 from memexlab.memory.novelty import MODES, Replayed, check, replay
-from memexlab.memory.repeats import repeats
 
 LOGS = Path(__file__).parent.parent / "tests" / "data" / "logs"
 WORK = tempfile.TemporaryDirectory()
@@ -133,7 +133,7 @@ def speed(runs: int) -> Iterator[str]:
             text = describe(rng) if describe else ""
             made = changes_in_text(text) if describe else (_step(settings, rng)[1],)
             begun = time.perf_counter()
-            history = history_from(memory.db, "c")
+            history = History(memory.db, "c")
             check(made, text, history, history.settings(), "exploit")
             taken.append((time.perf_counter() - begun) * 1000)
         cold = taken.pop(0)

@@ -19,8 +19,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-METRIC = {"serving": "decode_tok_s", "toy": "p50_ms", "kernels": "throughput_tflops"}
-HIGHER = ("serving", "kernels")
+METRIC = {"serving": "decode_tok_s", "toy": "p50_ms", "kernels": "throughput_tflops", "trading": "sharpe",
+          "robots": "metric_after"}  # fmt: skip
+HIGHER = ("serving", "kernels", "trading")
 SIGNS = {"=": float.__eq__, "<": float.__lt__, "<=": float.__le__, ">": float.__gt__, ">=": float.__ge__}
 Log = list[SimpleNamespace]
 
@@ -34,7 +35,9 @@ def read_log(name: str, file: Path) -> Log:
         return [SimpleNamespace(n=n, value=t["results"][metric], status="", text=json.dumps(t["params"]), by="",
                                 line=json.dumps(t), params=t["params"], columns=t["results"])
                 for n, t in enumerate(trials, 1)]  # fmt: skip
-    rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+    # A description of several lines goes on where no cell begins: only the last cell may hold a line break.
+    lines = re.sub(r"\n(?=[^\t\n]*(\n|$))", " ", text) if name == "robots" else text
+    rows = csv.DictReader(lines.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     said = "status" if name != "kernels" else "correctness"
     return [SimpleNamespace(n=n, value=float(r[metric]), status=r[said], text=r["description"], by="",
                             line="\t".join(str(v) for v in r.values()), params={}, columns=r)

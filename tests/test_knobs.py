@@ -200,3 +200,97 @@ def test_what_is_written_is_read(numbers, flag, word):
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_written_float_is_exact(value):
     assert float(written_float(value)) == value
+
+
+BY_HAND = """
+import numpy as np
+lr = 0.1
+l2 = 0.0
+epochs = 200
+w1 = np.zeros((2, 8))
+b2 = 0.
+total = 0.0
+m = [0.0, 0.0]
+v = {"w": 0.0, "b": 0.0}
+best = {"loss": 1e9, "patience": 3}
+history = [1.0]
+shown = 0
+momentum = 0.9
+DROPOUT = 0
+class Meter:
+    total = 1.0
+    decay = 0.9
+    def add(self, x):
+        self.total += x
+        return self.decay * self.total
+def loss_of(x, power=2, seen=0):
+    seen += x
+    return seen + l2 * x ** power + best["patience"]
+for epoch in range(epochs):
+    params = [w1, b2]
+    total = total + loss_of(lr)
+    m[0] = momentum * m[1] + 1
+    for key in v:
+        v[key] += total
+    best["loss"] = min(best["loss"], total)
+    history.append(total)
+print(total, shown, w1 + b2, Meter().add(1), history, DROPOUT)
+"""
+
+
+def test_a_start_of_the_program_is_no_setting_and_a_zero_that_weighs_is_one():
+    assert settings(BY_HAND) == {
+        "lr": 0.1, "l2": 0.0, "epochs": 200, "best[patience]": 3, "momentum": 0.9, "DROPOUT": 0,
+        "Meter.decay": 0.9, "loss_of.power": 2,
+    }  # fmt: skip
+
+
+def test_a_script_after_the_manner_of_nanogpt_keeps_its_settings_and_not_its_counters():
+    source = """
+import torch
+eval_interval = 2000
+dropout = 0.0
+bias = False
+learning_rate = 6e-4
+beta1 = 0.9
+beta2 = 0.95
+weight_decay = 1e-1
+if torch.cuda.is_available():
+    seed_offset = 3
+else:
+    seed_offset = 0
+torch.manual_seed(1337 + seed_offset)
+offset = 0
+iter_num = 0
+best_val_loss = 1e9
+running_mfu = -1.0
+model = torch.GPT(dict(bias=bias, dropout=dropout))
+optimizer = model.configure_optimizers(weight_decay, learning_rate, (beta1, beta2))
+while iter_num + offset < eval_interval:
+    running_mfu = 1 if running_mfu == -1.0 else 0.9 * running_mfu
+    best_val_loss = min(best_val_loss, model(iter_num))
+    iter_num += 1
+"""
+    names = ["eval_interval", "dropout", "bias", "learning_rate", "beta1", "beta2", "weight_decay"]
+    assert list(settings(source)) == names
+
+
+def test_defaults_of_the_command_line_are_settings_and_are_written_back():
+    source = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument('--batch-size', type=int, default=64, metavar='N')
+parser.add_argument('-m', '--momentum', default=0.9, type=float)
+parser.add_argument('--opt', choices=['sgd', 'adam'], default='sgd')
+parser.add_argument('--learning', dest='lr', default=1e-3)
+parser.add_argument('--unread', default=1)
+parser.add_argument('data')
+args = parser.parse_args()
+print(args.batch_size, args.momentum, args.opt, args.lr, args.data)
+"""
+    found = {"args.batch_size": 64, "args.momentum": 0.9, "args.opt": "sgd", "args.lr": 1e-3}
+    assert settings(source) == found
+    assert alternatives(source) == {"args.opt": ("adam", "sgd")}
+    changed = set_knobs(source, {"args.batch_size": 32, "args.opt": "adam"})
+    assert changed == source.replace("default=64", "default=32").replace("default='sgd'", "default='adam'")
+    assert settings(source.replace("print(args.batch_size", "print(vars(args)"))["args.unread"] == 1

@@ -107,6 +107,12 @@ def test_a_failed_run_has_a_status_of_its_own_and_never_wins(tmp_path: Path, ext
     assert sql(root, "SELECT count(*) FROM champions") == [(1,)]
     last = (root / "results.tsv").read_text().splitlines()[-1].split("\t")
     assert last[1:4] == ["0.000000", "0.0", "crash"]
+    told = str(Lab(root).history("6", log=True, limit=3))  # the end of what it printed, a traceback above all
+    assert told.startswith(f"run 6, {status}: ")
+    assert ("1 / 0" in told and "ZeroDivisionError: division by zero" in told) == (extra == "1 / 0")
+    assert len(told.splitlines()) <= 5
+    with pytest.raises(UsageError, match="no run '99'"):
+        Lab(root).history("99", log=True)
 
 
 def test_a_metric_that_the_run_prints_is_not_believed_where_an_evaluator_is_set(tmp_path: Path) -> None:

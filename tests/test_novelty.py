@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 
 from memexlab.commands.checking import check_idea, replay_campaign
+from memexlab.lab.briefing import briefing
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Scalar, Source, UsageError, Verdict
 from memexlab.memory import Memory
 from memexlab.memory.changes import changes_in_text
-from memexlab.memory.novelty import MODES, Guard, Replayed, check, history_from, replay
+from memexlab.memory.history import History
+from memexlab.memory.novelty import MODES, Guard, Replayed, check, replay
 from memexlab.memory.relations import matters
-from memexlab.memory.repeats import repeats
 
 LOGS = Path(__file__).parent / "data" / "logs"
-sys.path.insert(0, str(Path(__file__).parent.parent / "bench" / "contenders"))
+BENCH = Path(__file__).parent.parent / "bench"
+sys.path[:0] = [str(BENCH), str(BENCH / "contenders")]
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ class Log:
         self.memory.land([Draft(run.subject, Verdict(decision, "why", numbers), (Ref(role, run.id),))], "code:test")
 
     def ask(self, text: str, mode: Any = "exploit", **settings: Scalar) -> Guard:
-        return check(changes_in_text(text), text, history_from(self.memory.db, "c"), settings, mode)
+        return check(changes_in_text(text), text, History(self.memory.db, "c"), settings, mode)
 
 
 # --- the published log
@@ -250,6 +252,24 @@ def test_a_run_within_noise_is_worth_one_replicate(memory: Memory) -> None:
     assert log.ask("rope base 10K to 40K").decision == "block"
 
 
+def test_what_another_campaign_tried_is_a_caution_and_never_a_block(memory: Memory) -> None:
+    data = (LOGS / "mar8.results.tsv").read_bytes()
+    import_log(memory, data, "mar8.results.tsv", "code:test", "mar8", None, None)
+    log = Log(memory)
+    found = [log.ask(text) for text in ("embedding LR 0.8 to 0.9", "random seed 42 to 137")]
+    assert {(guard.klass, guard.decision) for guard in found} == {("other_campaign", "caution")}
+    assert "run 112 of mar8 was kept (0.969952), run 37 of mar8 lost (0.9" in found[0].reason
+    assert [(match.run, match.campaign) for match in found[1].matches] == [(15, "mar8")]
+    said = str(check_idea(memory, "c", "embedding LR 0.8 to 0.9"))
+    assert "run 37 of mar8 lost" in said
+    assert log.ask("embedding LR 0.9 to 0.8").klass == "novel"  # the other way is another change
+    assert log.ask("embedding LR 0.8 to 0.9", "replicate").klass == "novel"
+    assert replay(memory.db, "c", "exploit")[0].guard.klass == "novel"  # a log is held against itself alone
+    assert "- mar8: 126 runs, 22 kept; memex brief --campaign mar8" in briefing(memory.db, "c", 1500).text
+    log.run("embedding LR 0.8 to 0.9", "discard", 1.2)
+    assert log.ask("embedding LR 0.8 to 0.9").decision == "block"  # its own evidence is worth more
+
+
 def test_higher_may_be_better(memory: Memory) -> None:
     log = Log(memory, better="higher")
     log.run("dropout 0.1 to 0.2", "discard", 1.2)
@@ -317,6 +337,8 @@ def test_what_matters_to_what() -> None:
 
 
 def test_repeats_among_titles() -> None:
+    from repeats import repeats
+
     found = repeats(
         ["exp#1: 4h_Donchian20_Trend", "exp#2: 4H_donchian20_trend", "exp#9: 4h Donchian 20 trend",
          "exp#3: 4h_Donchian55_Trend", "LR 0.1 to 0.2", "learning rate 0.1 -> 0.2", "LR 0.2 to 0.1"]

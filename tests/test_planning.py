@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from memexlab.api import Lab
 from memexlab.commands.running import Options, prepared_night
+from memexlab.lab.checkouts import Checkouts
 from memexlab.lab.night import Limits
 from memexlab.lab.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
@@ -206,3 +208,105 @@ def test_after_a_retraction_the_next_idea_is_built_on_what_still_stands(tmp_path
     again = Scripted({"MOMENTUM": 0.7})
     run_night(root, again, runs=1)
     assert settings(again.briefs[0].files["train.py"])["LEARNING_RATE"] == 0.002
+
+
+def test_a_candidate_that_crashes_in_its_race_is_dropped(tmp_path: Path) -> None:
+    """It won its screening run: on a fresh seed it does not run, while the champion beside it does."""
+    broken = 'if LEARNING_RATE == 0.002 and int(os.environ["MEMEX_SEED"]) >= 10_000: 1 / 0'
+    root = make_toy(tmp_path / "lab", extra=broken)
+    run_night(root, Scripted(WINS), 1)
+    memory = Memory(root / ".memex")
+    try:
+        sides = memory.db.execute(
+            "SELECT status, value IS NULL FROM runs WHERE role = 'pair' ORDER BY status"
+        ).fetchall()
+        [judged] = memory.db.execute("SELECT status, verdict, reason FROM runs WHERE role = 'candidate'").fetchall()
+        champions = memory.db.execute("SELECT count(*) FROM champions").fetchone()
+    finally:
+        memory.close()
+    assert sides == [("crash", 1), ("ok", 0)]  # and no second pair is bought
+    assert judged[:2] == ("discard", "dropped")
+    assert "it failed on a seed of the fresh pairs" in judged[2]
+    assert champions == (1,)
+
+
+def test_what_stands_as_on_a_branch_of_kept_runs_is_nobodys_edit(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    checkouts = Checkouts(root, root / ".memex" / "worktrees")
+    base = git(root, "rev-parse", "HEAD")
+    kept = checkouts.commit(base, {"train.py": "LEARNING_RATE = 0.004\n"}, "kept")
+    git(root, "branch", "memex/toy", kept)
+    (root / "train.py").write_text("LEARNING_RATE = 0.004\n")
+    assert checkouts.holds_a_run(["train.py"])
+    assert checkouts.holds_a_run(["train.py", "evaluate.py"])
+    (root / "evaluate.py").write_text("mine\n")
+    assert not checkouts.holds_a_run(["train.py", "evaluate.py"])
+    git(root, "checkout", "-q", "evaluate.py")
+    (root / "train.py").write_text("LEARNING_RATE = 0.004  # mine\n")
+    assert not checkouts.holds_a_run(["train.py"])
+    git(root, "branch", "-D", "memex/toy")
+    git(root, "branch", "other", kept)
+    (root / "train.py").write_text("LEARNING_RATE = 0.004\n")
+    assert not checkouts.holds_a_run(["train.py"])  # a branch of the person's is no kept run
+
+
+def test_a_new_campaign_says_why_it_is_new_and_how_to_build_on_the_last(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    memory, told = Memory(root / ".memex"), list[Event]()
+    try:
+        for seconds in (None, None, 0.02):
+            with prepared_night(root, memory, told.append, Options(seconds, streams=1)):
+                pass
+    finally:
+        memory.close()
+    assert [event.text for event in told if event.kind == "campaign"] == [
+        "Campaign toy: loss, lower is better, 0.01 s a run."
+    ] * 2 + ["Campaign toy-2: loss, lower is better, 0.02 s a run."]
+    [notice] = [event.text for event in told if event.kind == "notice"]
+    assert notice.startswith("It is a new one, because ")
+    assert "since toy: results compare within one campaign" in notice
+    assert notice.endswith("git merge memex/toy")
+
+
+def git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+BAD: list[Idea] = [{"WIDTH": 32 - step} for step in range(24, 31)] + [
+    {"LEARNING_RATE": 0.001 / 2**step} for step in (2, 3, 4)
+]
+
+
+@pytest.mark.slow
+def test_where_everything_loses_the_champion_is_measured_again_and_agrees(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    events = run_night(root, Scripted(*BAD), runs=10, guarded=False)
+    lab = Lab(root)
+    # Four first ideas doubt the noise, four more the machine; the next streak would have to be twice as long.
+    assert lab.sql("SELECT count(*) FROM runs WHERE role = 'baseline'").rows.rows == [(8,)]
+    assert lab.sql("SELECT count(*) FROM runs WHERE role = 'control'").rows.rows == [(2,)]
+    assert lab.sql("SELECT count(*) FROM runs WHERE verdict = 'retract'").rows.rows == [(0,)]
+    assert any("The champion is measured again." in event.text for event in events)
+
+
+def test_a_machine_that_changed_takes_back_what_it_measured_since(tmp_path: Path) -> None:
+    slow = "bonus += 0.5 if int(os.environ['MEMEX_SEED']) >= 20_000 else 0"  # only controls have such seeds
+    root = make_toy(tmp_path / "lab", extra=slow)
+    events = run_night(root, Scripted(*BAD[:8], {"WIDTH": 31}), runs=9, guarded=False)
+    lab = Lab(root)
+    [(first,), _] = lab.sql("SELECT number FROM runs WHERE role = 'control' ORDER BY number").rows.rows
+    gone = [number for (number,) in lab.sql("SELECT number FROM runs WHERE verdict = 'retract' ORDER BY number").rows.rows]
+    assert len(gone) == 4
+    assert any(f"It is the machine: run {first}" in event.text for event in events)
+    measured = "SELECT DISTINCT number FROM measurements JOIN runs USING (run) ORDER BY number"
+    counted = [number for (number,) in lab.sql(measured).rows.rows]
+    assert counted
+    assert not set(gone) & set(counted)
+    # What came after is compared with the champion of now, 0.5 worse: a small step back looks like a gain, and is raced
+    # in fresh pairs, which have other seeds and see nothing.
+    [(decision, gain)] = lab.sql(
+        "SELECT v.decision, json_extract(v.numbers, '$.screen_gain') FROM verdicts v JOIN runs r USING (run)"
+        f" WHERE r.role = 'candidate' AND r.number > {first} AND r.description LIKE '%WIDTH%'"
+    ).rows.rows
+    assert gain > 0.3
+    assert decision != "confirmed"

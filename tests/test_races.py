@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from memexlab.lab.board import Board, Standing
+from memexlab.lab.briefing import briefing
 from memexlab.lab.judge import Judge
 from memexlab.lab.packets import land_packets, packets_for
+from memexlab.lab.report import build_report
 from memexlab.ledger import Entry, UsageError, Verdict
+from memexlab.memory.answers import ask
+from memexlab.memory.noise import Noise, noise_floor
 from memexlab.memory.registry import registry, reigns_known
 
 from .planted_lab import BY, PlantedLab, number_of
@@ -181,4 +186,43 @@ def test_where_there_are_none_the_verdict_says_so(table: Table) -> None:
         lab.run(value, lab.base[0], role="pair", commit="c0ffee00", meta={"at_once": 2})
     idea = lab.run(0.999, lab.base[0], settings={"LR": 0.2}, meta={"at_once": 1})
     verdict = table.judge.land(table.at(idea), table.at(lab.base[0]))
-    assert verdict.reason.endswith("it ran alone and they beside others, so it may look better than it is")
+    assert verdict.reason.endswith("it ran alone, they side by side, which may flatter it")
+
+
+def test_verdict_brief_report_answer_and_effects_show_one_noise(table: Table) -> None:
+    """Seeds move both sides alike: pairs scatter much less than single runs do."""
+    lab, db = table.lab, table.lab.memory.db
+    near = lab.run(0.994, lab.base[0], settings={"LR": 0.2}, description="LR 0.1 to 0.2")
+    slow_minutes = ((0.85, 1.0), (0.951, 1.1), (0.75, 0.9005), (0.8495, 1.0), (0.88, 1.0301))
+    verdict = table.race(near, lab.base[0], *slow_minutes)
+    noise = noise_floor(db, "toy")
+    assert verdict is not None
+    assert noise.alone.sigma > noise.sigma
+    assert verdict.numbers["sigma"] == table.board.noise().sigma == noise.sigma
+    assert f"({0.15 / noise.sigma:.1f} sigma)" in verdict.reason
+    told = f"sigma {noise.sigma:.2g} of one side of a pair ({noise.dof} degrees of freedom)"
+    told += f"; single runs scatter by {noise.alone.sigma:.2g}"
+    answer = ask(db, "toy", "how noisy is the metric")
+    section = build_report(db, now=datetime.now(UTC)).sections[0]
+    for text in (briefing(db, "toy", 1500).text, section.noise, answer.text):
+        assert told in text
+    assert answer.value == noise.sigma
+    assert ask(db, "toy", "how noisy is the metric", 4).value == Noise.pooled([[1.0, 1.005, 0.995, 1.0]]).sigma
+    assert section.standing is not None
+    assert section.standing.gain == ask(db, "toy", "how much better is the champion than the baseline").value
+    size = f"{section.amounts.fine(section.standing.gain)} better than the baseline #1 (confirmed, "
+    assert f"{size}{section.standing.sigmas:.1f} sigma)" in briefing(db, "toy", 1500).text
+    assert section.standing.sigmas == pytest.approx(section.standing.gain / noise.sigma)
+    [[low, sigma]] = db.execute("SELECT low, sigma FROM effects").fetchall()
+    assert sigma == noise.sigma
+    assert low == pytest.approx(verdict.numbers["low"])  # the same pairs, the same noise, the same interval
+
+
+def test_what_shared_no_seed_is_judged_by_the_scatter_of_single_runs(table: Table) -> None:
+    lab, db = table.lab, table.lab.memory.db
+    near = lab.run(0.994, lab.base[0], settings={"LR": 0.2})
+    table.race(near, lab.base[0], (0.97, 1.0), (1.071, 1.1), (0.87, 0.9005), (0.9695, 1.0), (1.0, 1.0301))
+    lab.run(0.94, lab.base[0], settings={"WIDTH": 64})
+    noise = noise_floor(db, "toy")
+    [[basis, error]] = db.execute("SELECT basis, standard_error FROM measurements WHERE knob = 'WIDTH'").fetchall()
+    assert (basis, error) == ("one run", pytest.approx(noise.alone.sigma * (1 + 1 / 9) ** 0.5))

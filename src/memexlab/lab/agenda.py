@@ -35,7 +35,7 @@ def agenda(
     is_lab = book.origin == "lab"
     more = command("memex", "run", "--campaign", book.campaign, "--runs", "8") if is_lab else ""
     desk = desk_of(db, book.campaign, book)
-    items = [*champion_doubts, *_retracted(db, book), *_alarms(db, book), *_packets(db, book, desk)]
+    items = [*champion_doubts, *_retracted(db, book), *_alarms(db, book, desk), *_packets(db, book, desk)]
     items += _directions(book, more)
     items += _mends(book, desk, failed)[:3]
     if not is_lab and book.noise is None and book.champion is not None and book.champion is not book.baseline:
@@ -68,7 +68,7 @@ def _retracted(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     return items[-_MOST_OF_A_KIND:]
 
 
-def _alarms(db: sqlite3.Connection, book: Logbook) -> list[Next]:
+def _alarms(db: sqlite3.Connection, book: Logbook, desk: Desk) -> list[Next]:
     """The newest results that look too good; a first large win is usual, a leak looks the same."""
     by_number = {run.number: run for run in book.runs}
     found = {alarm.number: alarm for alarm in too_good(db, book.campaign, book)}
@@ -76,10 +76,7 @@ def _alarms(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     for number, alarm in list(found.items())[-_MOST_OF_A_KIND:]:
         told = clean(alarm.sentence, 240)
         why = f"{told} That is usual early on, and it is also what a leak or a trick on the metric looks like."
-        commit = by_number[number].commit
-        is_commit = 7 <= len(commit) <= 64 and set(commit) <= set("0123456789abcdef")
-        look = command("git", "show", commit[:12]) if is_commit else ""
-        items.append(Next(f"Look at run {number} before you believe it", why, look))
+        items.append(Next(f"Look at run {number} before you believe it", why, desk.look(by_number[number])))
     return items
 
 

@@ -104,11 +104,15 @@ def finite(value: float | None) -> bool:
 
 
 def drawable(chart: Chart) -> Chart:
-    """The chart without numbers that cannot be drawn; a run with such a number keeps its place among the failed."""
+    """The chart without numbers that cannot be drawn, and with arrows in its names.
+
+    A run with such a number keeps its place among the failed.
+    """
+    steps = [step for step in chart.steps if finite(step.level) and (step.dot is None or finite(step.dot))]
     return replace(
         chart,
         points=tuple(p if p.value is None or finite(p.value) else replace(p, value=None) for p in chart.points),
-        steps=tuple(step for step in chart.steps if finite(step.level) and (step.dot is None or finite(step.dot))),
+        steps=tuple(replace(step, name=step.name.replace(" -> ", " → ")) for step in steps),
         band=chart.band if 0 < chart.band < _LARGEST else 0.0,
     )
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-import sqlite3
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ..ledger import Scalar
 from ..memory import Memory
-from ..memory.noise import Better, Noise
+from ..memory.noise import Better, Noise, Pair, drifts, noise_floor, races_of
 from .proposers import Tried
-from .verdict import Pair
 
 #: Runs whose value was not chosen for being good: only these say how good a commit is.
-_FRESH = "role IN ('baseline', 'pair') AND value IS NOT NULL AND status <> 'invalid'"
+_FRESH = "role IN ('baseline', 'pair', 'control') AND value IS NOT NULL AND status <> 'invalid'"
 _LAST = 1 << 60
 
 
@@ -39,29 +36,6 @@ _STANDING = (
     "SELECT r.id, r.number, r.role, r.status, r.verdict, r.value, r.commit_id, coalesce(p.id, ''), r.description"
     " FROM runs r LEFT JOIN entries p ON p.seq = r.parent"
 )
-
-
-def races_of(db: sqlite3.Connection, campaign: str, before: int | None = None) -> dict[tuple[str, ...], list[Pair]]:
-    """All fresh pairs of a campaign by the two commits, in order: what was measured side by side on one seed.
-
-    A side that crashed has NaN: a candidate that does not run on every seed is no winner. One that was interrupted or
-    ran out of time says nothing, nor does its pair.
-    """
-    half: dict[int, tuple[str, float | None]] = {}
-    races: dict[tuple[str, ...], list[Pair]] = defaultdict(list)
-    for seed, commit, value, status in db.execute(
-        "SELECT seed, commit_id, value, status FROM runs WHERE campaign = ?"
-        " AND role = 'pair' AND seed IS NOT NULL AND commit_id <> '' AND number < ? ORDER BY number, id",
-        (campaign, before or _LAST),
-    ):
-        value = math.nan if status in ("crash", "invalid") else value
-        if half.get(seed, (commit, None))[0] == commit:
-            half[seed] = commit, value
-            continue
-        (first, one), (second, two) = sorted([half.pop(seed), (commit, value)], key=lambda side: side[0])
-        if one is not None and two is not None:
-            races[first, second].append((one, two))
-    return races
 
 
 class Board:
@@ -158,15 +132,31 @@ class Board:
         ).fetchone()
         return row is not None
 
-    def fresh_values(self, commit: str, before: int | None = None, alone: bool | None = None) -> list[float]:
-        """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on, and
-        `alone` those known to have been measured otherwise."""
+    def fresh_values(
+        self, commit: str, before: int | None = None, alone: bool | None = None, since: int = 0
+    ) -> list[float]:
+        """Values of a commit that were not chosen for being good; `before` leaves out runs from that number on,
+        `since` those before it, and `alone` those known to have been measured otherwise."""
         rows = self.memory.db.execute(
             f"SELECT id, value FROM runs WHERE campaign = ? AND commit_id = ? AND {_FRESH} AND number < ?"
-            " ORDER BY number",
-            (self.campaign, commit, before or _LAST),
+            " AND number >= ? ORDER BY number",
+            (self.campaign, commit, before or _LAST, since),
         ).fetchall()
         return [value for run, value in rows if alone is None or self.was_alone(run) == alone]
+
+    def latest_drift(self, before: int | None = None) -> int:
+        """The number of the control that last showed another machine; 0 where none did."""
+        return max(drifts(self.memory.db, self.campaign, before), default=0)
+
+    def great_losses(self, champion: Standing) -> list[int]:
+        """Numbers of the latest candidates in a row that lost by over three sigma since the champion was measured."""
+        rows = self.memory.db.execute(
+            "SELECT r.number, json_extract(v.numbers, '$.z') FROM runs r JOIN verdicts v ON v.run = r.run"
+            " WHERE r.campaign = ?1 AND r.role = 'candidate' AND r.verdict = v.decision AND r.number > coalesce((SELECT"
+            f" max(number) FROM runs WHERE campaign = ?1 AND commit_id = ?2 AND {_FRESH}), 0) ORDER BY r.number DESC",
+            (self.campaign, champion.commit),
+        )
+        return [number for number, z in takewhile(lambda row: row[1] is not None and row[1] < -3, rows)]
 
     def was_alone(self, entry_id: str) -> bool | None:
         """Whether nothing else ran beside a run; None where that is not known, or nothing ever did."""
@@ -176,15 +166,7 @@ class Board:
         return None if at_once is None else at_once == 1
 
     def noise(self, before: int | None = None) -> Noise:
-        """Sigma of a run beside another: of all repeats of one commit, and of the differences within the fresh pairs
-        of two; `before` leaves out runs from that number on."""
-        groups: dict[str, list[float]] = defaultdict(list)
-        for commit, value in self.memory.db.execute(
-            f"SELECT commit_id, value FROM runs WHERE campaign = ? AND {_FRESH} AND number < ?",
-            (self.campaign, before or _LAST),
-        ):
-            groups[commit].append(value)
-        return Noise.pooled(groups.values()).within_pairs(races_of(self.memory.db, self.campaign, before).values())
+        return noise_floor(self.memory.db, self.campaign, before)
 
     def pairs(self, candidate: Standing, other: Standing) -> list[Pair]:
         """(candidate, other) values of all fresh pairs of two runs, in order; half a pair does not count."""

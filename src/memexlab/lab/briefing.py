@@ -6,28 +6,23 @@ give the same bytes. It says what was measured and leaves the thinking to the re
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 
 from ..ledger import FAILED, UsageError
 from ..memory.effects import CampaignEffects
-from ..memory.noise import Better, Noise, gain_of, minimum_detectable_effect
-from ..memory.registry import by_cause, example_of
+from ..memory.noise import Noise, minimum_detectable_effect
 from ..tokens import count_tokens, counting
-from .board import races_of
-from .packets import Packet, ranked
-from .wording import Amounts, clean, plural, run_numbers, sigmas
+from .learned import Effect, Outcome, failures, read_effects
+from .packets import Packet, book_of, desk_of, ranked
+from .sentences import standing_of
+from .wording import Amounts, clean, command, plural, run_numbers, sigmas
 
 _MOST_LINES = 40
 _TEXT_CHARS = 100
-_EFFECT = (
-    "SELECT knob, component, old, new, gain, low, high, status, condition, runs_to_settle, runs, confounded"
-    " FROM effects WHERE campaign = ?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +88,20 @@ class _Page:
 
     def __init__(self, db: sqlite3.Connection, campaign: str) -> None:
         self.db, self.campaign = db, campaign
-        row = db.execute(
-            "SELECT metric, unit, better, budget_seconds, origin FROM campaigns WHERE campaign = ?", (campaign,)
-        ).fetchone()
-        if row is None:
-            raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
-        self.metric, self.unit, better, self.seconds, self.origin = row
-        self.better: Better = "higher" if better == "higher" else "lower"
-        self.amounts = Amounts.of(self.unit, self.noise.sigma if self.noise.known else None)
+        # Of a long history: what was kept, failed or left open, and the latest of what lost.
+        due = db.execute(
+            "SELECT number FROM runs WHERE campaign = ?1 AND role = 'candidate' AND (status <> 'discard' OR number >"
+            " (SELECT max(number) FROM runs WHERE campaign = ?1) - 500)",
+            (campaign,),
+        )
+        self.due = [number for (number,) in due]
+        try:
+            self.book = book_of(db, campaign, self.due)
+        except KeyError as error:
+            hint = 'memex sql "select campaign from campaigns"'
+            raise UsageError(f"there is no campaign {campaign}", hint) from error
+        self.unit, self.origin = self.book.unit, self.book.origin
+        self.amounts = Amounts.of(self.unit, self.book.noise.sigma if self.book.noise else None)
 
     @property
     def noise(self) -> Noise:
@@ -109,83 +110,61 @@ class _Page:
     # --- head
 
     def head(self) -> list[str]:
-        [count] = self.db.execute(
-            "SELECT count(*) FROM runs WHERE campaign = ? AND role = 'candidate'", (self.campaign,)
-        ).fetchone()
-        terms = f"{clean(self.metric, 60)}{f' ({clean(self.unit, 40)})' if self.unit else ''}, {self.better} is better"
-        terms += f"; {self.seconds:g} s a run" if self.seconds else ""
+        book, unit = self.book, f" ({clean(self.unit, 40)})" if self.unit else ""
+        ideas = "SELECT count(*) FROM runs WHERE campaign = ? AND role = 'candidate'"
+        [count] = self.db.execute(ideas, (self.campaign,)).fetchone()
+        terms = f"{clean(book.metric, 60)}{unit}, {book.better} is better"
+        terms += f"; {book.budget_seconds:g} s a run" if book.budget_seconds else ""
         lines = [
             f"# Briefing: campaign {clean(self.campaign, 80)}, {plural(count, 'idea')} tried",
             "",
             f"Metric: {terms}.",
         ]
         if self.noise.known and self.noise.sigma > 0:
-            paired = self.noise.within_pairs(races_of(self.db, self.campaign).values())
-            one, three = (self.amounts.fine(minimum_detectable_effect(paired, n)) for n in (1, 3))
+            one, three = (self.amounts.fine(minimum_detectable_effect(self.noise, n)) for n in (1, 3))
             lines.append(
-                f"Noise: sigma {self.noise.sigma:.2g} for one run ({self.noise.dof} degrees of freedom). One fresh "
-                f"pair shows an effect of {one}, three show {three}; less is not worth a run by itself."
+                f"Noise: {self.noise}. One fresh pair shows an effect of {one}, three show {three}; less is not worth "
+                "a run by itself."
             )
         else:
             lines.append("Noise: unknown. Nothing was repeated four times, so no difference below is known to be real.")
         return [*lines, *self._champion()]
 
     def _champion(self) -> list[str]:
-        row = self.db.execute(
-            "SELECT r.run, r.number, r.value, r.description, r.verdict, r.commit_id FROM champions c"
-            " JOIN runs r USING (run) WHERE c.campaign = ? AND c.until IS NULL",
-            (self.campaign,),
-        ).fetchone()
-        base = self.db.execute(
-            "SELECT run, number, value, commit_id FROM runs WHERE campaign = ? AND value IS NOT NULL"
-            " AND role <> 'final' ORDER BY role <> 'baseline', number LIMIT 1",
-            (self.campaign,),
-        ).fetchone()
-        if row is None or base is None:
+        book = self.book
+        champion, base = book.champion, book.baseline
+        level = book.level(champion) if champion else None
+        if champion is None or base is None or level is None:
             return ["", "Champion: none yet; nothing has been measured."]
-        run, number, value, text, verdict, commit = row
-        ours, theirs = self._level(commit, value), self._level(base[3], base[2])
-        if run == base[0]:
-            return [
-                "",
-                f"Champion: the baseline itself (#{number}), {self.amounts.with_unit(ours)}; nothing beat it yet.",
-            ]
-        gain = gain_of(ours, theirs, self.better)
-        sure = "confirmed" if verdict == "confirmed" else "not verified"
-        sigma = self.noise.sigma if self.noise.known else None
-        size = f", {sigmas(gain, sigma)}" if sigma else ""
+        standing, value = standing_of(book), self.amounts.with_unit(level)
+        if standing is None:
+            return ["", f"Champion: the baseline itself (#{base.number}), {value}; nothing beat it yet."]
+        size = f", {sigmas(standing.gain, book.noise.sigma)}" if book.noise and book.noise.sigma else ""
         lines = [
             "",
-            f"Champion: #{number} {clean(text, _TEXT_CHARS)}: {self.amounts.with_unit(ours)}, "
-            f"{self.amounts.fine(gain)} better than the baseline #{base[1]} ({sure}{size}).",
+            f"Champion: #{champion.number} {clean(champion.description, _TEXT_CHARS)}: {value}, "
+            f"{self.amounts.fine(standing.gain)} better than the baseline #{base.number} "
+            f"({'confirmed' if standing.confirmed else 'not verified'}{size}).",
         ]
-        moved = self.db.execute(
-            "SELECT n.knob, o.value, n.value FROM settings n LEFT JOIN settings o ON o.run = ? AND o.knob = n.knob"
-            " WHERE n.run = ? AND o.value IS NOT n.value ORDER BY n.knob",
-            (base[0], run),
-        ).fetchall()
+        was, now = book.settings(base.run), book.settings(champion.run)
+        moved = [knob for knob in sorted(now) if knob in was and was[knob] != now[knob]]
         if moved:
-            told = ", ".join(
-                f"{clean(k, 60)} = {clean(str(v), 40)} (was {clean(str(o), 40)})" for k, o, v in moved[:12]
-            )
+            told = ", ".join(f"{clean(k, 60)} = {clean(now[k], 40)} (was {clean(was[k], 40)})" for k in moved[:12])
             more = f" and {len(moved) - 12} more" if len(moved) > 12 else ""
-            lines.append(f"Its settings that differ from the baseline #{base[1]}: {told}{more}.")
+            lines.append(f"Its settings that differ from the baseline #{base.number}: {told}{more}.")
         return lines
-
-    def _level(self, commit: str, value: float) -> float:
-        fresh = self.known.fresh.get(commit, ()) if commit else ()
-        return fmean(fresh) if fresh else value
 
     # --- sections
 
     def parts(self) -> list[_Part]:
         found = [
-            _Part("Helped", self._effects("low > 0 AND status <> 'stale'", "-gain"), 2),
+            _Part("Helped", self._effects("helped"), 2),
             _Part("Led to the champion", self._line(), 2),
             _Part("Settings of the champion, as far as the log says", self._settings()),
-            _Part("Hurt", self._effects("high < 0 AND status <> 'stale'", "gain"), 2),
-            _Part("Depends on other settings", self._effects("status IN ('reversed', 'conditional')", "-abs(gain)")),
+            _Part("Hurt", self._effects("hurt"), 2),
+            _Part("Depends on other settings", self._effects("depends")),
             _Part("Near misses: better so far, not settled", self._near_misses()),
+            _Part("Looked worse beyond the noise, not settled", self._looked_worse(), 2),
             _Part("Worth another try: measured under settings that have changed since", self._stale()),
             _Part("Looked better or worse in one run, noise unknown", self._unknown()),
             _Part("What is due", self._due()),
@@ -196,38 +175,41 @@ class _Page:
             _Part("No visible effect", self._nothing()),
             _Part("Never turned", self._untouched()),
             _Part("Last runs", self._recent()),
+            _Part("Other campaigns of this lab: what they measured does not compare", self._others()),
         ]
         return [part for part in found if part.lines]
 
-    def _effects(self, where: str, order: str, limit: int = _MOST_LINES) -> tuple[str, ...]:
-        rows = self.db.execute(
-            f"{_EFFECT} AND {where} ORDER BY {order}, knob, old, new LIMIT {limit}", (self.campaign,)
-        ).fetchall()
-        return tuple(self._effect(row) for row in rows)
+    @cached_property
+    def effects(self) -> Mapping[str, list[Effect]]:
+        found: dict[str, list[Effect]] = defaultdict(list)
+        for effect in read_effects(self.db, self.campaign):
+            found[effect.outcome].append(effect)
+        return found
 
-    def _effect(self, row: tuple[object, ...]) -> str:
-        knob, component, old, new, gain, low, high, status, condition, settle, runs, confounded = row
-        name = clean(str(knob or component or "structure"), 60)
-        moved = f" {clean(str(old), 40)} -> {clean(str(new), 40)}" if old is not None and new is not None else ""
-        moved = moved or (f" -> {clean(str(new), 40)}" if new is not None else "")
-        assert isinstance(gain, float)
-        amount = self.amounts.signed(gain)
-        if isinstance(low, float) and isinstance(high, float):
-            amount += f" ({self.amounts.signed(low)} to {self.amounts.signed(high)})"
+    def _effects(self, outcome: Outcome) -> tuple[str, ...]:
+        return tuple(map(self._effect, self.effects[outcome][:_MOST_LINES]))
+
+    def _effect(self, effect: Effect) -> str:
+        text = f"- {effect.told('->')}: {self.amounts.estimate(effect.gain, effect.low, effect.high)}"
+        settle, numbers = effect.pairs_to_settle, effect.numbers
         notes = [
-            str(status) if status != "unresolved" else "",
-            f"when {clean(str(condition), 80)}" if condition else "",
+            effect.status if effect.status != "unresolved" else "",
+            f"when {clean(effect.condition, 80)}" if effect.condition else "",
+            f"about {plural(settle, 'fresh pair')} would settle it" if settle is not None else "",
+            f"moved together with {clean(effect.confounded, 80)}" if effect.confounded else "",
+            self._then(numbers[-1], effect.knob) if effect.status != "stale" else "",
         ]
-        notes.append(f"about {plural(settle, 'fresh pair')} would settle it" if isinstance(settle, int) else "")
-        notes.append(f"moved together with {clean(str(confounded), 80)}" if confounded else "")
-        numbers = json.loads(str(runs))
-        notes.append(self._then(numbers[-1], str(knob)) if status != "stale" else "")
-        told = "; ".join(note for note in notes if note)
-        return f"- {name}{moved}: {amount}{f', {told}' if told else ''} [{run_numbers(numbers, 6)}]"
+        told = "; ".join(filter(None, notes))
+        return f"{text}{f', {told}' if told else ''} [{run_numbers(numbers, 6)}]"
 
     def _near_misses(self) -> tuple[str, ...]:
-        where = "status = 'unresolved' AND gain > 0 AND low <= 0 AND runs_to_settle IS NOT NULL"
-        return self._effects(where, "runs_to_settle", 12)
+        near = [effect for effect in self.effects["looked better"] if effect.low is not None]
+        near.sort(key=lambda effect: effect.pairs_to_settle or 10**9)
+        return tuple(map(self._effect, near[:12]))
+
+    def _looked_worse(self) -> tuple[str, ...]:
+        clear = [effect for effect in self.effects["looked worse"] if effect.high is not None and effect.high < 0]
+        return tuple(map(self._effect, clear[:_MOST_LINES]))
 
     @cached_property
     def known(self) -> CampaignEffects:
@@ -261,11 +243,9 @@ class _Page:
 
     def _stale(self) -> tuple[str, ...]:
         """Only moves that start where the champion stands now."""
-        rows = self.db.execute(
-            f"{_EFFECT} AND status = 'stale' ORDER BY -gain, knob, old, new", (self.campaign,)
-        ).fetchall()
-        apply = [row for row in rows if row[0] in self.settings and self.settings[row[0]] == row[2] != row[3]]
-        return tuple(self._effect(row) for row in apply[:12])
+        now = self.settings
+        apply = [e for e in self.effects["stale"] if e.knob in now and now[e.knob] == e.old != e.new]
+        return tuple(map(self._effect, apply[:12]))
 
     def _line(self) -> tuple[str, ...]:
         """In a log that repeats nothing: the changes of the running best, each as good as its one run."""
@@ -282,35 +262,22 @@ class _Page:
         )
 
     def _unknown(self) -> tuple[str, ...]:
-        if self.noise.known:
-            return ()
-        # What led to the champion is listed above.
-        line = "NOT EXISTS (SELECT 1 FROM champions c JOIN runs r USING (run), json_each(effects.runs) n"
-        line += " WHERE c.campaign = effects.campaign AND r.number = n.value)"
-        return self._effects(f"low IS NULL AND status <> 'stale' AND {line}", "-abs(gain)", 24)
+        line = {run.number for reign in self.book.reigns if (run := self.book.by_run.get(reign.run))}  # is listed above
+        looked = self.effects["looked better"] + self.effects["looked worse"]
+        unknown = [effect for effect in looked if effect.low is None and not line & {*effect.numbers}]
+        unknown.sort(key=lambda effect: -abs(effect.gain))
+        return tuple(map(self._effect, unknown[:24]))
 
     def _nothing(self) -> tuple[str, ...]:
-        rows = self.db.execute(
-            f"{_EFFECT} AND status = 'within noise' ORDER BY knob, old, new LIMIT {_MOST_LINES}", (self.campaign,)
-        ).fetchall()
-        told = []
-        for row in rows:
-            numbers = run_numbers(json.loads(row[10]), 3)
-            told.append(
-                f"{clean(row[0] or row[1], 50)} {clean(str(row[2]), 20)} -> {clean(str(row[3]), 20)} [{numbers}]"
-            )
+        told = [
+            f"{e.told('->')} [{run_numbers(e.numbers, 3)}]" for e in self.effects["no visible effect"][:_MOST_LINES]
+        ]
         return tuple("- " + "; ".join(told[i : i + 4]) for i in range(0, len(told), 4))
 
     def _due(self) -> tuple[str, ...]:
         """What the packets call for, the most urgent first; many runs that call for one thing share a line."""
         groups: dict[str, list[Packet]] = {}
-        # Of a long history: what was kept, failed or left open, and the latest of what lost.
-        runs = self.db.execute(
-            "SELECT number FROM runs WHERE campaign = ?1 AND role = 'candidate' AND (status <> 'discard' OR number >"
-            " (SELECT max(number) FROM runs WHERE campaign = ?1) - 500)",
-            (self.campaign,),
-        )
-        for packet in ranked(self.db, self.campaign, [row[0] for row in runs]):
+        for packet in ranked(self.db, self.campaign, self.due, desk_of(self.db, self.campaign, self.book)):
             if packet.action != "promote":
                 groups.setdefault(packet.action, []).append(packet)
         lines = []
@@ -322,44 +289,43 @@ class _Page:
         return tuple(lines)
 
     def _failures(self, statuses: Collection[str]) -> tuple[str, ...]:
-        rows = self.db.execute(
-            f"SELECT status, coalesce(nullif(error, ''), reason), number FROM runs WHERE campaign = ? AND status IN"
-            f" ({','.join('?' * len(statuses))}) AND role = 'candidate' ORDER BY number DESC LIMIT 400",
-            (self.campaign, *sorted(statuses)),
-        ).fetchall()
-        groups = by_cause((status, message, (number, message)) for status, message, number in reversed(rows))
-        order = sorted(groups, key=lambda key: (-len(groups[key]), -groups[key][-1][0]))[:10]
-        told = {key: clean(example_of(m for _, m in groups[key]) or "no message was recorded", 140) for key in order}
+        failed = [run for run in self.book.runs if run.role == "candidate" and run.status in statuses]
         return tuple(
-            f"- {len(groups[k])} x {k[0]}: {told[k]} [{run_numbers([n for n, _ in groups[k]], 6)}]" for k in order
+            f"- {len(f.runs)} x {f.status}: {clean(f.cause, 140)} [{run_numbers(f.runs, 6)}]"
+            for f in failures(failed)[:10]
         )
 
     def _untouched(self) -> tuple[str, ...]:
         """Knobs of the champion that no run has turned; only a lab knows all of them."""
-        row = self.db.execute(
-            "SELECT run FROM champions WHERE campaign = ? AND until IS NULL", (self.campaign,)
-        ).fetchone()
-        if row is None or self.origin != "lab":
+        champion = self.book.champion
+        if champion is None or self.origin != "lab":
             return ()
         found = self.db.execute(
             "SELECT knob, value FROM settings s WHERE run = ? AND NOT EXISTS (SELECT 1 FROM changes c JOIN runs r"
             " ON r.run = c.run WHERE r.campaign = ? AND c.knob = s.knob) ORDER BY knob LIMIT 24",
-            (row[0], self.campaign),
+            (champion.run, self.campaign),
         ).fetchall()
         return tuple(_packed(f"{clean(knob, 50)} = {clean(str(value), 30)}" for knob, value in found))
 
-    def _recent(self) -> tuple[str, ...]:
+    def _others(self) -> tuple[str, ...]:
         rows = self.db.execute(
-            "SELECT number, description, coalesce(nullif(verdict, ''), status), value, commit_id FROM runs"
-            " WHERE campaign = ? AND role = 'candidate' ORDER BY number DESC LIMIT 8",
+            "SELECT campaign, count(*), sum(role = 'candidate' AND status = 'keep') FROM runs WHERE campaign <> ?"
+            " GROUP BY 1 ORDER BY max(run) DESC LIMIT 6",
             (self.campaign,),
-        ).fetchall()
+        )
+        return tuple(
+            f"- {clean(name, 60)}: {plural(runs, 'run')}, {kept} kept; {command('memex', 'brief', '--campaign', name)}"
+            for name, runs, kept in rows
+        )
+
+    def _recent(self) -> tuple[str, ...]:
         lines = []
-        for number, text, came_to, value, commit in rows:
-            told = f"- #{number} {clean(text, _TEXT_CHARS)}: {clean(came_to, 20)}"
-            if value is not None:
-                level = self._level(commit, value)
-                told += f", {self.amounts.value(level)} in {'one run' if level == value else 'fresh runs'}"
+        for run in [run for run in reversed(self.book.runs) if run.role == "candidate"][:8]:
+            told = f"- #{run.number} {clean(run.description, _TEXT_CHARS)}: {clean(run.verdict or run.status, 20)}"
+            level = self.book.level(run)
+            if level is not None:
+                how = "fresh runs" if self.book.fresh(run) else "one run"
+                told += f", {self.amounts.value(level)} in {how}"
             lines.append(told)
         return tuple(lines)
 

@@ -81,10 +81,12 @@ class _Picture:
         if len(self.greedy) < 2 or [value for _, value in self.greedy] == [step.level for step in chart.steps]:
             self.greedy = []
         top = self.legend(14.0, self.heading(heading, width) + 8, width - 14.0)
-        lane = 22.0 if any(p.mark == "failed" or not finite(p.value) for p in chart.points) else 0.0
+        below = {p.mark for p in chart.points if p.mark == "failed" or not finite(p.value)}
+        self.lane_name = "failed" if "failed" in below else "running" if below <= {"running"} else "no value"
+        lane = 22.0 if below else 0.0
         values, decimals = axes.ticks(*axes.limits(chart), 5 if self.narrow else 7)
         self.ticks = [(value, axes.tick_text(value, decimals)) for value in values]
-        left = 16 + max(text_width(text, self.size) for text in ["failed", *(text for _, text in self.ticks)])
+        left = 16 + max(text_width(text, self.size) for text in [self.lane_name, *(text for _, text in self.ticks)])
         plot = Box(left, top + 30, width - (52.0 if chart.ruler and chart.band else 14.0), height - 34 - lane)
         self.frame, self.plot = Frame(chart, plot, plot.bottom + lane / 2 + 3), plot
 
@@ -113,7 +115,7 @@ class _Picture:
 
     def path(self, d: str, style: str, title: str | None = None) -> None:
         """A line or a shape; a `title` is shown by browsers where the pointer rests on it."""
-        hint = f"<title>{escape(title, quote=False)}</title>" if title is not None else ""
+        hint = "" if title is None else f"<title>{escape(title.replace(' -> ', ' → '), quote=False)}</title>"
         self.out.append(f'<path d="{d}" {style}>{hint}</path>' if hint else f'<path d="{d}" {style}/>')
 
     def stroke(self, colour: str) -> str:
@@ -128,7 +130,7 @@ class _Picture:
         y = 8.0
         for i, line in enumerate(lines):
             size, limit = (21.0, (width - 40) / BOLD) if i == 0 else (14.5, width - 40.0)
-            for part in _wrapped(line, size, limit)[: 3 if i == 0 else 1]:
+            for part in _wrapped(line.replace(" -> ", " → "), size, limit)[: 3 if i == 0 else 1]:
                 y += size * 1.42
                 bold = ' font-weight="bold"' if i == 0 else ""
                 self.text(18, y, part, "text" if i == 0 else "quiet", extra=bold, size=size)
@@ -183,9 +185,11 @@ class _Picture:
             self.text(place[0], plot.top + size, "new from here", "quiet", place[1])
         if any(not finite(p.value) for p in chart.points):
             y = plot.bottom + 3
-            shade = f'fill="{self.colour["failed"]}" fill-opacity=".07"'
+            failed = self.lane_name == "failed"
+            shade = f'fill="{self.colour["failed" if failed else "running"]}" fill-opacity=".07"'
             self.box(plot.left, y, plot.right - plot.left, (frame.lane - y) * 2, shade)
-            self.text(plot.left - 8, frame.lane + size * 0.35, "failed", "failed", "end")
+            colour = "failed" if failed else "quiet"
+            self.text(plot.left - 8, frame.lane + size * 0.35, self.lane_name, colour, "end")
 
     def ruler(self) -> None:
         """How many sigma better than the baseline a height is, at the right side."""
@@ -206,11 +210,14 @@ class _Picture:
 
     def stairs(self, steps: Sequence[tuple[float, float]]) -> str:
         """The line of what held from each x on; it leaves ink where it is inside the picture."""
-        d = ""
+        d, before = "", 0.0
         for i, (start, value) in enumerate(steps):
             end = steps[i + 1][0] if i + 1 < len(steps) else self.plot.right
             y = self.plot.within(self.frame.y(value))
+            top, bottom = sorted((y, before if d else y))
+            self.ink += [(start, top + k * 6) for k in range(int((bottom - top) / 6))]
             d += f"{'L' if d else 'M'}{start:.1f} {y:.1f}H{end:.1f}"
+            before = y
             if not self.frame.rim(value):
                 self.ink += [(start + k * 6, y) for k in range(int((end - start) / 6))]
         return d
@@ -253,7 +260,7 @@ class _Picture:
                 beyond.setdefault((rim, round(x / 7)), []).append(point)
                 continue
             y = frame.y(value) if value is not None else frame.lane
-            self.ink += [(x, y)] * 3 if value is not None else []
+            self.ink += [(x + aside, y) for aside in (-5, 0, 0, 0, 5)] if value is not None else []
             if count <= _EACH_WITH_TITLE_UP_TO or point.mark in ("confirmed", "provisional", "inconclusive"):
                 plain = point.mark in ("discard", "pair", "baseline")
                 large = max(radius, 3.0) * 1.1 if value is not None else min(radius, 3.6)
@@ -310,8 +317,11 @@ class _Picture:
             self.name(placer, at, f"#{point.number} {name}{point.value:.4g}", -rim, is_win=False)
 
     def name(self, placer: Placer, at: _Place, text: str, towards: int, is_win: bool) -> None:
-        placed = placer.place(*at, text, towards, 9.0 if is_win else 5.0)
-        if placed is None:
+        # Where a win's whole name finds no room, less of it says more than nothing.
+        shorter = (text, shorten(text, 18), text.split()[0]) if is_win and text.strip() else (text,)
+        room = (9.0, 17.0) if is_win else (5.0, 26.0)
+        tried = (placer.place(*at, part, towards, *room) for part in dict.fromkeys(shorter))
+        if (placed := next(filter(None, tried), None)) is None:
             return
         if placed.leader:
             line = f"M{at[0]:.1f} {at[1]:.1f}L{placed.leader[0]:.1f} {placed.leader[1]:.1f}"

@@ -135,10 +135,12 @@ class Judge:
         assert candidate.value is not None
         before, alone = self.board.first_pair(candidate), self.board.was_alone(candidate.id)
         parent = self.board.standing(candidate.parent) if candidate.parent else None
-        for reference in (parent, champion):
-            values = self.board.fresh_values(reference.commit, before) if reference is not None else []
+        drift = self.board.latest_drift(before)
+        spells = sorted({drift, 0}, reverse=True)
+        for reference, since in [(run, since) for since in spells for run in (parent, champion)]:
+            values = self.board.fresh_values(reference.commit, before, since=since) if reference is not None else []
             if reference is not None and values:
-                alike = values if alone is None else self.board.fresh_values(reference.commit, before, alone)
+                alike = values if alone is None else self.board.fresh_values(reference.commit, before, alone, since)
                 enough = len(alike) >= min(_LEAST_ALIKE, len(values))
                 judged = screen(
                     candidate.value, alike if enough else values, self.board.noise(before), self.board.better
@@ -192,8 +194,8 @@ class Judge:
 
 
 _UNLIKE = {
-    True: "; it ran alone and they beside others, so it may look better than it is",
-    False: "; it ran beside others and they alone, so it looks worse than it is",
+    True: "; it ran alone, they side by side, which may flatter it",
+    False: "; it ran side by side, they alone, which may hold it back",
 }
 
 

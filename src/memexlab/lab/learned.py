@@ -1,37 +1,75 @@
-"""What a campaign taught: per knob, what failed and why, what to do next. Careful words; each cites its runs."""
+"""What a campaign taught: each change as the view `effects` judges it, in few sentences; and what failed, and why."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections import defaultdict
+import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from ..memory.noise import minimum_detectable_effect
 from ..memory.registry import by_cause, example_of
 from .logbook import Logbook, LoggedRun
-from .wording import Amounts, clean, plural
+from .wording import Amounts, change_told, clean, command, listed, plural, run_numbers
 
-Outcome = Literal["helped", "looked better", "unresolved", "hurt", "no visible effect"]
-OUTCOMES: tuple[Outcome, ...] = ("helped", "looked better", "unresolved", "hurt", "no visible effect")
+Outcome = Literal[
+    "helped", "depends", "hurt", "looked better", "looked worse", "no visible effect", "stale", "not counted"
+]
+#: Which rows of `effects` say what, what is surest first; report and briefing go by the same.
+OUTCOMES: dict[Outcome, str] = {
+    "helped": "status = 'replicated' AND gain > 0",
+    "depends": "status IN ('reversed', 'conditional')",
+    "hurt": "status = 'replicated' AND gain <= 0",
+    "looked better": "status = 'unresolved' AND gain > 0",
+    "looked worse": "status = 'unresolved' AND gain <= 0",
+    "no visible effect": "status = 'within noise'",
+    "stale": "status = 'stale'",
+}
+_MOST_SENTENCES, _MOST_IN_LINE = 6, 8
+_SQL = f"""SELECT CASE {" ".join(f"WHEN {where} THEN '{name}'" for name, where in OUTCOMES.items())} END, status, knob,
+ component, old, new, gain, low, high, condition, runs_to_settle, runs, confounded FROM effects WHERE campaign = ?
+ ORDER BY iif(low > 0 OR high < 0, 0, 1), iif(status = 'stale', -gain, -abs(gain)), knob, old, new"""
+#: Fresh pairs behind a change, the last run that made it and what that was compared with, and whether they can race.
+_MEASURED = """SELECT sum(iif(m.basis = 'pairs', m.pairs, 0)), max(r.number), a.number, r.commit_id <> a.commit_id
+ AND '' NOT IN (r.commit_id, a.commit_id) FROM runs r JOIN measurements m USING (run) JOIN runs a ON a.run = m.against
+ WHERE r.campaign = ? AND m.knob = ? AND m.component = ? AND r.number IN (SELECT value FROM json_each(?))"""
 
-_MOST_QUEUE = 8
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
-#: A single run counts as hurt when it is worse by more than this many standard errors.
-_CLEAR = 2.0
+
+class Effect(NamedTuple):
+    """One row of `effects`."""
+
+    outcome: Outcome
+    status: str
+    knob: str
+    component: str
+    old: str | None
+    new: str | None
+    gain: float
+    low: float | None
+    high: float | None
+    condition: str
+    pairs_to_settle: int | None
+    runs: str
+    confounded: str
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(json.loads(self.runs))
+
+    def told(self, arrow: str = "→") -> str:
+        return change_told(self.knob or self.component, self.old, self.new, arrow)
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is known about one knob (or several moved together): an outcome, in words, and the runs it rests on."""
+    """One sentence: what it is about, and what is known; `command` would settle it and can be typed, or is ''."""
 
     outcome: Outcome
-    knob: str
-    evidence: str
+    lead: str
+    text: str
     runs: tuple[int, ...]
-    weight: float
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,115 +90,84 @@ class Next:
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What one run showed about the change it made."""
-
-    run: LoggedRun
-    outcome: Outcome
-    gain: float
-    pairs: int
+def read_effects(db: sqlite3.Connection, campaign: str) -> list[Effect]:
+    """What is clear of its own interval first, then the largest."""
+    return [Effect._make(row) for row in db.execute(_SQL, (campaign,))]
 
 
-def effects(book: Logbook) -> list[Effect]:
-    """One effect for each candidate that was measured and has something to be compared with."""
-    found: list[Effect] = []
-    best: LoggedRun | None = book.baseline if book.origin == "lab" else None
-    seed = book.seed_shift
+def lessons(db: sqlite3.Connection, book: Logbook, effects: Sequence[Effect], amounts: Amounts) -> list[Lesson]:
+    """A sentence for each change that is settled, or can be; one line for each kind of the others."""
     if book.constant is not None:
         return []
-    for run in book.runs:
-        if run.role not in ("candidate", "baseline") or run.usable is None:
-            continue
-        reference = (book.by_run.get(run.parent) if run.parent is not None else None) or best
-        is_first = run is book.baseline
-        if run.role == "candidate" and not is_first and reference is not None:
-            effect = _effect(book, run, reference)
-            if effect is not None and (seed is None or run.number not in {b for _, b in seed.runs}):
-                found.append(effect)
-        if (run.status == "keep" or is_first) and run.role != "pair" and (
-            best is None or book.gain(run.usable, best.usable or math.inf) > 0
-        ):  # fmt: skip
-            best = run
+    groups: dict[Outcome, dict[object, list[Effect]]] = {outcome: {} for outcome in OUTCOMES}
+    for effect in effects:  # knobs that only ever moved together are one change
+        groups[effect.outcome].setdefault((effect.runs, effect.gain) if effect.confounded else effect, []).append(
+            effect
+        )
+    found: list[Lesson] = []
+    for outcome, members in ((outcome, list(by_change.values())) for outcome, by_change in groups.items()):
+        alone = outcome in ("helped", "depends", "hurt") or (outcome == "looked better" and book.noise)
+        most = _MOST_SENTENCES if alone else 0
+        found += [_sentence(db, book, group, amounts) for group in members[:most]]
+        if members[most:]:
+            found.append(_line(book, outcome, members[most:], amounts, most > 0))
+    measured = {run for (run,) in db.execute("SELECT run FROM measurements WHERE campaign = ?", (book.campaign,))}
+    unread = [run.number for run in book.ideas(book.runs) if run.usable is not None and run.run not in measured]
+    if unread:
+        told = f"what {run_numbers(unread)} changed could not be read as settings, or was too much to tell apart."
+        found.append(Lesson("not counted", "Not counted:", told, tuple(unread)))
     return found
 
 
-def _effect(book: Logbook, run: LoggedRun, reference: LoggedRun) -> Effect | None:
-    judged = book.judged.get(run.run)
-    level = book.level(reference)
-    if judged is not None and judged.gain is not None and judged.pairs:
-        gain, pairs = judged.gain, judged.pairs
-    else:
-        single = judged.number("screen_gain") if judged else None
-        if single is None and (level is None or run.usable is None):
-            return None
-        gain, pairs = single if single is not None else book.gain(run.usable or 0.0, level or 0.0), 0
-    if run.verdict == "confirmed":
-        return Effect(run, "helped", gain, pairs)
-    if run.verdict in ("provisional", "inconclusive"):
-        return Effect(run, "unresolved", gain, pairs)
-    if pairs and judged is not None and judged.high is not None:
-        return Effect(run, "hurt" if judged.high < 0 else "no visible effect", gain, pairs)
-    error = single_run_error(book, reference)
-    if run.status == "keep" and not run.verdict:
-        return Effect(run, "looked better" if gain > (error or 0.0) else "unresolved", gain, 0)
-    if error is None:
-        better: Outcome = "looked better" if run.status == "ok" else "unresolved"
-        return Effect(run, better if gain > 0 else "hurt" if gain < 0 else "no visible effect", gain, 0)
-    return Effect(run, "hurt" if gain < -_CLEAR * error else "no visible effect", gain, 0)
+def _joint(group: Sequence[Effect]) -> str:
+    more = [f"{len(group) - 3} more"] if len(group) > 3 else []
+    return listed([effect.told() for effect in group[:3]] + more)
 
 
-def single_run_error(book: Logbook, reference: LoggedRun) -> float | None:
-    """Standard error of one run against a reference; the seed shift where that is all there is; None where unknown."""
-    if book.noise is not None:
-        return book.noise.sigma * math.sqrt(1 + 1 / max(1, len(book.fresh(reference))))
-    return book.seed_shift.shift if book.seed_shift else None
+def _sentence(db: sqlite3.Connection, book: Logbook, group: Sequence[Effect], amounts: Amounts) -> Lesson:
+    effect, race = group[0], ""
+    key = (book.campaign, effect.knob, effect.component, effect.runs)
+    pairs, ours, theirs, can_race = db.execute(_MEASURED, key).fetchone()
+    verb = effect.outcome if effect.outcome != "depends" else "helped" if effect.gain > 0 else "hurt"
+    told = f"{verb} when {clean(effect.condition, 120)}" if effect.condition else verb
+    told += f": {amounts.estimate(effect.gain, effect.low, effect.high, '95 %: ')}, "
+    told += f"{plural(pairs, 'fresh pair') if pairs else plural(len(effect.numbers), 'run')}, "
+    told += run_numbers(effect.numbers)
+    told += {"reversed": "; elsewhere the sign turns", "conditional": "; elsewhere it differs"}.get(effect.status, "")
+    if effect.confounded:
+        other = "one without the other" if len(group) > 1 else f"without {clean(effect.confounded, 120)}"
+        told += f"; never {other}: a run that moves it alone would tell"
+    settle = effect.pairs_to_settle
+    if settle and effect.outcome == "looked better":
+        told += f"; {plural(settle, 'fresh pair')} would settle it 8 times in 10"
+        words = ("memex", "race", str(ours), str(theirs), "--pairs", str(settle), "--campaign", book.campaign)
+        race = command(*words) if can_race and book.origin == "lab" else ""
+    return Lesson(effect.outcome, _joint(group), f"{told}.", effect.numbers, race)
 
 
-def lessons(book: Logbook, found: Sequence[Effect], amounts: Amounts) -> list[Lesson]:
-    """Per knob, the strongest outcome first; a run that moved several knobs speaks for them only together."""
-    groups: dict[str, list[Effect]] = defaultdict(list)
-    for effect in found:
-        groups[_knobs(book, effect.run)].append(effect)
-    result = []
-    for knob, members in groups.items():
-        outcome = next(o for o in OUTCOMES if any(e.outcome == o for e in members))
-        if outcome != "helped" and outcome != "looked better" and _sides(members) >= {"hurt", "unresolved"}:
-            outcome = "unresolved"
-        members.sort(key=lambda e: (OUTCOMES.index(e.outcome), -abs(e.gain), e.run.number))
-        told = [_told(book, e, knob, amounts, e.outcome != outcome) for e in members[:4]]
-        if len(members) > 4:
-            told.append(f"and {plural(len(members) - 4, 'more run')}")
-        weight = max(abs(e.gain) for e in members if e.outcome == members[0].outcome)
-        result.append(Lesson(outcome, knob, "; ".join(told), tuple(e.run.number for e in members), weight))
-    return sorted(result, key=lambda lesson: (OUTCOMES.index(lesson.outcome), -lesson.weight, lesson.knob))
-
-
-def _sides(members: Sequence[Effect]) -> set[str]:
-    return {effect.outcome for effect in members}
-
-
-def _knobs(book: Logbook, run: LoggedRun) -> str:
-    return _joint(frozenset(book.knobs(run))) or clean(run.description, 70) or f"run {run.number}"
-
-
-@lru_cache(maxsize=10_000)
-def _joint(knobs: frozenset[str]) -> str:
-    names = sorted({clean(knob, 60) for knob in knobs if knob.strip()})
-    return " + ".join(names[:3]) + (f" + {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _told(book: Logbook, effect: Effect, knob: str, amounts: Amounts, name_outcome: bool) -> str:
-    changes = book.changes(effect.run.run)
-    moved = ", ".join(
-        f"{clean(c.old, 24)} → {clean(c.new, 24)}" for c in changes[:3] if c.old is not None and c.new is not None
-    )
-    text = moved or clean(effect.run.description, 70)
-    text = "" if text == knob else text
-    amount = amounts.signed(effect.gain)
-    by = f", {plural(effect.pairs, 'pair')}" if effect.pairs else ""
-    outcome = f"{effect.outcome}, " if name_outcome else ""
-    return f"{text} ({outcome}{amount}{by}, #{effect.run.number})".strip()
+def _line(
+    book: Logbook, outcome: Outcome, groups: Sequence[Sequence[Effect]], amounts: Amounts, goes_on: bool
+) -> Lesson:
+    """Changes of one outcome; without repeats, those that moved less than a new seed does are only counted."""
+    shift = book.seed_shift.shift if book.seed_shift and not book.noise else 0.0
+    large = [group for group in groups if abs(group[0].gain) >= shift]
+    told, most = [], 3 if outcome == "stale" else _MOST_IN_LINE
+    for group in large[:most]:
+        along = f" along with {clean(group[0].confounded, 60)}" if group[0].confounded and len(group) == 1 else ""
+        amount = amounts.signed(group[0].gain)
+        told.append(f"{_joint(group)}{along} ({amount}, {run_numbers(group[0].numbers, 3)})")
+    told += [f"{len(large) - most} more"] if large[most:] else []
+    if len(groups) > len(large):
+        told.append(f"{len(groups) - len(large)} that moved it by less than a new seed does ({amounts.fine(shift)})")
+    lead, text = "Also " + outcome if goes_on else outcome.capitalize(), "; ".join(told) + "."
+    if outcome == "stale":
+        lead = f"Open again, as three or more other settings have changed since ({plural(len(groups), 'change')})"
+    elif outcome.startswith("looked"):
+        lead += "" if book.noise else ", and the noise is unknown"
+    elif outcome == "no visible effect" and book.noise and book.noise.sigma:
+        least = amounts.fine(minimum_detectable_effect(book.noise, 1))
+        text += f" That is not “no effect”: one fresh pair sees nothing smaller than {least}."
+    return Lesson(outcome, f"{lead}:", text, tuple(sorted({n for group in groups for n in group[0].numbers})))
 
 
 # --- failures
@@ -169,7 +176,9 @@ def _told(book: Logbook, effect: Effect, knob: str, amounts: Amounts, name_outco
 def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
     """Failed runs by cause, the most frequent first; numbers and paths in a message do not tell causes apart, and the
     last message of each is told as it was said."""
-    groups = by_cause((_status_of(run), run.error or run.reason, run) for run in runs if run.failed)
+    groups = by_cause(
+        ("retracted" if run.verdict == "retract" else run.status, run.error or run.reason, run) for run in runs
+    )
     found = []
     for (status, cause), members in groups.items():
         text = example_of(member.error or member.reason for member in members)
@@ -179,7 +188,3 @@ def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
             text = "no message was recorded" + (lead + example if example else "")
         found.append(Failure(status, clean(text, 220), tuple(m.number for m in members)))
     return sorted(found, key=lambda failure: (-len(failure.runs), failure.runs))
-
-
-def _status_of(run: LoggedRun) -> str:
-    return "retracted" if run.verdict == "retract" else run.status

@@ -1,4 +1,4 @@
-"""Reads one campaign from the views, and says how large its noise is. It judges nothing and writes nothing."""
+"""Reads one campaign from the views. It judges nothing and writes nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import math
 import re
 import sqlite3
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property
 from typing import NamedTuple
 
 from ..ledger import FAILED
-from ..memory.noise import Better, Noise, gain_of
+from ..memory.noise import Better, Noise, fresh_values, gain_of, noise_floor, student_t_quantile
 
 _SEED_ONLY = re.compile(
     r"(?:(?:change|different|new|another|only|just|random|rng|torch|the|set|try|same)[\s:]+)*seed\b"
@@ -124,6 +123,9 @@ class Logbook:
     again: frozenset[int]
     training_seconds: float | None
     edits: Mapping[int, str]
+    fresh_values: Mapping[str, Sequence[float]]
+    #: None where too little was repeated for any verdict.
+    noise: Noise | None
     #: These are most of what there is to read, so they are read run by run, when somebody asks.
     changes: Callable[[int], Sequence[Change]]
     settings: Callable[[int], Mapping[str, str]]
@@ -132,17 +134,9 @@ class Logbook:
     def by_run(self) -> dict[int, LoggedRun]:
         return {run.run: run for run in self.runs}
 
-    @cached_property
-    def _fresh(self) -> dict[str, list[float]]:
-        found: dict[str, list[float]] = defaultdict(list)
-        for run in self.runs:
-            if run.role in ("baseline", "pair") and run.commit and run.usable is not None:
-                found[run.commit].append(run.usable)
-        return found
-
-    def fresh(self, run: LoggedRun) -> list[float]:
+    def fresh(self, run: LoggedRun) -> Sequence[float]:
         """Values of a commit that were not selected for being good: baseline repeats and fresh pairs."""
-        return self._fresh.get(run.commit, []) if run.commit else []
+        return self.fresh_values.get(run.commit, ()) if run.commit else ()
 
     def level(self, run: LoggedRun) -> float | None:
         """What a run is worth: the mean of its fresh values, or its own value where nobody repeated it."""
@@ -151,7 +145,7 @@ class Logbook:
 
     @cached_property
     def baseline(self) -> LoggedRun | None:
-        usable = [run for run in self.runs if run.usable is not None and run.role != "final"]
+        usable = [run for run in self.runs if run.usable is not None and run.role not in ("control", "final")]
         return next((run for run in usable if run.role == "baseline"), usable[0] if usable else None)
 
     @cached_property
@@ -205,25 +199,6 @@ class Logbook:
         return found
 
     @cached_property
-    def noise(self) -> Noise | None:
-        """Sigma of one run: the last one a verdict used, else pooled from repeats; None where neither is known."""
-        for judged in reversed(list(self.judged.values())):
-            if judged.sigma is not None and math.isfinite(judged.sigma) and judged.sigma >= 0:
-                return Noise(judged.sigma, int(judged.number("dof") or 3), 0)
-        groups: dict[tuple[object, ...], list[float]] = defaultdict(list)
-        often = Counter((run.commit, run.description) for run in self.runs if run.role == "candidate")
-        for run in self.runs:
-            if run.usable is None or run.role == "final":
-                continue
-            if run.role in ("baseline", "pair"):
-                groups[(run.commit, *sorted(self.settings(run.run).items()))].append(run.usable)
-            elif run.commit and run.role == "candidate" and often[run.commit, run.description] > 1:
-                same = (run.commit, run.description, *sorted(self.settings(run.run).items()))
-                groups[same].append(run.usable)
-        pooled = Noise.pooled(groups.values())
-        return pooled if pooled.known else None
-
-    @cached_property
     def seed_shift(self) -> SeedShift | None:
         """From runs that change nothing but the seed against the run they came from; None where there is none."""
         found: list[tuple[float, tuple[int, int]]] = []
@@ -242,6 +217,16 @@ class Logbook:
         if not found:
             return None
         return SeedShift(math.fsum(s for s, _ in found) / len(found), len(found), tuple(pair for _, pair in found))
+
+    @property
+    def scale(self) -> float | None:
+        """What decides how many digits are worth printing."""
+        return self.noise.sigma if self.noise else self.seed_shift.shift if self.seed_shift else None
+
+    @property
+    def believable(self) -> float | None:
+        """Below this, a gain between two single runs says nothing: sqrt(2) of their scatter, or the seed shift."""
+        return self.noise.alone.sigma * 2**0.5 if self.noise else self.scale
 
     def _only_seed(self, run: LoggedRun, parent: LoggedRun | None) -> bool:
         if _SEED_ONLY.fullmatch(run.description.strip()):
@@ -289,8 +274,11 @@ def _comparable(at: str) -> str:
     return f"{head}.{fraction:0<9}"
 
 
-def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
-    """Everything the report needs to know about one campaign; raises KeyError for a campaign nobody defined."""
+def read_logbook(db: sqlite3.Connection, campaign: str, only: Collection[int] | None = None) -> Logbook:
+    """Everything the report needs to know about one campaign; raises KeyError for a campaign nobody defined.
+
+    With `only`, positions of runs, the others are left out as if they were not there.
+    """
     terms = db.execute(
         "SELECT metric, unit, better, budget_seconds, hardware, origin FROM campaigns WHERE campaign = ?", (campaign,)
     ).fetchone()
@@ -298,24 +286,30 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
         raise KeyError(campaign)
     value, seconds, usd = (f"iif(abs({name}) <= {sys.float_info.max!r}, {name}, NULL)" for name in _NUMBERS)
     failed = ", ".join(f"'{status}'" for status in sorted(FAILED))
+    named = {"campaign": campaign, "only": json.dumps([*(only or ())])}
     rows = db.execute(
         f"SELECT run, id, number, role, status, verdict, reason, {value}, description, parent, commit_id, seed,"
         f" {seconds}, {usd}, hardware, isolation, self_reported, error, at, status IN ({failed})"
         f" AND status NOT IN ('started', 'blocked'), iif(status IN ({failed}), NULL, {value}) FROM runs"
-        " WHERE campaign = ?"
+        f" WHERE campaign = :campaign{_among('run', only)}"
         " ORDER BY number, run",
-        (campaign,),
+        named,
     )
     runs = tuple(map(LoggedRun._make, rows))
     decisions = {run.run: run.verdict for run in runs}
     judged: dict[int, Judged] = {}
+    noise = noise_floor(db, campaign)
     for row in db.execute(
-        "SELECT v.run, v.decision, v.gain, v.low, v.high, v.sigma, v.mde, v.pairs, v.champion, v.numbers"
+        "SELECT v.run, v.decision, v.gain, v.low, v.high, v.sigma, v.mde, v.pairs, v.champion, v.numbers,"
+        " (SELECT max(m.standard_error) FROM measurements m WHERE m.run = v.run AND m.basis = 'pairs' AND v.pairs > 0)"
         " FROM verdicts v JOIN runs r ON r.run = v.run WHERE r.campaign = ? ORDER BY v.seq",
         (campaign,),
     ):
-        if row[1] == decisions[row[0]]:
+        if row[1] == decisions.get(row[0]):
             gain, low, high, sigma, mde = map(_finite, row[2:7])
+            if gain is not None and row[10] is not None:  # by the noise of now, as all else in a report
+                half = student_t_quantile(0.025, noise.dof) * row[10]
+                low, high = gain - half, gain + half
             judged[row[0]] = Judged(row[1], gain, low, high, sigma, mde, row[7] or 0, row[8], _object(row[9]))
     reigns = tuple(
         Reign(*row)
@@ -332,21 +326,22 @@ def read_logbook(db: sqlite3.Connection, campaign: str) -> Logbook:
         ).fetchall()
     )
     again = db.execute(
-        "SELECT t.run FROM runs n JOIN refs f ON f.seq = n.run AND f.role = 'tests' JOIN runs t ON t.id = f.target"
-        " WHERE n.campaign = ? AND n.role = 'candidate'",
-        (campaign,),
+        "SELECT t.run FROM runs t CROSS JOIN refs f ON f.target = t.id AND f.role = 'tests' JOIN runs n ON n.run ="
+        f" f.seq AND n.role = 'candidate' WHERE t.campaign = :campaign{_among('t.run', only)}",
+        named,
     )
     [training] = db.execute(
-        "SELECT sum(m.value) FROM metrics m JOIN runs r ON r.run = m.run WHERE r.campaign = ? AND m.name IN"
-        " ('training_seconds', 'train_seconds')",
-        (campaign,),
+        "SELECT sum(m.value) FROM metrics m JOIN runs r ON r.run = m.run WHERE r.campaign = :campaign AND m.name IN"
+        f" ('training_seconds', 'train_seconds'){_among('r.run', only)}",
+        named,
     ).fetchone()
     return Logbook(
         campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
         terms[4], terms[5], runs, judged, reigns,
         tests,
-        frozenset(row[0] for row in again), _finite(training), _edits(db, campaign), _changes_of(db),
-        _settings_of(db),
+        frozenset(row[0] for row in again), _finite(training), edits_of(db, campaign, only),
+        fresh_values(db, campaign),
+        noise if noise.known else None, _changes_of(db), _settings_of(db),
     )  # fmt: skip
 
 
@@ -355,12 +350,17 @@ def idea_of(description: str) -> str:
     return f"{description}{_TO}{_GONE}"
 
 
-def _edits(db: sqlite3.Connection, campaign: str) -> dict[int, str]:
+def _among(name: str, only: Collection[int] | None) -> str:
+    return "" if only is None else f" AND {name} IN (SELECT value FROM json_each(:only))"
+
+
+def edits_of(db: sqlite3.Connection, campaign: str, only: Collection[int] | None = None) -> dict[int, str]:
+    """What each run changed and to what, in one text that is the same for the same change."""
     rows = db.execute(
         f"SELECT run, group_concat(name || '{_TO}' || coalesce(new, '{_GONE}'), '{_AND}') FROM (SELECT DISTINCT c.run,"
-        f" {_KNOB} AS name, c.new FROM runs r CROSS JOIN changes c USING (run) WHERE r.campaign = ?"
-        " ORDER BY 1, 2, 3) GROUP BY run",
-        (campaign,),
+        f" {_KNOB} AS name, c.new FROM runs r CROSS JOIN changes c USING (run) WHERE r.campaign ="
+        f" :campaign{_among('c.run', only)} ORDER BY 1, 2, 3) GROUP BY run",
+        {"campaign": campaign, "only": json.dumps([*(only or ())])},
     )
     return dict(rows.fetchall())
 

@@ -15,6 +15,7 @@ from functools import partial
 
 from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, Verdict, utc_now
 from ..memory import Memory
+from ..memory.retraction import retract
 from ..models import BudgetSpent
 from .board import Board, Standing
 from .campaign import Contract
@@ -27,10 +28,13 @@ from .proposers import Proposal, Proposer
 from .runner import Runner
 from .steering import Notifier, Notify, Patch, Steering
 from .streams import Desk, Streams
+from .wording import run_numbers
 
 BASELINE_REPEATS = 4
 #: From so many judged ideas on, that most of them lose by far is a reason to doubt the noise.
 _FIRST_IDEAS = 4
+#: So many ideas in a row that lose by over three sigma are reason to look whether the machine is what it was.
+_STREAK = 4
 _LOOK_SECONDS = 0.25
 #: A crash within this time that names one of these is a slip of the pen: whoever wrote it may mend it, once.
 _SLIP_SECONDS = 3.0
@@ -102,6 +106,7 @@ class Night:
         self._begun = self._done = self._busy = 0
         self._why, self._since = "", ""
         self._paused = self._halted = self._has_nothing_left = self._has_doubted = False
+        self._streak = _STREAK
 
     # --- the loop
 
@@ -267,6 +272,7 @@ class Night:
         if standing is not None and standing.status == "ok":
             self._judge_one(standing)
             self._doubt_the_noise()
+            self._doubt_the_machine()
         return entry
 
     def _approved(self, plan: Plan | None) -> Plan | None:
@@ -378,6 +384,30 @@ class Night:
         self.tell(Event("notice", f"{told} The baseline is measured {BASELINE_REPEATS} times more."))
         seeds = range(have + 1, have + BASELINE_REPEATS + 1)
         self.runner.measure([Plan("baseline", baseline.commit, seed, "baseline") for seed in seeds])
+
+    def _doubt_the_machine(self) -> None:
+        """A machine that became slower makes every idea lose: after a streak of great losses the champion is measured
+        again. Where it gives what it gave, the next streak must be twice as long; where not, the streak is retracted,
+        and ideas are compared with what the champion gives from now on."""
+        champion = self.board.champion()
+        lost = self.board.great_losses(champion) if champion is not None else []
+        if champion is None or len(lost) < self._streak:
+            return
+        told = f"{len(lost)} ideas in a row lost by over 3 sigma: poor ideas, or another machine than before."
+        self.tell(Event("notice", f"{told} The champion is measured again."))
+        before, number = self.board.latest_drift(), self.board.last_number() + 1
+        text = f"control: run {champion.number} again"
+        seeds = range(20_000 + number, 20_000 + number + max(2, self.runner.streams.count))  # under the usual load
+        self.runner.measure([Plan("control", champion.commit, seed, text, champion.id) for seed in seeds])
+        drift = self.board.latest_drift()
+        if drift == before:
+            self._streak *= 2
+            return
+        why = f"the machine had changed: run {drift} of the same champion is far from what it gave before"
+        for number in lost:
+            retract(self.memory, self.campaign, number, why, BY)
+        told = f"It is the machine: run {drift} gives something else than the champion did."
+        self.tell(Event("notice", f"{told} {run_numbers(sorted(lost))} say nothing and are retracted."))
 
     # --- judging
 

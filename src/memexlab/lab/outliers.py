@@ -42,7 +42,7 @@ def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None)
     """
     known, book = registry(db, campaign), book or read_logbook(db, campaign)
     noise, unit = book.noise, book.unit or book.metric
-    amounts = Amounts.of(unit, noise.sigma if noise else book.seed_shift.shift if book.seed_shift else None)
+    amounts = Amounts.of(unit, book.scale)
     thrones = {reign.since: known.runs[reign.run] for reign in known.reigns}
     champion, steps, timed = None, list[float](), list[float]()
     made: dict[str, tuple[set[int], set[str]]] = defaultdict(lambda: (set(), set()))
@@ -60,7 +60,7 @@ def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None)
             gain = run.gain if run.gain is not None and run.pairs else gain_of(run.value, champion.level, known.better)
             told = f"Run {run.number} gained {amounts.fine(gain)} {unit} over run {champion.number}"
             if noise is not None and noise.known and suspicious(gain, noise):
-                found.append(Alarm(run.number, "sigma", f"{told}, {sigmas(gain, noise.sigma)} of one run."))
+                found.append(Alarm(run.number, "sigma", f"{told}, {sigmas(gain, noise.sigma)}."))
             far = gain > _STEP_TIMES * steps[-1] if len(steps) >= _LEAST_STEPS else False
             if far and (gain > sum(steps) or _robust_z(gain, steps) > _STEP_Z):
                 largest = f"{amounts.fine(steps[-1])} {unit}"

@@ -87,8 +87,10 @@ class Placer:
         self._boxes: list[Box] = []
         self._leaders: list[_Place] = []
 
-    def place(self, x: float, y: float, text: str, towards: int, radius: float = 6.0) -> Placed | None:
-        """The cheapest free place for a text near (x, y); `towards` is 1 for below first, -1 above; None if full."""
+    def place(
+        self, x: float, y: float, text: str, towards: int, radius: float = 6.0, most: float = 26.0
+    ) -> Placed | None:
+        """The cheapest free place for a text near (x, y), None if all cost more than `most`; `towards` 1 is below."""
         width, size = text_width(text, self.size) * BOLD, self.size
         best: tuple[float, Placed, Box] | None = None
         for distance in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10):
@@ -113,7 +115,7 @@ class Placer:
                         continue
                     text_x = {"start": left, "end": left + width, "middle": x}[anchor]
                     best = (cost, Placed(text, text_x, middle + size * 0.35, anchor, leader), box)
-        if best is None or best[0] > 26:
+        if best is None or best[0] > most:
             return None
         _, placed, box = best
         self._boxes.append(box)

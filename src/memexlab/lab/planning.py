@@ -16,7 +16,7 @@ from typing import Literal
 from ..ledger import Draft, Entry, OutsideError, Ref, Run, RunRole, Scalar, UsageError
 from ..memory import Memory
 from ..memory.changes import changes_between, changes_in_source, code_change
-from ..memory.history import history_from
+from ..memory.history import History
 from ..memory.knobs import set_knobs, settings
 from ..memory.novelty import check
 from .board import Board, Standing
@@ -247,8 +247,10 @@ class Planner:
         changes = changes_between(before, after)
         if code := self.code_of(head.commit, plan.commit):
             changes = (*changes, code_change(plan.description, code))
-        history = history_from(self.memory.db, self.campaign)
+        history = History(self.memory.db, self.campaign)
         guard = check(changes, plan.description, history, before, "exploit")
+        if guard.klass == "other_campaign":
+            self.tell(Event("notice", guard.reason))
         return guard.reason if guard.decision == "block" else ""
 
     def _measured_before(self, plan: Plan, head: Standing, after: Mapping[str, Scalar]) -> str:

@@ -10,17 +10,17 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal, cast
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .axes import colour_variables
 from .chart import Chart, Mark, interval_svg, progress_svg, svg_to_png
-from .learned import OUTCOMES, Lesson
-from .summary import Report, VerdictRow, build_report
+from .summary import CampaignReport, Report, VerdictRow, build_report
 from .wording import one_decimal, run_numbers
 
 __all__ = ["Report", "build_report", "report_main", "report_style", "to_html", "to_json", "to_markdown", "to_png"]
@@ -28,15 +28,15 @@ __all__ = ["Report", "build_report", "report_main", "report_style", "to_html", "
 #: A page of a long history stays below this; the tables name the command that shows the rest.
 HTML_LIMIT_BYTES = 300_000
 _ROWS = 14
-_LESSONS = 8
 _DRAWN_AS_THEMSELVES = ("confirmed", "provisional", "inconclusive")
+_RUN = re.compile(r"(?<![\w&/])#(\d{1,9})\b|\b[Rr]uns? (\d{1,9})\b")
 _THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def to_markdown(report: Report, picture: str = "") -> str:
     """CommonMark with tables; run numbers are written #N. `picture` is the file name of the picture beside it."""
     template = _environment(for_markdown=True).get_template("report.md.j2")
-    page = template.render(report=report, picture=picture, rows=_ROWS, most_lessons=_LESSONS)
+    page = template.render(report=report, picture=picture, rows=_ROWS)
     return page.rstrip() + "\n"
 
 
@@ -76,15 +76,18 @@ def _finite(value: object) -> object:
 
 
 @lru_cache
-def _environment(for_markdown: bool = False) -> Environment:
+def _environment(for_markdown: bool = False, is_linked: bool = False) -> Environment:
     """Templates in which every text is escaped for the page, unless it says of itself that it is safe."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=not for_markdown, finalize=_markdown if for_markdown else None,
     )  # fmt: skip
-    environment.filters.update(runs=run_numbers, one_decimal=one_decimal, code=_code)
+    environment.filters.update(
+        runs=run_numbers, one_decimal=one_decimal, code=_code, sentences=sentences_of,
+        told=partial(linked, is_linked=is_linked),
+    )  # fmt: skip
     colours: dict[str, Markup] = {theme: Markup(colour_variables(theme)) for theme in _THEMES}
-    environment.globals.update(colours, interval=_interval, lessons_by_outcome=_lessons_by_outcome)
+    environment.globals.update(colours, interval=_interval, is_linked=is_linked)
     return environment
 
 
@@ -105,13 +108,32 @@ def _code(text: str) -> Markup:
     return Markup(f"{fence}{pad}{text}{pad}{fence}")
 
 
+def sentences_of(text: str) -> tuple[str, str]:
+    """The first sentence, and the rest: one is for a glance, the other for a reader."""
+    parts = re.split(r"(?<=[.:]) (?=[A-Z])", text, maxsplit=1)
+    return parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def linked(text: object, section: CampaignReport | None, is_linked: bool = True) -> Markup:
+    """A text as it is read: arrows drawn, and each run of the campaign that it names a link to its page."""
+    shown = str(escape(text)).replace(" -&gt; ", "\N{NO-BREAK SPACE}→ ")
+    last = section.chart.points[-1].number if section is not None and section.chart.points and is_linked else 0
+
+    def link(found: re.Match[str]) -> str:
+        number = int(found[1] or found[2])
+        at = f"/runs/{number}?campaign={quote(section.campaign, safe='')}" if section is not None else ""
+        return f'<a href="{at}">{found[0]}</a>' if 0 < number <= last else found[0]
+
+    return Markup(_RUN.sub(link, shown))
+
+
 def report_style() -> str:
     """The style sheet of the report, for a page that shows `report_main`."""
     return _environment().get_template("report.css.j2").render()
 
 
 def report_main(report: Report) -> str:
-    """The inside of the page's `main`, all foreign text escaped."""
+    """The inside of the page's `main`, all foreign text escaped, each run a link to its page."""
     return _page(report, 2, "report.main.j2")
 
 
@@ -126,12 +148,12 @@ def _page(report: Report, detail: int, name: str = "report.html.j2") -> str:
         if not detail:
             chart = replace(chart, points=tuple(replace(point, title="") for point in chart.points))
         has_values = any(point.value is not None for point in chart.points)
-        wide = progress_svg(chart, height=240 if not has_values else 600 if i == 0 else 460)
+        wide = progress_svg(chart, height=460 if has_values else 240)
         narrow = progress_svg(chart, width=420, height=440 if has_values else 240) if i == 0 or detail >= 2 else ""
         shown.append((section, (Markup(wide), Markup(narrow))))
     rows, more_rows = _ROWS if detail else 6, 60 if detail >= 2 else 10
-    template = _environment().get_template(name)
-    return template.render(report=report, shown=shown, rows=rows, more_rows=more_rows, most_lessons=_LESSONS)
+    template = _environment(is_linked=name == "report.main.j2").get_template(name)
+    return template.render(report=report, shown=shown, rows=rows, more_rows=more_rows)
 
 
 def _interval(row: VerdictRow, rows: Sequence[VerdictRow]) -> str:
@@ -141,9 +163,3 @@ def _interval(row: VerdictRow, rows: Sequence[VerdictRow]) -> str:
     reach = max(abs(v) for r in rows for v in (r.low, r.high) if v is not None)
     mark = cast("Mark", row.decision if row.decision in _DRAWN_AS_THEMSELVES else "discard")
     return Markup(interval_svg(row.low, row.gain, row.high, reach, mark))
-
-
-def _lessons_by_outcome(lessons: Sequence[Lesson]) -> list[tuple[str, list[Lesson]]]:
-    """Lessons grouped, the outcomes in their order, none empty."""
-    groups = [(outcome, [lesson for lesson in lessons if lesson.outcome == outcome]) for outcome in OUTCOMES]
-    return [(outcome, members) for outcome, members in groups if members]

@@ -58,7 +58,7 @@ def standing_of(book: Logbook) -> Standing | None:
         gain, low, high = judged.gain, judged.low, judged.high
         basis = f"{plural(pairs, 'fresh pair')} against the baseline, each on one seed"
     elif ours and theirs and noise is not None and noise.known:
-        half = student_t_quantile(0.025, noise.dof) * noise.sigma * math.sqrt(1 / ours + 1 / theirs)
+        half = student_t_quantile(0.025, noise.alone.dof) * noise.alone.sigma * math.sqrt(1 / ours + 1 / theirs)
         low, high = gain - half, gain + half
         basis = f"means of {plural(ours, 'fresh run')} of the champion and {theirs} of the baseline"
     else:
@@ -70,7 +70,7 @@ def standing_of(book: Logbook) -> Standing | None:
     )  # fmt: skip
 
 
-def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: Sequence[Effect]) -> str:
+def headline(book: Logbook, standing: Standing | None, amounts: Amounts, effects: Sequence[Effect]) -> str:
     """What won, by how much, how sure; or plainly that nothing did."""
     if not book.runs:
         return "Nothing has been measured yet."
@@ -81,7 +81,7 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts, found: 
         return f"Nothing could be measured: {plural(sum(r.failed for r in book.runs), 'run')} failed."
     sigma = book.noise.sigma if book.noise else None
     if standing is None:
-        return _nothing_won(book, amounts, found, sigma)
+        return _nothing_won(book, amounts, effects, sigma)
     value = amounts.with_unit(standing.champion_value)
     gain = (amounts.value if amounts.decimals is not None else amounts.fine)(abs(standing.gain))
     name = f"#{standing.champion} {clean(standing.champion_description, 60)}".strip()
@@ -114,7 +114,7 @@ def _luck(book: Logbook, amounts: Amounts) -> str:
     return f" A new seed alone moved it by {moved}; {inside} of the {plural(len(gains), 'keep')} gained less than that."
 
 
-def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma: float | None) -> str:
+def _nothing_won(book: Logbook, amounts: Amounts, effects: Sequence[Effect], sigma: float | None) -> str:
     if book.constant is not None and book.origin != "lab":
         count = plural(sum(run.usable is not None for run in book.runs), "measured run")
         return f"{clean(book.metric, 60)} is {book.constant:g} in all {count}, so it cannot say which idea was better."
@@ -124,14 +124,14 @@ def _nothing_won(book: Logbook, amounts: Amounts, found: Sequence[Effect], sigma
     if not book.ideas(book.runs):
         floor = f", sigma {sigma:.2g} from {plural(repeats, 'run')}" if sigma else ""
         return f"The baseline is measured: {stands}{floor}. No idea has been tried yet."
-    best = max(found, key=lambda effect: effect.gain, default=None)
+    best = max(effects, key=lambda effect: effect.gain, default=None)
     text = f"Nothing beat the baseline, which stands at {stands}."
     if book.origin != "lab" and not any(run.role == "baseline" for run in book.runs):
         text = f"No kept run is better than the first one, {stands} (#{book.baseline.number if book.baseline else 1})."
     if best is not None and best.gain > 0:
         how = f" ({sigmas(best.gain, sigma)})" if sigma else ""
-        outcome = "unresolved" if best.outcome == "unresolved" else "not more than noise" if sigma else "noise unknown"
-        text += f" The closest, run {best.run.number}, looked {amounts.fine(best.gain)} better{how}: {outcome}."
+        told = f"{best.told()} ({run_numbers(best.numbers, 3)})"
+        text += f" The closest, {told}, looked {amounts.fine(best.gain)} better{how}: {best.status}."
     return text
 
 
@@ -168,8 +168,7 @@ def noise_sentence(book: Logbook, amounts: Amounts) -> str:
                 "seed and reads no MEMEX_SEED: then a win is a win on that one seed."
             )
         trust = "" if noise.dof >= 8 else " That is few: sigma itself may be off by a third or more."
-        known = f"pooled from repeats ({plural(noise.dof, 'degree')} of freedom)"
-        return f"Noise: sigma is {noise.sigma:.2g} for one run, {known}.{trust}"
+        return f"Noise: {noise}.{trust}"
     if book.seed_shift is not None:
         seed = book.seed_shift
         runs = ", ".join(f"#{a} against #{b}" for a, b in seed.runs[:3])
@@ -181,24 +180,6 @@ def noise_sentence(book: Logbook, amounts: Amounts) -> str:
     if len(book.runs) > 1:
         return "Noise: unknown. No setting was measured four times, so nobody can say which differences are real."
     return ""
-
-
-def seed_sentence(book: Logbook) -> str:
-    """How many of a log's keeps gained less than the noise, in a plain sentence."""
-    gains = [gain for _, gain in book.kept()]
-    if not gains:
-        return ""
-    keeps = f"{plural(len(gains), 'keep')} after the baseline"
-    if book.noise is None and book.seed_shift is None:
-        return f"{keeps}; without a repeat there is no telling which are luck."
-    edge = book.noise.sigma * math.sqrt(2) if book.noise else book.seed_shift.shift if book.seed_shift else 0.0
-    inside = sum(gain < edge for gain in gains)
-    less = f"{inside} of the {keeps} improved by less than {edge:.2g}"
-    if book.noise is not None or book.seed_shift is None:
-        return f"{less}, the noise between two single runs."
-    weak = "One pair is a weak estimate" if book.seed_shift.pairs == 1 else "Few pairs are a weak estimate"
-    more = f"{len(gains) - inside} improved by more. ({weak}.)"
-    return f"{less}, what a change of the seed alone did in the same log; {more}"
 
 
 def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
@@ -230,6 +211,24 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
         fitted = "The win may be partly fitted to the split it was judged on."
         return ThirdSplit(f"{text} {weak} {fitted}", gain, True)
     return ThirdSplit(f"{text} It agrees: {amounts.fine(gain)} better there too.", gain, False)
+
+
+def trust(
+    standing: Standing, split: ThirdSplit | None, amounts: Amounts, doubted: int, kept: int
+) -> tuple[str, str, str]:
+    """Whether to believe the champion's gain: a word, its grounds, its tone; `doubted` of `kept` keeps are in noise."""
+    low, high = standing.low, standing.high
+    known = low is not None and high is not None
+    interval = f"95 % interval {amounts.signed(low or 0.0)} to {amounts.signed(high or 0.0)}" if known else ""
+    if split is not None and split.disagrees:
+        return "Doubtful", "the split that no decision has seen does not bear it out", "failed"
+    if standing.confirmed and low is not None and low > 0:
+        agrees = "; an unseen split agrees" if split is not None and split.gain is not None else ""
+        return "Yes", interval + agrees, "confirmed"
+    if standing.confirmed:
+        return "Probably", f"{interval or 'confirmed step by step'}: it may be nothing", "doubtful"
+    luck = f"; {doubted} of {plural(kept, 'keep')} within noise" if doubted else ""
+    return "Not yet", f"one run each, never repeated{luck}", "doubtful"
 
 
 def doubts(book: Logbook, standing: Standing | None, split: ThirdSplit | None, amounts: Amounts) -> list[Next]:

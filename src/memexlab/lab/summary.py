@@ -17,17 +17,18 @@ from typing import TypeVar
 from ..memory.doubts import doubts as resting_on_retracted
 from .agenda import agenda
 from .chart import Chart, Mark, Point, Step
-from .learned import Effect, Failure, Lesson, Next, effects, failures, lessons
+from .learned import Failure, Lesson, Next, failures, lessons, read_effects
 from .logbook import Logbook, LoggedRun, busy_seconds, campaigns_newest_first, is_since, read_logbook
 from .sentences import (
     Standing,
+    ThirdSplit,
     counts_sentence,
     doubts,
     headline,
     noise_sentence,
-    seed_sentence,
     standing_of,
     third_split,
+    trust,
 )
 from .wording import Amounts, clean, duration, plural, run_numbers, usd, utc
 
@@ -84,6 +85,7 @@ class Tile:
     label: str
     value: str
     note: str
+    tone: str = ""  # a class of the style sheet, for what the words say already
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,7 @@ class CampaignReport:
     third_split: str
     verdicts: tuple[VerdictRow, ...]
     kept: tuple[KeptRow, ...]
-    kept_remark: str
     lessons: tuple[Lesson, ...]
-    lessons_remark: str
     settings: tuple[SettingRow, ...]
     queue: tuple[Next, ...]
     failures: tuple[Failure, ...]
@@ -131,9 +131,12 @@ class Report:
 
 
 def build_report(
-    db: sqlite3.Connection, *, campaign: str | None = None, since: str | None = None, now: datetime
+    db: sqlite3.Connection, *, now: datetime, campaign: str | None = None, since: str | None = None, runs: bool = True
 ) -> Report:
-    """Reads the views; `since` (ISO instant, UTC) bounds what counts as new, never what a win is compared with."""
+    """Reads the views; `since` (ISO instant, UTC) bounds what counts as new, never what a win is compared with.
+
+    `runs`: whether the lab has something to run, so that it may be proposed.
+    """
     names = campaigns_newest_first(db, since)
     if campaign is not None:
         names = [name for name in campaigns_newest_first(db, None) if name == campaign]
@@ -145,13 +148,12 @@ def build_report(
         if len(names) > 1:
             text += f" {plural(len(names) - 1, 'other campaign')} below."
     elif sections or since is None:
-        text, hints = EMPTY_HEADLINE, _first_steps()
+        text, hints = EMPTY_HEADLINE, _first_steps(runs)
     else:
         last = db.execute("SELECT max(at) FROM runs").fetchone()[0]
         text = f"Nothing was measured since {utc(since)}." + (f" The last run is from {utc(last)}." if last else "")
-        hints = (
-            (Next("See all of it", "The report without a limit in time.", "memex report"),) if last else _first_steps()
-        )
+        all_of_it = Next("See all of it", "The report without a limit in time.", "memex report")
+        hints = (all_of_it,) if last else _first_steps(runs)
     return Report(
         now=now.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         since=utc(since) if since else "",
@@ -164,8 +166,8 @@ def build_report(
     )
 
 
-def _first_steps() -> tuple[Next, ...]:
-    return (
+def _first_steps(can_run: bool) -> tuple[Next, ...]:
+    steps = (
         Next("Run a night, or eight ideas of one", "It measures the baseline's noise first, then tries ideas.",
              "memex run --runs 8"),
         Next("Bring a log you have", "results.tsv and .jsonl logs of other loops are read as they are.",
@@ -173,6 +175,7 @@ def _first_steps() -> tuple[Next, ...]:
         Next("Record a run by hand", "Any metric, from any tool.",
              "memex log --description baseline --status keep --metric val_bpb=0.98"),
     )  # fmt: skip
+    return steps if can_run else steps[1:]
 
 
 def _damage(db: sqlite3.Connection) -> tuple[str, ...]:
@@ -200,10 +203,10 @@ def _call_costs(db: sqlite3.Connection, since: str | None) -> tuple[tuple[str, s
 
 def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> CampaignReport:
     new = [run for run in book.runs if since is None or is_since(run.at, since)]
-    amounts = Amounts.of(clean(book.unit, 40), _scale(book))
+    amounts = Amounts.of(clean(book.unit, 40), book.scale)
     standing = standing_of(book)
-    found = effects(book)
-    failed = failures(new)
+    effects = read_effects(db, book.campaign)
+    failed = failures([run for run in new if run.failed])
     split = third_split(book, amounts)
     resting = {doubt.run: doubt.retracted for doubt in resting_on_retracted(db, book.campaign) if doubt.kind == "run"}
     kept = tuple(_marked(_kept_rows(book), resting))
@@ -214,34 +217,23 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
         better=book.better,
         origin=book.origin,
         terms=_terms(book),
-        headline=headline(book, standing, amounts, found),
+        headline=headline(book, standing, amounts, effects),
         counts=counts_sentence(book, new, since is not None),
-        tiles=tuple(_tiles(book, standing, amounts, new)),
+        tiles=tuple(_tiles(book, standing, split, amounts, new)),
         amounts=amounts,
         standing=standing,
         noise=noise_sentence(book, amounts),
         third_split=split.text if split else "",
         verdicts=tuple(_marked(_verdict_rows(book, new), resting)),
         kept=kept,
-        kept_remark=seed_sentence(book) if kept else "",
-        lessons=tuple(lessons(book, found, amounts)),
-        lessons_remark=_lessons_remark(book, found, amounts),
+        lessons=tuple(lessons(db, book, effects, amounts)),
         settings=_settings(book),
         queue=tuple(agenda(db, book, failed, doubts(book, standing, split, amounts))),
         failures=tuple(failed),
         costs=tuple(_costs(book, new)),
         warnings=tuple(_warnings(book, new)),
-        chart=_chart(book, since, found),
+        chart=_chart(book, since),
     )
-
-
-def _scale(book: Logbook) -> float | None:
-    """What decides how many digits are worth printing."""
-    if book.noise is not None and book.noise.sigma > 0:
-        return book.noise.sigma
-    if book.seed_shift is not None:
-        return book.seed_shift.shift
-    return None
 
 
 def _terms(book: Logbook) -> str:
@@ -254,7 +246,9 @@ def _terms(book: Logbook) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _tiles(book: Logbook, standing: Standing | None, amounts: Amounts, new: Sequence[LoggedRun]) -> list[Tile]:
+def _tiles(
+    book: Logbook, standing: Standing | None, split: ThirdSplit | None, amounts: Amounts, new: Sequence[LoggedRun]
+) -> list[Tile]:
     tiles = []
     champion = book.champion
     level = book.level(champion) if champion else None
@@ -275,6 +269,8 @@ def _tiles(book: Logbook, standing: Standing | None, amounts: Amounts, new: Sequ
         tiles.append(
             Tile("Better than the baseline", value, note + (", confirmed" if standing.confirmed else ", not verified"))
         )
+        doubted = [row.within_noise is True for row in _kept_rows(book)]
+        return [*tiles, Tile("Can it be trusted?", *trust(standing, split, amounts, sum(doubted), len(doubted)))]
     ideas = book.ideas(new)
     wins = sum(run.verdict == "confirmed" for run in ideas)
     kept = sum(run.status == "keep" and not run.verdict for run in ideas)
@@ -303,7 +299,7 @@ def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:
         if judged is None or run.verdict not in _DECISION_ORDER:
             continue
         gain = judged.gain if judged.gain is not None and judged.pairs else judged.number("screen_gain")
-        sigma = judged.sigma or (book.noise.sigma if book.noise else None)
+        sigma = book.noise.sigma if book.noise else judged.sigma  # of now, as all else in the report
         rows.append(
             VerdictRow(
                 run.number, run.verdict, clean(run.description, 140), run.usable, gain,
@@ -318,7 +314,7 @@ def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:
 
 
 def _kept_rows(book: Logbook) -> list[KeptRow]:
-    threshold = _believable(book)
+    threshold = book.believable
     return [
         KeptRow(
             run.number, clean(run.description, 140), run.usable, gain, None if threshold is None else gain < threshold
@@ -326,28 +322,6 @@ def _kept_rows(book: Logbook) -> list[KeptRow]:
         for run, gain in book.kept()
         if run.usable is not None
     ]
-
-
-def _believable(book: Logbook) -> float | None:
-    """Below this, a gain between two single runs says nothing: sqrt(2) sigma, or the seed shift itself."""
-    if book.noise is not None:
-        return book.noise.sigma * math.sqrt(2)
-    return book.seed_shift.shift if book.seed_shift else None
-
-
-def _lessons_remark(book: Logbook, found: Sequence[Effect], amounts: Amounts) -> str:
-    smallest = sorted(j.mde for j in book.judged.values() if j.mde is not None)
-    if smallest and any(effect.outcome == "no visible effect" for effect in found):
-        middle = amounts.fine(smallest[len(smallest) // 2])
-        return f"“No visible effect” is not “no effect”: anything smaller than about {middle} would have been missed."
-    if found and book.noise is None and book.seed_shift is not None:
-        return (
-            f"One run each: “hurt” is worse by more than twice the seed shift ({amounts.fine(book.seed_shift.shift)}), "
-            "“looked better” was kept and gained more than it; nothing here was repeated."
-        )
-    if found and book.noise is None:
-        return "One run each and the noise is unknown: read “hurt” as “was worse in one run”."
-    return ""
 
 
 def _settings(book: Logbook) -> tuple[SettingRow, ...]:
@@ -364,7 +338,8 @@ def _settings(book: Logbook) -> tuple[SettingRow, ...]:
 
 
 def _costs(book: Logbook, new: Sequence[LoggedRun]) -> list[tuple[str, str]]:
-    roles = {"candidate": "idea", "baseline": "baseline repeat", "pair": "fresh-pair run", "final": "third-split score"}
+    roles = {"candidate": "idea", "baseline": "baseline repeat", "pair": "fresh-pair run", "control": "control",
+             "final": "third-split score"}  # fmt: skip
     counts = [(sum(run.role == role for run in new), name) for role, name in roles.items()]
     told = ", ".join(plural(count, name) for count, name in counts if count)
     found = [("Runs", f"{len(new):,} ({told})" if told else "0")]
@@ -380,14 +355,9 @@ def _costs(book: Logbook, new: Sequence[LoggedRun]) -> list[tuple[str, str]]:
         found.append(("Training, as the runs report it", duration(book.training_seconds)))
     money = [run.usd for run in new if run.usd is not None]
     found.append(("Money", usd(sum(money)) if money else "not recorded"))
-    blocked = [run for run in new if run.status == "blocked"]
-    if blocked:
-        found.append(
-            ("Refused before they ran", f"{plural(len(blocked), 'run')} ({run_numbers([r.number for r in blocked])})")
-        )
-    lost = [run for run in new if run.status in ("lost", "timeout")]
-    if lost:
-        found.append(("Lost or out of time", f"{plural(len(lost), 'run')} ({run_numbers([r.number for r in lost])})"))
+    for label, statuses in (("Refused before they ran", ("blocked",)), ("Lost or out of time", ("lost", "timeout"))):
+        numbers = [run.number for run in new if run.status in statuses]
+        found += [(label, f"{plural(len(numbers), 'run')} ({run_numbers(numbers)})")] if numbers else []
     levels = sorted({run.isolation for run in new if run.isolation})
     if levels:
         told = ", ".join(clean(level, 40) for level in levels)
@@ -418,9 +388,9 @@ def _warnings(book: Logbook, new: Sequence[LoggedRun]) -> list[str]:
 # --- the picture
 
 
-def _chart(book: Logbook, since: str | None, found: Sequence[Effect]) -> Chart:
+def _chart(book: Logbook, since: str | None) -> Chart:
     doubted = {row.number for row in _kept_rows(book) if row.within_noise}
-    shown = [run for run in book.runs if run.role != "final"]
+    shown = [run for run in book.runs if run.role != "final" and run.status != "blocked"]
     points = tuple(
         Point(run.number, run.usable, mark, f"#{run.number} {MARK_WORDS.get(mark, mark)}: {clean(run.description, 90)}"
               + (f" ({run.usable:.6g})" if run.usable is not None else ""))
@@ -459,12 +429,12 @@ MARK_WORDS = {
 def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:
     if run.status == "started":
         return "running"
-    if run.usable is None:
-        return "failed"
-    if run.role == "pair":
+    if run.role in ("pair", "control"):
         return "pair"
     if run.role == "baseline" or (run is book.baseline and book.starts_with_baseline):
         return "baseline"
+    if run.failed:  # a candidate, as the headline counts them
+        return "failed"
     judged: tuple[Mark, ...] = ("confirmed", "provisional", "inconclusive")
     for decision in judged:
         if run.verdict == decision or (run.status == decision and not run.verdict):

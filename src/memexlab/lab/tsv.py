@@ -5,32 +5,39 @@ from __future__ import annotations
 import re
 import sqlite3
 
-_WORDS = {"ok": "discard", "inconclusive": "discard", "blocked": "discard"}
-_CRASHED = {"crash", "timeout", "invalid", "lost"}
+_WORDS = {"ok": "discard", "inconclusive": "discard", "timeout": "crash", "invalid": "crash", "lost": "crash"}
 
 
 def results_tsv(db: sqlite3.Connection, campaign: str) -> str:
-    """Candidates and the first baseline in order. A run without a value is written as upstream writes a crash."""
+    """Candidates and the first baseline in order, but for what was refused before it ran.
+
+    What failed is a crash; a run that was cut short, because it was far behind, is a discard. Neither has a value, and
+    0.000000 stands in its place, as upstream writes it. The value of any other is that of its single run, as upstream's
+    tools expect it; what fresh pairs said of it stands behind the description.
+    """
     row = db.execute("SELECT metric FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
     lines = ["\t".join(("commit", row[0] if row else "value", "memory_gb", "status", "description"))]
     first_baseline = True
-    for commit, value, role, status, description, error, body in db.execute(
-        "SELECT commit_id, value, role, status, description, error, json_extract(body, '$.meta.peak_mb')"
-        " FROM runs JOIN entries ON entries.seq = runs.run"
-        " WHERE campaign = ? AND role IN ('candidate', 'baseline') AND status <> 'started' ORDER BY number",
+    for commit, value, role, status, description, error, body, judged in db.execute(
+        "SELECT commit_id, value, role, status, description, error, json_extract(body, '$.meta.peak_mb'),"
+        " (SELECT printf(' (%s: %.6g %s in %d fresh pair%s)', decision, abs(gain), iif(gain < 0, 'worse', 'better'),"
+        " pairs, iif(pairs = 1, '', 's')) FROM verdicts v WHERE v.run = runs.run AND v.decision = runs.verdict"
+        " AND pairs > 0 ORDER BY v.seq DESC LIMIT 1) FROM runs JOIN entries ON entries.seq = runs.run"
+        " WHERE campaign = ? AND role IN ('candidate', 'baseline') AND status NOT IN ('started', 'blocked')"
+        " ORDER BY number",
         (campaign,),
     ):
         if role == "baseline":
             if not first_baseline or value is None:
                 continue
             first_baseline, status = False, "keep"
-        crashed = value is None or status in _CRASHED
-        word = "crash" if crashed else _WORDS.get(status, status)
-        text = f"{description} ({status}: {error})" if crashed and error else description
+        word = _WORDS.get(status, status)
+        unmeasured = value is None or word == "crash"
+        text = f"{description} ({status}: {error})" if unmeasured and error else description + (judged or "")
         cells = (
             commit[:7] or "none",
-            f"{0 if crashed else value:.6f}",
-            f"{0 if crashed else (body or 0) / 1000:.1f}",
+            f"{0 if unmeasured else value:.6f}",
+            f"{0 if unmeasured else (body or 0) / 1000:.1f}",
             word,
             re.sub(r"\s+", " ", text),
         )

@@ -10,34 +10,11 @@ confirms. The working branch may move on less (`provisional`).
 
 The rule follows the O'Brien-Fleming shape (Biometrics 35, 1979, p. 549) with Student t for normal thresholds, because
 sigma rests on four repeats at first. Sigma is that of one side of a pair, `Noise.within_pairs`: the scatter of single
-runs, corrected by that of the differences within races. What both sides share (a seed, a slow minute) is no noise of
-theirs. The screen uses the same sigma. `bench/verdict_simulation.py`, 200 campaigns of 400 runs early and 300 late, of
-this rule and of the one before (the scatter of single runs less an estimated seed correlation):
+runs, corrected by that of the differences within races. The screen uses the same sigma. What that gains and costs, and
+the rates of false wins, are in docs/decisions.md (`bench/verdict_simulation.py`).
 
-| | true gain, sigma: now, before | false wins, %: now, before |
-|---|---|---|
-| early: no seed correlation | 34.3, 34.9 (+-1.5) | 2.7, 2.6 (+-0.6) |
-| early: correlation 0.6 | 35.8, 36.3 | 0.7, 0.6 |
-| early: 0.3, heavy tails | 35.3, 34.7 | 1.7, 1.2 |
-| early: half of the edits reshuffle what a seed means | 34.4, 34.5 | 2.7, 2.8 |
-| early: slow start, sigma of single runs 2 to 3 times too large | 26.1, 21.0 (+-1.9) | 0.4, 0.2 |
-| early: slow start, correlation 0.6, heavy tails | 26.5, 22.0 | 0.3, 0.2 |
-| late: no seed correlation | 3.9, 4.1 (+-0.3) | 8.0, 9.8 (+-2) |
-| late: correlation 0.6 | 5.4, 4.8 | 2.1, 2.3 |
-| late: 0.3, heavy tails | 4.6, 4.3 | 6.4, 6.5 |
-| late: half of the edits reshuffle what a seed means | 4.4, 4.1 | 7.8, 9.8 |
-| late: slow start | 1.8, 1.0 | 0.9, 0.0 |
-| late: slow start, correlation 0.6, heavy tails | 1.8, 1.1 | 1.4, 1.4 |
-
-So where all is well it costs nothing that could be seen, and after a slow start it gains a fifth early and two thirds
-late. Most of what a slow start costs is lost still, because single runs weigh six degrees of freedom; three win more
-back (27.3 for 26.2 early), and then 3.6 instead of 2.7 % of late wins are false. In the race alone the rule gains next
-to nothing: races must begin. Of 200 candidates equal to the champion 0.0 to 0.4 % are confirmed, as before.
-
-What is not corrected: a race that stops early because it went well overstates its gain. The 95 % interval of a
-*confirmed* gain covers the truth in 92 to 99 % of wins early, 85 to 98 % late. And pairs that are asked for after a
-race was undecided are one more look: five more for every such race, at the higher threshold that they meet, take false
-wins from 0.7 to 1.7 % (early) and from 8 to 10 % (late).
+What is not corrected: a race that stops early because it went well overstates its gain, and pairs that are asked for
+after a race was undecided are one more look.
 """
 
 from __future__ import annotations
@@ -52,16 +29,16 @@ from typing import Literal
 from ..memory.noise import (
     Better,
     Noise,
+    Pair,
     gain_of,
     minimum_detectable_effect,
     paired_standard_error,
     student_t_quantile,
 )
+from .wording import sigmas
 
 Outcome = Literal["discard", "provisional", "race"]
 Decision = Literal["continue", "confirmed", "dropped", "inconclusive"]
-#: Candidate and champion, measured side by side on one seed that the harness chose.
-Pair = tuple[float, float]
 
 DISCARD_AT_Z = 0.5
 RACE_ABOVE_Z = 1.0
@@ -219,6 +196,8 @@ def in_words(judged: Screen | Race, noise: Noise, against: str) -> str:
     sentence = f"{heading}: {_gain_in_words(judged.gain, error, noise)} against {against}, in {pairs}"
     if error == 0:
         return f"{sentence}; the metric has shown no noise"
+    if judged.decision == "confirmed":
+        return f"{sentence}, 95 % interval {low} to {high}"
     seen = f"an effect of {_rounded(judged.mde, error)} would have been seen 8 times in 10"
     return f"{sentence}, 95 % interval {low} to {high}; {seen}"
 
@@ -245,8 +224,7 @@ def _gain_in_words(gain: float, error: float, noise: Noise) -> str:
     amount = f"{size} {'better' if gain > 0 else 'worse'}"
     if noise.sigma == 0:
         return amount
-    sigmas = abs(gain) / noise.sigma
-    return f"{amount} ({f'{sigmas:.0f}' if sigmas >= 10 else f'{sigmas:.1f}'} sigma)"
+    return f"{amount} ({sigmas(gain, noise.sigma)})"
 
 
 def _rounded(value: float, error: float) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 _UNWANTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 #: Text that needs quotes and means itself inside double ones.
 _IN_DOUBLE_QUOTES = re.compile(r"(?=.*[ '])[^\"$`\\!\n]+")
+#: What stands for the new value where a text says only that, and how, a knob was moved.
+_NO_VALUE = re.compile(r"up|down|edit|swap|set|x\d.*")
 _JOINERS = frozenset("\u200c\u200d")
 
 
@@ -27,6 +29,16 @@ def clean(text: str, limit_chars: int = 200) -> str:
     )
     line = " ".join(kept.split())
     return line if len(line) <= limit_chars else line[: limit_chars - 1].rstrip() + "…"
+
+
+def change_told(knob: str, old: str | None, new: str | None, arrow: str = "→") -> str:
+    """`depth 4 → 8`, `bias added`, `lr to 0.1`."""
+    name, was, now = clean(knob, 60), clean(old or "none", 40), clean(new or "none", 40)
+    if {old, new} == {"there", None}:
+        return f"{name} {'added' if new else 'removed'}"
+    if old is None:
+        return f"{name} {now if _NO_VALUE.fullmatch(now) else f'to {now}'}"
+    return f"{name} {was} {arrow} {now}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -82,13 +94,16 @@ class Amounts:
 
     unit: str
     decimals: int | None
+    fine_decimals: int = 6
 
     @classmethod
     def of(cls, unit: str, scale: float | None) -> Amounts:
         """`scale` is the noise, or another difference that matters; None writes six digits."""
         if scale is None or not scale > 0 or not math.isfinite(scale):
             return cls(unit, None)
-        return cls(unit, min(9, max(0, -math.floor(math.log10(scale)))))
+        # One digit of the noise, and two where the first is a 1 or a 2: 2.4 and 2.6 would hide a gain of 0.28.
+        decimals, fine = (-math.floor(math.log10(part)) for part in (scale / 3, scale))
+        return cls(unit, min(9, max(0, decimals)), min(9, max(0, fine)) + 1)
 
     def value(self, value: float) -> str:
         if self.decimals is None or abs(value) >= 1e7:
@@ -103,12 +118,17 @@ class Amounts:
         if self.decimals is None or abs(value) >= 1e7:
             text = f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
         else:
-            text = f"{value:.{self.decimals + 1}f}"
+            text = f"{value:.{self.fine_decimals}f}"
         return text.removeprefix("-") if not float(text) else text
 
     def signed(self, gain: float) -> str:
         text = self.fine(gain)
         return f"−{text[1:]}" if text.startswith("-") else f"+{text}" if float(text) else text
+
+    def estimate(self, gain: float, low: float | None, high: float | None, label: str = "") -> str:
+        """`+0.28 (+0.04 to +0.52)`, or the gain alone where it has no interval."""
+        between = f" ({label}{self.signed(low)} to {self.signed(high)})" if low is not None and high is not None else ""
+        return f"{self.signed(gain)}{between}"
 
 
 def one_decimal(value: float) -> str:

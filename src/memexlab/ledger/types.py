@@ -30,7 +30,7 @@ RUN_STATUSES: frozenset[str] = frozenset(get_args(RunStatus))
 #: Statuses of a run that has no metric: nothing was measured, so there is nothing to compare, not even 0.
 FAILED: frozenset[str] = frozenset({"crash", "timeout", "blocked", "invalid", "lost", "started"})
 
-RunRole = Literal["candidate", "baseline", "pair", "final"]
+RunRole = Literal["candidate", "baseline", "pair", "control", "final"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from .names import SHIPPED
 class NotHere(Exception):
     """What a question speaks of is not in this memory; the message names what is nearest to it."""
 
+    #: Those that were not understood: without them the question may be one that has an answer.
+    words: tuple[str, ...] = ()
+
 
 class Impossible(NotHere):
     """A question that was understood, about a run or a setting that never was: no passage can answer it."""
@@ -24,11 +27,16 @@ class Impossible(NotHere):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A setting as it was when the run was measured: `sign` is one of = <> < <= > >=."""
+    """A setting as it was in a run, "metric NAME" or "label COLUMN"; `old` makes it a change from that value."""
 
     knob: str
-    sign: str
+    sign: str  # one of = <> < <= > >=
     value: str | float
+    old: str | float | None = None  # '' for any
+
+    @property
+    def of_setting(self) -> bool:
+        return not self.knob.startswith(("metric ", "label "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,16 @@ class Window:
     since: str | None = None
 
 
+#: Stands for the space in a name of two words; a letter to regular expressions.
+TIE = "ǀ"
 #: No limit in time.
 ANYTIME = Window()
 
 _RUN = r"(?:the )?(?:runs?|experiments?|trials?|iterations?)? ?(?:number |no\.? |#)?(\d{1,9})\b(?!\.\d)"
 _DATE = r"(\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d)?z?)?)(?![\d-])"
-_CHAMPION = r"(?:the )?(?:(?:last |latest )?(?:champion (?:last )?(?:changed|change|switch)|improvement|new champion))"
+_CHAMPION = (
+    r"(?:the )?(?:(?:last |latest )?(?:champion(?: (?:last )?(?:changed|change|switch))?|improvement|new champion))"
+)
 _EVENT = (
     r"(?:the )?(?P<which>first|last|latest) (?:run|experiment|trial|time|change|use)?"
     r" ?(?:with|using|that used|that had|under|where|to|of|we (?:used|tried|changed|touched))? ?(?:the )?(?P<a>.+)"
@@ -66,7 +78,8 @@ _EVENT = (
     r"|(?P<d>.+)"
 )
 _END = (
-    r"(?= (?:and before|and after|with|where|whose|when|while|under|that|which|were|was|did|had|have)\b|[,?;.]? *$|, )"
+    r"(?= (?:and before|and after|with|where|whose|when|while|under|that|which|were|was|did|had|have|improved|helped)\b"
+    r"|[,?;.]? *$|, )"
 )
 _POINT = rf"(?:{_RUN}|{_DATE}|{_CHAMPION}|.+?)"
 _BETWEEN = re.compile(rf"\b(?:between|from) (?P<one>.+?) (?:and|to|until) (?P<two>{_POINT}){_END}")
@@ -149,7 +162,9 @@ class Anchors:
                 return self._first(f"SELECT {best}(number) FROM {own} AND status = {quoted(status)}", text)
         if (found := re.fullmatch(_EVENT, text)) is not None:
             terms = self.read(found["a"] or found["b"] or found["c"] or found["d"])
-            if terms.words and not terms.conditions and not terms.knobs and (found["d"] or found["which"] == "first"):
+            amount = any(re.fullmatch(r"[-+]?[\d.]+", word) for word in terms.words)  # of what, nobody said
+            told = terms.words and not (amount or terms.conditions or terms.knobs)
+            if told and (found["d"] or found["which"] == "first"):
                 said = f"r.campaign = {quoted(self.campaign)} AND r.number <= {self.last} AND {in_words(terms.words)}"
                 return self._first(f"SELECT min(r.number) FROM runs r WHERE {said}", text)
             if not terms.words and len(terms.conditions) + len(terms.knobs) == 1:
@@ -228,13 +243,13 @@ def recorded(db: sqlite3.Connection, campaign: str, knob: str) -> bool:
     return db.execute(sql, (knob, campaign)).fetchone() is not None
 
 
-def compared(table: str, sign: str, value: str | float) -> str:
-    """A test of a value in `settings` or in `changes` (table alias s or c), numbers as numbers."""
+def compared(table: str, sign: str, value: str | float, side: str = "new") -> str:
+    """A test of a value in `settings` or of a `side` of `changes` (table alias s or c), numbers as numbers."""
     if isinstance(value, float):
-        number = "s.number" if table == "s" else "CAST(c.new AS REAL)"
-        given = " AND c.new GLOB '*[0-9]*'" if table == "c" else ""
+        number = "s.number" if table == "s" else f"CAST(c.{side} AS REAL)"
+        given = f" AND c.{side} GLOB '*[0-9]*'" if table == "c" else ""
         return f"{number} {sign} {value!r}{given}"
-    return f"{'s.value' if table == 's' else 'c.new'} {sign} {quoted(value)} COLLATE NOCASE"
+    return f"{'s.value' if table == 's' else f'c.{side}'} {sign} {quoted(value)} COLLATE NOCASE"
 
 
 def quoted(text: str) -> str:
@@ -249,7 +264,7 @@ def without(text: str, found: re.Match[str]) -> str:
 def in_words(words: Iterable[str]) -> str:
     """SQL: the description has each of these words, or a short form of it."""
     tests = []
-    for word in list(words)[:12]:
+    for word in [word.replace(TIE, " ") for word in words][:12]:
         forms = {word} | {p[0] for p, name in SHIPPED.phrases.items() if name == word and len(p) == 1 and len(p[0]) > 3}
         forms |= {word[:-3]} if word.endswith("ing") and len(word) > 6 else set()
         forms |= {word[:-1]} if re.search("[^s]s$", word) and len(word) > 4 else set()

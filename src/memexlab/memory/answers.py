@@ -16,15 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .anchors import Impossible, NotHere, compared, quoted
+from .anchors import ANYTIME, Impossible, NotHere, compared, quoted
+from .base_level import base_levels
 from .effects import CampaignEffects
 from .names import SHIPPED, Aliases
+from .noise import fresh_values, minimum_detectable_effect, noise_floor
 from .questions import MOST_CHARS, NO_CONTENT, Question, mended, read_question
 from .registry import registry
 from .retrieval import STOPPED, Searcher
 from .run_answers import champion, compare, margin, moved, run, settings_of, value_at, when, why
 from .scene import FAILED_LIST, MOST_REFS, OWN, Answer, Row, Scene, line, line_and_why, listed, scene_of, typed, written
-from .vocabulary import BETTER, OWN_MEASURES, SMALL
+from .vocabulary import BETTER, NARROWING, OWN_MEASURES, SMALL, text_columns
 
 __all__ = ["Answer", "ask"]
 
@@ -39,25 +41,39 @@ def ask(
 
     Raises UsageError for a campaign that nobody defined; never for a question.
     """
-    scene = scene_of(db, campaign, as_of, question)
+    scene = scene_of(db, campaign, as_of, question, aliases)
     try:
-        return _answered(scene, aliases)
+        return _answered(scene)
     except NotHere as why:
-        slips = mended(db, campaign, question, aliases)
+        slips = mended(scene.names, question)
         again = re.sub(r"[A-Za-z]+", lambda word: slips.get(word[0].lower(), word[0]), question[:MOST_CHARS])
         if slips:
             try:
-                told = _answered(replace(scene, question=again), aliases)
+                told = _answered(replace(scene, question=again))
                 read = ", ".join(f"{wrong!r} as {right!r}" for wrong, right in sorted(slips.items()))
                 return replace(told, question=question, text=f"{told.text}\n(read {read})")
             except NotHere:
                 pass  # the words as they were typed say better what is not known
-        return _unknown(scene, why) if isinstance(why, Impossible) else _passages(scene, why)
+        near = _nearest(scene, why)
+        return _unknown(scene, near) if isinstance(why, Impossible) else _passages(scene, near)
 
 
-def _answered(scene: Scene, aliases: Aliases) -> Answer:
-    asked = read_question(scene.db, scene.campaign, scene.question, scene.last, aliases)
+def _answered(scene: Scene) -> Answer:
+    asked = read_question(scene.names, scene.question, scene.last)
     return _KINDS[asked.kind](scene, asked)
+
+
+def _nearest(scene: Scene, why: NotHere) -> NotHere:
+    """With the question that is left without the words that were not understood, where it is one that has an answer."""
+    words = {part for word in why.words for part in word.split()}
+    kept = [w for w in scene.question[:MOST_CHARS].split() if not words & set(re.findall(r"\w+", w.lower()))]
+    try:
+        if words and NARROWING.isdisjoint(words):
+            _answered(replace(scene, question=" ".join(kept)))
+            return NotHere(f'{why}; without it: memex ask "{re.sub("[^ -!#-~]", "", " ".join(kept))}"')
+    except NotHere:
+        pass  # nor is that one, and the words alone are told
+    return why
 
 
 def _unknown(scene: Scene, why: NotHere) -> Answer:
@@ -72,11 +88,13 @@ def _passages(scene: Scene, why: NotHere) -> Answer:
         return _unknown(scene, why)
     hits = " + ".join(f"(r.description LIKE {quoted(f'%{word}%')})" for word in words)
     newest = f"r.campaign = {scene.name} AND r.number BETWEEN {scene.last - _PASSAGE_RUNS} AND {scene.last}"
-    sql = (
-        f"SELECT r.number, r.id, r.description, {hits} AS hits FROM runs r WHERE {newest} AND hits >="
-        f" {(len(words) + 1) // 2} ORDER BY hits DESC, r.number DESC LIMIT 3"
-    )
+    sql = f"SELECT r.number, r.id, r.description, {hits} AS hits, r.run FROM runs r WHERE {newest} AND hits >="
+    sql += f" {(len(words) + 1) // 2} ORDER BY hits DESC, r.number DESC LIMIT 20"
     rows = scene.db.execute(sql).fetchall()
+    if scene.cut is None:  # of the past, what points to a run today says nothing
+        levels = base_levels(scene.db, [row[4] for row in rows])
+        rows.sort(key=lambda row: (-row[3], -levels[row[4]]))
+    rows = rows[:3]
     quotes = [f'run {row[0]}: "{" ".join(row[2].split())[:160]}"' for row in rows]
     refs = [row[1] for row in rows]
     if scene.db.execute("SELECT EXISTS (SELECT 1 FROM documents)").fetchone()[0]:
@@ -90,9 +108,8 @@ def _passages(scene: Scene, why: NotHere) -> Answer:
     if not quotes:
         return _unknown(scene, why)
     head = f"no answer ({why}); what reads most like the question, by its words alone:"
-    return Answer(
-        scene.question, "passages", None, "\n".join([head, *quotes]), sql, tuple(refs), scene.last, "passages"
-    )
+    told = "\n".join([head, *quotes])
+    return Answer(scene.question, "passages", None, told, sql, tuple(refs), scene.last, "passages")
 
 
 def _repeated(scene: Scene, row: Row) -> str:
@@ -134,6 +151,9 @@ def _extreme(scene: Scene, q: Question) -> Answer:
     [row] = rows
     told = f"{metric} {row[3]:.6g}, {line(row)}" if row[3] is not None else line(row)
     told += _repeated(scene, row) if q.kind == "best" and not q.skip else ""
+    body = "body FROM entries WHERE id = ?2 AND (SELECT origin FROM campaigns WHERE campaign = ?1) = 'import'"
+    labels = text_columns(scene.names.one(body, row[1]))
+    told += "".join(f"; {column} {value}" for column, value in labels.items() if value not in row[4])
     return scene.answer(q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
 
 
@@ -147,9 +167,7 @@ def _folded(scene: Scene, q: Question) -> Answer:
     if not rows:
         raise NotHere("no run was measured that fits")
     values = [float(row[2]) for row in rows]
-    known = {"mean": math.fsum(values) / len(values), "total": math.fsum(values), "median": statistics.median(values)}[
-        q.kind
-    ]
+    known = math.fsum(values) if q.kind == "total" else float(getattr(statistics, q.kind)(values))
     told = f"{metric} {known:.6g}, the {q.kind} of {len(rows)} runs"
     return scene.answer(q, known, told, sql, [row[1] for row in rows])
 
@@ -171,31 +189,35 @@ def _runs(scene: Scene, q: Question) -> Answer:
     judged += " AND r.role = 'candidate'" if kept else ""
     asked = q
     if q.kind == "tried":  # asks for runs that went there; where settings are recorded, for all with it
-        went = [c for c in q.conditions if not c.knob.startswith("metric ") and not scene.has_settings(c.knob)]
+        went = [c for c in q.conditions if c.of_setting and c.old is None and not scene.has_settings(c.knob)]
         asked = replace(q, conditions=tuple(c for c in q.conditions if c not in went))
         for c in went:
             moved = f"c.knob = {quoted(c.knob)} AND {compared('c', c.sign, c.value)}"
             judged += f" AND (EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND {moved}){written(c)})"
     fits = scene.fitting(asked, combined=len(q.knobs) + len(q.conditions) > 1) + judged
-    sql, rows = scene.rows(q, f"{scene.shown()} {fits} ORDER BY +r.number")
-    if (
-        not rows
-        and q.kind in ("helped", "hurt")
-        and not scene.db.execute(
-            "SELECT 1 FROM runs WHERE campaign = ? AND status IN ('keep', 'discard') LIMIT 1", (scene.campaign,)
-        ).fetchone()
-    ):
+    sql, rows = scene.rows(q, f"{scene.shown(scene.measured(q.metric))} {fits} ORDER BY +r.number")
+    any_judged = "1 FROM runs WHERE campaign = ?1 AND status IN ('keep', 'discard') LIMIT 1"
+    if not rows and q.kind in ("helped", "hurt") and not scene.names.one(any_judged):
         raise NotHere("nobody judged these runs")
-    if not rows and q.kind == "tried" and not (q.status and (q.knobs or q.conditions or q.words)):
+    of_what = q.knobs or q.words or any(c.of_setting for c in q.conditions)
+    # That none was kept is an answer only where there were some at all.
+    at_all = scene.fitting(replace(asked, status="", decision="", window=ANYTIME, kind="tried"))
+    if not rows and ((q.kind == "tried" and not q.status) or (
+        of_what and q.kind != "changed" and not scene.names.one(f"1 FROM runs r WHERE r.campaign = ?1 AND {at_all}"))
+    ):  # fmt: skip
         raise NotHere("no run that fits")
-    fit = "tried it" if q.kind == "tried" and (q.knobs or q.conditions or q.words) else "fit"
-    told = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
-    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {told.get(q.kind, fit)}"
-    lines = [
-        head,
-        *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN]),
-        *([f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)),
-    ]
+    if not rows and of_what and q.status == "failed":
+        raise NotHere("none crashed or timed out; ask what was discarded")
+    if q.metric and q.kind == "tried":
+        if len(rows) != 1 or rows[0][3] is None:
+            raise NotHere(f"the {q.metric} of {len(rows)} runs; ask for the best, the worst or the average")
+        told = f"{q.metric} {rows[0][3]:.6g}, {line(rows[0])}"
+        return scene.answer(q, {"run": rows[0][0], "value": rows[0][3]}, told, sql, [rows[0][1]])
+    fit = "tried it" if q.kind == "tried" and of_what else "fit"
+    done = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
+    head = f"{len(rows)} run{'s' * (len(rows) != 1)} {done.get(q.kind, fit)}"
+    lines = [head, *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN])]
+    lines += [f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)
     value = len(rows) if q.kind == "count" else [row[0] for row in rows]
     return scene.answer(q, value, "\n".join(lines), sql, [row[1] for row in rows])
 
@@ -229,9 +251,8 @@ def _of_best(scene: Scene, q: Question) -> Answer:
 
 def _span(scene: Scene, q: Question) -> Answer:
     scene.own_clock()
-    first = (
-        f"SELECT min(e.at) FROM entries e WHERE e.kind = 'run' AND e.subject GLOB {quoted(f'run:{scene.campaign}/*')}"
-    )
+    own = f"e.kind = 'run' AND e.subject GLOB {quoted(f'run:{scene.campaign}/*')}"
+    first = f"SELECT min(e.at) FROM entries e WHERE {own}"
     known = f" AND r.at < {quoted(scene.cut)}" if scene.cut else ""
     spent = f"(julianday(max(r.at)) - julianday(({first}))) * 86400"
     sql, [row] = scene.rows(q, f"SELECT {spent}, count(*), sum(r.seconds) FROM runs r WHERE r.campaign ="
@@ -245,15 +266,15 @@ def _span(scene: Scene, q: Question) -> Answer:
 
 
 def _noise(scene: Scene, q: Question) -> Answer:
-    own = "SELECT v.sigma, v.mde, r.id, v.numbers ->> '$.dof' FROM verdicts v JOIN entries e USING (seq) JOIN runs r"
-    fits = f"USING (run) WHERE r.campaign = {scene.name} AND v.sigma IS NOT NULL AND {scene.known}"
-    sql, rows = scene.rows(q, f"{own} {fits} ORDER BY e.at DESC, v.seq DESC LIMIT 1")
-    if not rows:
+    noise = noise_floor(scene.db, scene.campaign, scene.last + 1)
+    if not noise.known:
         raise Impossible(f"nothing was measured often enough for the noise of {scene.metric}")
-    sigma, seen, ref, dof = rows[0]
-    told = f"sigma of {scene.metric} {sigma:.4g} in one run, with {dof} degrees of freedom, as the last verdict took it"
-    told += f"; one pair would show an effect of {seen:.2g} 8 times in 10" if seen else ""
-    return scene.answer(q, sigma, told, sql, [ref])
+    repeated = f"r.campaign = {scene.name} AND r.number <= {scene.last} AND r.role IN ('baseline', 'pair')"
+    own = "SELECT r.number, r.id, r.commit_id, r.seed, r.value FROM runs r"
+    sql, rows = scene.rows(q, f"{own} WHERE {repeated} AND r.value IS NOT NULL ORDER BY r.number")
+    one = minimum_detectable_effect(noise, 1)
+    told = f"{scene.metric}: {noise}; one pair shows an effect of {one:.2g} 8 times in 10"
+    return scene.answer(q, noise.sigma, told, sql, [row[1] for row in rows])
 
 
 def _progress(scene: Scene, q: Question) -> Answer:
@@ -264,12 +285,17 @@ def _progress(scene: Scene, q: Question) -> Answer:
         raise NotHere("name the moment by a run")
     own = f"FROM champions k JOIN runs r USING (run) WHERE k.campaign = {scene.name} AND k.since <="
     start = f"coalesce((SELECT k.since {own} {first} ORDER BY k.since DESC LIMIT 1), 0)"
-    sql, rows = scene.rows(q, f"SELECT k.since, r.id, k.value {own} {last} AND k.since >= {start} ORDER BY k.since")
+    shown = "SELECT k.since, r.id, k.value, k.gain, r.commit_id, r.number"
+    sql, rows = scene.rows(q, f"{shown} {own} {last} AND k.since >= {start} ORDER BY k.since")
     if not rows:
         raise NotHere("no champion then")
-    gain = (rows[0][2] - rows[-1][2]) * (1 if scene.lower else -1)
-    told = f"{gain:.6g} better: {scene.metric} {rows[0][2]:.6g} (run {rows[0][0]})"
-    told += f" to {rows[-1][2]:.6g} (run {rows[-1][0]})"
+    fresh = fresh_values(scene.db, scene.campaign, scene.last + 1)
+    before, after = (statistics.fmean(fresh.get(row[4]) or [row[2]]) for row in (rows[0], rows[-1]))
+    gain = (before - after) * (1 if scene.lower else -1)
+    if len(rows) == 2 and rows[1][3] is not None:  # one step: what it was confirmed with, as the report says it
+        gain = rows[1][3]
+    told = f"{gain:.6g} better: {scene.metric} {before:.6g} (run {rows[0][5]})"
+    told += f" to {after:.6g} (run {rows[-1][5]})"
     return scene.answer(q, gain, told, sql, [row[1] for row in (rows[0], rows[-1])])
 
 
@@ -347,7 +373,7 @@ def _folded_then(scene: Scene) -> sqlite3.Connection:
     kept = {"runs": own, "verdicts": landed, "refs": landed, "champions": "0", "measurements": "0", "effects": "0"}
     for table, where in kept.items():
         db.execute(f"CREATE TABLE {table} AS SELECT * FROM today.{table} WHERE {where}")
-    db.execute("CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair')")
+    db.execute("CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair', 'control')")
     db.execute(f"UPDATE runs AS r SET status = {scene.status}")
     reigns = registry(scene.db, scene.campaign, scene.last).reigns
     rows = [(scene.campaign, r.run, r.since, r.until, r.value, r.gain) for r in reigns]

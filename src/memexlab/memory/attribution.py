@@ -167,7 +167,7 @@ def _solve(book: _Book, campaign: str, base: Side, ours: Side, knobs: Sequence[s
     import numpy as np  # here, so that other commands do not wait for it
 
     cells = book.combinations(base, ours, frozenset(knobs))
-    noise, subsets, pairs = book.effects.noise, list(cells), list(combinations(knobs, 2))
+    noise, subsets, pairs = book.effects.noise.alone, list(cells), list(combinations(knobs, 2))
     gains = np.array([gain_of(cell.value, 0.0, book.effects.better) for cell in cells.values()])
     counts = np.array([float(cell.n) for cell in cells.values()])
 

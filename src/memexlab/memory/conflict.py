@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .noise import Noise, runs_to_settle, student_t_quantile
+from .noise import Noise, f_tail, runs_to_settle, student_t_quantile
 
 Status = Literal["replicated", "within noise", "conditional", "reversed", "stale", "unresolved"]
 #: Of 100 changes without an interaction (an effect), this share may be called conditional or reversed (replicated).
@@ -148,13 +148,6 @@ def benjamini_hochberg(probabilities: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def f_tail(f: float, h: int, dof: int) -> float:
-    """P(F > f) for F with `h` and `dof` degrees of freedom: Abramowitz and Stegun 26.6.2."""
-    if not f > 0:
-        return 1.0
-    return _incomplete_beta(dof / (dof + h * f), dof / 2, h / 2)
-
-
 # --- contexts
 
 _Cells = dict[str | None, list[Estimate]]
@@ -214,26 +207,3 @@ def _interval(estimate: Estimate, noise: Noise) -> tuple[float, float]:
 
 def _pairs(gain: float, noise: Noise) -> int | None:
     return runs_to_settle(abs(gain), noise) if gain else None
-
-
-def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function by its continued fraction, DLMF 8.17.22, evaluated after Lentz."""
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - _incomplete_beta(1 - x, b, a)
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    tiny = 1e-300
-    c = 1.0
-    value = d = 1 / ((1 - (a + b) * x / (a + 1)) or tiny)
-    for m in range(1, 400):
-        for term in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 / ((1 + term * d) or tiny)
-            c = (1 + term / c) or tiny
-            value *= c * d
-        if abs(c * d - 1) < 1e-14:
-            break
-    return math.exp(log_front) * value / a

@@ -67,7 +67,7 @@ class _Node:
 
 _DERIVED = f"""
 SELECT r.id, r.run, r.number, 'run', CASE WHEN f.role = 'tests' THEN iif(r.role = 'pair', '{_TO_JUDGE}',
-  'made to carry on') WHEN r.role IN ('pair', 'final') THEN '{_AGAIN}' ELSE 'derived from' END
+  'made to carry on') WHEN r.role IN ('pair', 'control', 'final') THEN '{_AGAIN}' ELSE 'derived from' END
 FROM refs f JOIN runs r ON r.run = f.seq WHERE f.target = ? AND f.role IN ('parent', 'tests') ORDER BY f.role, 3, 1"""
 _BESIDE = """
 SELECT b.id, b.run, b.number, 'run', 'measured side by side with a run of' FROM runs a

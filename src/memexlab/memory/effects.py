@@ -11,16 +11,16 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..ledger import FAILED
 from .conflict import Judgement, Measured, judge
-from .noise import Better, Noise, gain_of
+from .noise import Better, Noise, drifts, fresh_by_spell, fresh_values, gain_of, noise_floor
 from .retraction import in_force
 
 #: A run that moved more knobs at once says nothing about any of them, and gives no rows.
@@ -110,19 +110,15 @@ class CampaignEffects:
 
     @cached_property
     def fresh(self) -> Mapping[str, Sequence[float]]:
-        """Values by commit that nobody selected for being good: baseline repeats and fresh pairs, sorted."""
-        found: dict[str, list[float]] = defaultdict(list)
-        for commit, value in self.db.execute(
-            "SELECT commit_id, value FROM runs INDEXED BY runs_fresh WHERE campaign = ? AND commit_id <> ''"
-            f" AND role IN ('baseline', 'pair') AND {_USABLE} ORDER BY value",
-            (self.campaign,),
-        ):
-            found[commit].append(value)
-        return found
+        return fresh_values(self.db, self.campaign)
+
+    @cached_property
+    def _turns(self) -> Sequence[int]:
+        return drifts(self.db, self.campaign)
 
     @cached_property
     def noise(self) -> Noise:
-        return Noise.pooled(self.fresh.values())
+        return noise_floor(self.db, self.campaign)
 
     @property
     def sigma(self) -> float | None:
@@ -145,10 +141,20 @@ class CampaignEffects:
         ).fetchall()
 
     def reference(self, ours: Side, parent: int | None) -> Side | None:
-        """What a run is compared with: its parent or, in a log without parents, the running best before it."""
+        """What a run is compared with: its parent or, in a log without parents, the running best before it.
+
+        Where the machine drifted in between, only values of the run's own spell count; without any there is nothing.
+        """
         at = bisect_left(self._reigns, (ours.number,))
         theirs = self.side(parent if parent is not None else self._reigns[at - 1][1] if at else None)
-        return None if theirs is None or theirs.run == ours.run else theirs
+        if theirs is None or theirs.run == ours.run:
+            return None
+        spell = bisect_right(self._turns, ours.number)
+        if not self._turns or spell == 0:
+            return theirs
+        fresh = fresh_by_spell(self.db, self.campaign).get((spell, theirs.commit), [])
+        is_near = bisect_right(self._turns, theirs.number) == spell
+        return replace(theirs, fresh=fresh) if fresh or is_near else None
 
     # --- measuring
 
@@ -235,24 +241,22 @@ class CampaignEffects:
     def _measured(
         self, ours: Side, parent: int | None, judged: tuple[float, int, float | None, int | None] | None
     ) -> tuple[float, float | None, int, str, int] | None:
-        """Gain, standard error, fresh runs, basis and reference: the most exact of what there is, or None."""
+        """Gain, standard error, fresh runs, basis and reference, of what was measured side by side where there is any:
+        what the machine did meanwhile is in both sides of it; None where nothing can be said."""
         theirs = self.reference(ours, parent)
         if theirs is None:
             return None
-        sigma = self.sigma
-        found: list[tuple[float, tuple[float, float | None, int, str, int]]] = []
         against = self.side(judged[3]) if judged else None
         if judged and against and (against.run == theirs.run or against.commit == theirs.commit != ""):
             scale = judged[2] if judged[2] is not None else math.sqrt(2 / judged[1])
-            found.append((scale, (judged[0], None, judged[1], "pairs", theirs.run)))
-        fresh = len(ours.fresh)
-        scale = math.sqrt(1 / max(1, fresh) + 1 / theirs.n)
-        gain = gain_of(ours.level, theirs.level, self.better)
-        found.append((scale, (gain, None, fresh, "fresh runs" if fresh else "one run", theirs.run)))
-        scale, best = min(found, key=lambda pair: pair[0])
-        if not math.isfinite(best[0]):
+            gain, basis, fresh, sigma = judged[0], "pairs", judged[1], self.noise.sigma
+        else:
+            fresh = len(ours.fresh)
+            scale, sigma = math.sqrt(1 / max(1, fresh) + 1 / theirs.n), self.noise.alone.sigma
+            gain, basis = gain_of(ours.level, theirs.level, self.better), "fresh runs" if fresh else "one run"
+        if not math.isfinite(gain):
             return None
-        return best[0], None if sigma is None else scale * sigma, *best[2:]
+        return gain, scale * sigma if self.noise.known else None, fresh, basis, theirs.run
 
     def _judged_pairs(
         self, where: str, values: tuple[object, ...]
@@ -293,7 +297,9 @@ class CampaignEffects:
         alone = [row for row in members if not row.confounded]
         used = alone or members
         moved_along = [] if alone else sorted(self._changed(row.run for row in used) - {knob})
-        found = judge(self._combined(used, (old, new), knob), self.noise)
+        paired = all(row.basis == "pairs" for row in used)
+        noise = self.noise if paired else replace(self.noise, dof=min(self.noise.dof, self.noise.alone.dof))
+        found = judge(self._combined(used, (old, new), knob), noise)
         status, settle_at = found.status, found.pairs_to_settle
         if moved_along:
             found, status, settle_at = Judgement("unresolved", found.gain, found.low, found.high), "unresolved", None
@@ -308,7 +314,7 @@ class CampaignEffects:
 
     def _combined(self, rows: Sequence[_Row], change: tuple[str | None, str | None], knob: str) -> list[Measured]:
         """Independent measurements: runs against one reference share its error, so they are averaged first."""
-        sigma = self.sigma
+        sigma = self.noise.alone.sigma if self.noise.known else None
         single = sigma is None or len(rows) == 1  # nothing to tell apart
 
         def context(run: int) -> Context:

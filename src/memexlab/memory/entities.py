@@ -87,8 +87,21 @@ def _spelled(a: str, b: str) -> Joined:
     if _antonyms(one, two) or sorted(filter(_is_number, one)) != sorted(filter(_is_number, two)):
         return "different"
     short, long = sorted(("".join(one), "".join(two)), key=len)
-    initials = "".join(word[0] for word in max(one, two, key=len)) == short and len(short) > 1
-    return "near" if initials or SequenceMatcher(None, short, long, autojunk=False).ratio() >= _ALIKE else "different"
+    alike = SequenceMatcher(None, short, long, autojunk=False).ratio() >= _ALIKE
+    return "near" if alike or _initials(one, two) else "different"
+
+
+def _initials(one: Sequence[str], two: Sequence[str]) -> bool:
+    short, long = sorted((one, two), key=len)
+    return len("".join(short)) > 1 and "".join(word[0] for word in long) == "".join(short)
+
+
+def why_near(a: str, b: str) -> str:
+    """The reason for which two names are near, in words."""
+    if typed(a)[0] == "person":
+        return "the family name is the same, and no given name speaks against it"
+    initials = _initials(_split(typed(a)[1]), _split(typed(b)[1]))
+    return "one is the initials of the other" if initials else "the names are spelt alike"
 
 
 # --- concepts and the phrases of changes

@@ -17,6 +17,7 @@ from ..ledger import Scalar
 from .changes import Change, Direction
 from .heading import heading_of
 from .names import WORDS, normal_knob
+from .noise import noise_floor
 from .repeats import words_left
 from .runs import cells
 
@@ -32,12 +33,13 @@ _LATEST = 10
 _MOST_ALIKE = 100
 _MOST_IN_WORDS = 15
 _MOST_WORDS = 5
+_LAST = 1 << 62
 _EVIDENCE: dict[str, Evidence] = {
     "keep": "kept", "discard": "lost", "inconclusive": "unclear", "ok": "unclear",
     "crash": "failed", "timeout": "failed",
 }  # fmt: skip
 #: Runs that are evidence: no retracted one, none that was lost, blocked, or has not ended.
-_TRIED = f"r.campaign = ? AND r.number < ? AND r.role = 'candidate' AND r.status IN {tuple(_EVIDENCE)}"
+_TRIED = f"r.number < ? AND r.role = 'candidate' AND r.status IN {tuple(_EVIDENCE)}"
 _WAS_KEPT = (
     "(EXISTS (SELECT 1 FROM entries e WHERE e.seq = r.run AND json_extract(e.body, '$.status') = 'keep') OR EXISTS"
     " (SELECT 1 FROM verdicts v WHERE v.run = r.run AND v.decision IN ('confirmed', 'provisional', 'keep')))"
@@ -56,6 +58,8 @@ class Past:
     parent: int | None
     since: int
     error: str
+    campaign: str
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,19 @@ class Move:
 
 
 class History:
-    """The runs of a campaign with a number below `before`; it keeps nothing, so a run that landed since is there."""
+    """The runs of a campaign with a number below `before`; it keeps nothing, so a run that landed since is there.
 
-    def __init__(self, db: sqlite3.Connection, campaign: str, before: int | None) -> None:
+    Or the runs of every other campaign, whose results do not compare with this one's: `elsewhere`.
+    """
+
+    def __init__(self, db: sqlite3.Connection, campaign: str, before: int | None = None, others: bool = False) -> None:
         self.db, self.campaign = db, campaign
-        self.before = before if before is not None else 1 << 62
-        row = db.execute("SELECT better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
-        self.sign = -1 if row and row[0] == "higher" else 1
+        self.before = before if before is not None else _LAST
+        self.tried = f"r.campaign {'<>' if others else '='} ? AND {_TRIED}"
+
+    def elsewhere(self) -> History | None:
+        """None where this is the history of some time in the past: nobody looked into another campaign then."""
+        return History(self.db, self.campaign, None, True) if self.before == _LAST else None
 
     def settings(self) -> dict[str, Scalar]:
         """The settings of the champion, empty where the log has none."""
@@ -102,7 +112,7 @@ class History:
             text, number = cells(change.new)
             near = "c.new = ? COLLATE NOCASE OR c.new IS NULL OR abs(CAST(c.new AS REAL) - ?) <= ? * abs(c.new)"
             values = [text, number if number is not None else "", _ROUNDED]
-        moved = f"FROM changes c JOIN runs r ON r.run = c.run WHERE c.knob IN ({_marks(names)}) AND {_TRIED}"
+        moved = f"FROM changes c JOIN runs r ON r.run = c.run WHERE c.knob IN ({_marks(names)}) AND {self.tried}"
         asked = (*values, *names, self.campaign, self.before)
         rows = sorted(self.db.execute(f"SELECT r.number, r.run, {near} {moved}", asked), reverse=True)
         alike = [run for _, run, hit in rows if hit][:_MOST_ALIKE]
@@ -116,7 +126,7 @@ class History:
             return []
         hits = " + ".join(["(r.description LIKE ?)"] * len(longest))
         rows = self.db.execute(
-            f"SELECT r.run, {hits} AS hits FROM runs r WHERE {_TRIED} ORDER BY hits DESC, r.number DESC LIMIT ?",
+            f"SELECT r.run, {hits} AS hits FROM runs r WHERE {self.tried} ORDER BY hits DESC, r.number DESC LIMIT ?",
             (*(f"%{word}%" for word in longest), self.campaign, self.before, _MOST_IN_WORDS),
         )
         return self._runs({run for run, found in rows if found >= 0.4 * len(longest)})
@@ -148,11 +158,12 @@ class History:
             " coalesce((SELECT p.number FROM runs p WHERE p.run = r.parent AND p.campaign = r.campaign), r.number),"
             " (SELECT k.value FROM champions k WHERE k.campaign = r.campaign AND k.since < r.number"
             " AND (k.until IS NULL OR k.until >= r.number)),"
-            # A loss by the noise that was known then may be none by that of the newest verdict.
+            # A loss by the noise that was known then may be none by that of now.
             " (SELECT max(v.numbers ->> '$.z' * coalesce((v.numbers ->> '$.sigma') / nullif(?, 0), 1)) FROM verdicts v"
-            " WHERE v.run = r.run)"
-            f" FROM runs r WHERE r.run IN ({_marks(entries)}) ORDER BY r.number DESC, r.id",
-            (self._sigma_now(), *entries),
+            " WHERE v.run = r.run), r.campaign, iif(c.better = 'higher', -1, 1)"
+            f" FROM runs r JOIN campaigns c USING (campaign) WHERE r.run IN ({_marks(entries)})"
+            " ORDER BY r.number DESC, r.id",
+            (noise_floor(self.db, self.campaign, self.before).sigma, *entries),
         ).fetchall()
         made: dict[int, list[Change]] = {row[0]: [] for row in rows}
         origins: dict[int, str] = {}
@@ -162,20 +173,14 @@ class History:
             made[entry].append(change_from(*parts))
             origins[entry] = origin
         return [
-            Past(number, self._evidence(status, value, champion, z), text, tuple(made[entry]),
-                 origins.get(entry, "text") == "text", parent, number if status == "keep" else since, error)
-            for entry, number, status, text, parent, error, value, since, champion, z in rows
+            Past(number, self._evidence(status, value, champion, z, sign), text, tuple(made[entry]),
+                 origins.get(entry, "text") == "text", parent, number if status == "keep" else since, error, of, value)
+            for entry, number, status, text, parent, error, value, since, champion, z, of, sign in rows
         ]  # fmt: skip
 
-    def _sigma_now(self) -> float | None:
-        row = self.db.execute(
-            "SELECT v.numbers ->> '$.sigma' FROM verdicts v JOIN runs r USING (run) WHERE r.campaign = ?"
-            " AND r.number < ? AND v.numbers ->> '$.sigma' IS NOT NULL ORDER BY v.seq DESC LIMIT 1",
-            (self.campaign, self.before),
-        ).fetchone()
-        return row[0] if row else None
-
-    def _evidence(self, status: str, value: float | None, champion: float | None, z: float | None) -> Evidence:
+    def _evidence(
+        self, status: str, value: float | None, champion: float | None, z: float | None, sign: int
+    ) -> Evidence:
         """A run thrown away that measured no loss is unclear: within noise, or no worse than the champion of then."""
         evidence = _EVIDENCE[status]
         if evidence == "unclear" and z is not None and z > PROMISING_Z:
@@ -184,13 +189,8 @@ class History:
             return evidence
         if z is not None:
             return "unclear" if z > NOISE_Z else "lost"
-        no_worse = value is not None and champion is not None and self.sign * (value - champion) <= 0
+        no_worse = value is not None and champion is not None and sign * (value - champion) <= 0
         return "unclear" if no_worse else "lost"
-
-
-def history_from(db: sqlite3.Connection, campaign: str, before: int | None = None) -> History:
-    """The history of a campaign, of the runs numbered below `before` where that is given."""
-    return History(db, campaign, before)
 
 
 def change_from(

@@ -98,8 +98,14 @@ class Index:
 
     def catch_up(self, progress: Progress | None = None) -> None:
         """Folds what landed since the last time; costs two system calls where nothing did."""
-        if self._db is not None and self._cursor is not None and self._is_current(self._cursor):
-            return
+        if self._db is not None and self._cursor is not None:
+            if self._is_current(self._cursor):
+                return
+            # Another connection has mostly folded it already: then there is nothing to write, and no lock to wait for.
+            stored = self._stored_cursor()[0]
+            if stored.seq > self._cursor.seq and self._is_current(stored):
+                self._cursor = stored
+                return
         with self._lock():
             self._open()
             self._fold_new(progress)

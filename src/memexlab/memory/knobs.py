@@ -33,6 +33,12 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], object]] = {
     ast.FloorDiv: operator.floordiv, ast.Pow: operator.pow, ast.LShift: operator.lshift,
 }  # fmt: skip
 
+#: Where a number is only shown, converted or counted, which makes no setting of it.
+_SHOWING = frozenset({"print", "str", "repr", "float", "int", "list", "tuple", "len", "max", "min", "sum", "round"})
+_MUTATING = frozenset({"append", "extend", "insert", "pop", "popitem", "clear", "update", "setdefault", "remove"})
+#: The dotted name of what the command line sets: `args.lr` for `add_argument("--lr", default=0.1)`.
+_ARGUMENTS = "args"
+
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _OF_SETTINGS = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Pass, ast.Constant)
@@ -56,12 +62,22 @@ class Knob:
 
 
 def read_knobs(source: str) -> dict[str, Knob]:
-    """Settings of a Python file by name, in order: `LR`, `Config.lr`, `build.width`, `BETAS[0]`, `OPTIONS[depth]`.
+    """Settings of a Python file by name: `LR`, `Config.lr`, `build.width`, `BETAS[0]`, `OPTIONS[depth]`, `args.lr`.
 
-    A name that is bound twice or never read is a variable or dead, so it is no knob; where a file holds nothing but
-    settings, for others to import, all of its names count. Raises UsageError, naming the line, where it does not parse.
+    A name that is bound twice, changed in place or never read is a variable or dead, so it is no knob; nor is a zero
+    that is only added, shown or stored: something starts there. Where a file holds nothing but settings, for others to
+    import, all of its names count. Raises UsageError, naming the line, where it does not parse.
     """
     tree = parsed(source)
+    found = _named(tree)
+    if not _only_settings(tree.body):
+        changed, weighed = _changed_in_place(tree), _weighed(tree)
+        found = {name: knob for name, knob in found.items() if not _is_a_start(knob, changed, weighed)}
+    return found
+
+
+def _named(tree: ast.Module) -> dict[str, Knob]:
+    """What one name alone stands for and something reads."""
     for_others = _only_settings(tree.body)
     loads = _loaded(tree)
     attributes = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
@@ -72,6 +88,7 @@ def read_knobs(source: str) -> dict[str, Knob]:
             found += _body_knobs(scope, component, None if for_others or every_field else attributes | loads)
         else:
             found += _default_knobs(scope, component)
+    found += _argument_knobs(tree, None if every_field else attributes)
     count = Counter(knob.name for knob in found)
     found.sort(key=lambda knob: (knob.line, knob.col))
     return {knob.name: knob for knob in found if count[knob.name] == 1}
@@ -107,9 +124,9 @@ def set_knobs(source: str, values: Mapping[str, Scalar]) -> str:
     for start, end, text in sorted(edits, reverse=True):
         data = data[:start] + text + data[end:]
     changed = mark + data.decode()
-    after = settings(changed) if edits else {}
+    after = _named(parsed(changed)) if edits else {}
     for name, value in values.items():
-        if edits and after.get(name) != value:
+        if edits and (name not in after or after[name].value != value):
             hint = "give a finite number, true or false, or a short word"
             raise UsageError(f"{value!r} cannot stand as the value of {name}", hint)
     return changed
@@ -163,6 +180,72 @@ def parsed(source: str) -> ast.Module:
 
 
 # --- finding
+
+
+def _argument_knobs(tree: ast.Module, read: set[str] | None) -> Iterator[Knob]:
+    for node in ast.walk(tree):
+        name, more = _argument(node)
+        if name and "default" in more and (read is None or name in read):
+            yield from _knobs_of(f"{_ARGUMENTS}.{name}", more["default"], _ARGUMENTS)
+
+
+def _argument(node: ast.AST) -> tuple[str, dict[str, ast.expr]]:
+    """Where `parser.add_argument("--batch-size", default=64)` keeps what was given, and its keywords."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "add_argument":
+        return "", {}
+    more = {word.arg: word.value for word in node.keywords if word.arg}
+    names = [n.value for n in (*node.args, *([more["dest"]] if "dest" in more else []))
+             if isinstance(n, ast.Constant) and isinstance(n.value, str)]  # fmt: skip
+    longest = next((n for n in names if n.startswith("--")), names[0] if names else "")
+    return (names[-1] if "dest" in more else longest.lstrip("-").replace("-", "_")), more
+
+
+def _changed_in_place(tree: ast.Module) -> set[str]:
+    """Names whose items are assigned or that grow, as knobs are named: `m[lr]`, or `m[` where it may be any."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and not isinstance(node.ctx, ast.Load):
+            key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+            found.add(f"{node.value.id}[{key}]" if isinstance(key, str) else f"{node.value.id}[")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATING:
+            found.add(f"{_name(node.func.value)}[")
+        elif isinstance(node, ast.ClassDef):
+            stored = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)]
+            found |= {f"{node.name}.{n.attr}" for n in stored if _name(n.value) in ("self", "cls", node.name)}
+        elif isinstance(node, _Function):
+            found |= {f"{node.name}.{name}=" for name in _bound(node.body)}
+    return found
+
+
+def _weighed(tree: ast.Module) -> set[str]:
+    """Names that are a factor, are compared, asked for or handed on: what a setting is for, even where it is 0."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        parts: list[ast.expr] = []
+        if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add | ast.Sub):
+            parts = [node.left, node.right]
+        elif isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        elif isinstance(node, ast.If | ast.IfExp | ast.While):
+            parts = [node.test]
+        elif isinstance(node, ast.BoolOp):
+            parts = node.values
+        elif isinstance(node, ast.Call):
+            parts = [word.value for word in node.keywords]
+            parts += [] if _name(node.func) in _SHOWING | _MUTATING else node.args
+        found |= {_name(part.value if isinstance(part, ast.Subscript) else part) for part in parts}
+    return found
+
+
+def _is_a_start(knob: Knob, changed: set[str], weighed: set[str]) -> bool:
+    """Whether the program goes on from this value instead of being set by it."""
+    owner, _, own = knob.name.partition("[")[0].rpartition(".")
+    last = f"{owner.rpartition('.')[2]}.{own}"
+    if {knob.name, last, own + "[" * (not knob.component)} & changed:
+        return True
+    if knob.value != 0 or knob.kind == "bool" or own.isupper():
+        return False
+    return f"{last}=" in changed or (not knob.component and own not in weighed)
 
 
 def _body_knobs(scope: ast.Module | ast.ClassDef, component: str, read: set[str] | None) -> Iterator[Knob]:
@@ -321,6 +404,9 @@ def _only_settings(body: Iterable[ast.stmt]) -> bool:
 
 def _words_beside(node: ast.AST, tables: Mapping[str, set[str]]) -> tuple[str, set[str]]:
     """The name that this node compares with words or looks up among words, and those words."""
+    argument, more = _argument(node)
+    if isinstance(choices := more.get("choices"), ast.List | ast.Tuple):
+        return argument, _words(choices.elts)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = node.left, node.comparators[0]
         if isinstance(node.ops[0], ast.Eq | ast.NotEq):

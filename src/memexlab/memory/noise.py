@@ -1,15 +1,21 @@
-"""How large the noise of a metric is, and what it lets one see. Knows numbers only, no run and no decision."""
+"""How large the noise of a metric is, and what it lets one see; `noise_floor` reads it from the runs of a campaign.
+
+Verdicts, effects, briefing, report and answers take it from there, so that one lab shows one sigma.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import sqlite3
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
-from ..ledger.errors import UsageError
+from ..ledger import FAILED, UsageError
 
 Better = Literal["lower", "higher"]
 LEAST_DOF = 3
@@ -21,11 +27,27 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """The noise floor of one campaign: sigma of a single run, the degrees of freedom behind it, the groups pooled."""
+    """The noise floor of one campaign: sigma, the degrees of freedom behind it, the groups pooled.
+
+    Sigma is that of one side of a pair, by which verdicts judge. Until races tell it apart it is the scatter of single
+    runs, `alone`, which is all that counts where two runs did not share a seed.
+    """
 
     sigma: float
     dof: int
     groups: int
+    single: Noise | None = None
+
+    @property
+    def alone(self) -> Noise:
+        return self.single or self
+
+    def __str__(self) -> str:
+        freedom = f"{self.dof} degree{'s' * (self.dof != 1)} of freedom"
+        if self.single is None:
+            return f"sigma {self.sigma:.2g}, the scatter of single runs ({freedom})"
+        told = f"sigma {self.sigma:.2g} of one side of a pair ({freedom})"
+        return f"{told}; single runs scatter by {self.single.sigma:.2g}"
 
     @classmethod
     def pooled(cls, groups: Iterable[Sequence[float]]) -> Noise:
@@ -63,7 +85,7 @@ class Noise:
         dof, total = weight + pairs.dof, single + paired
         if total > 0:
             dof = min(dof, math.floor(total**2 / (single**2 / self.dof + paired**2 / pairs.dof)))
-        return Noise(math.sqrt(total / (weight + pairs.dof)), max(LEAST_DOF, dof), self.groups)
+        return Noise(math.sqrt(total / (weight + pairs.dof)), max(LEAST_DOF, dof), self.groups, self)
 
     @property
     def known(self) -> bool:
@@ -77,6 +99,96 @@ class Noise:
                 f"the noise floor rests on {self.dof} degrees of freedom, a verdict needs {LEAST_DOF}",
                 hint="measure the baseline four times before the first candidate",
             )
+
+
+#: Candidate and champion, measured side by side on one seed that the harness chose.
+Pair = tuple[float, float]
+#: How many drifts of the machine came before, and a commit.
+Spell = tuple[int, str]
+_LAST = 1 << 60
+_FAILED = ",".join(f"'{status}'" for status in sorted(FAILED))
+
+
+def noise_floor(db: sqlite3.Connection, campaign: str, before: int | None = None) -> Noise:
+    """Of all repeats of one commit, and of the differences within the fresh pairs of two; `before` leaves out runs
+    from that number on."""
+    races = races_of(db, campaign, before).values()
+    return Noise.pooled(fresh_by_spell(db, campaign, before).values()).within_pairs(races)
+
+
+def fresh_values(db: sqlite3.Connection, campaign: str, before: int | None = None) -> Mapping[str, Sequence[float]]:
+    """Values by commit that nobody selected for being good: baseline repeats and fresh pairs, sorted; where the machine
+    drifted, those of the first spell in which there are any."""
+    found: dict[str, Sequence[float]] = {}
+    for (_, commit), values in sorted(fresh_by_spell(db, campaign, before).items()):
+        found.setdefault(commit, values)
+    return found
+
+
+def fresh_by_spell(db: sqlite3.Connection, campaign: str, before: int | None = None) -> dict[Spell, list[float]]:
+    """Values that nobody selected for being good, by spell between two `drifts` and by commit, sorted."""
+    turns = drifts(db, campaign, before)
+    found: dict[Spell, list[float]] = defaultdict(list)
+    for number, commit, value in _fresh(db, campaign, before):
+        found[bisect_right(turns, number), commit].append(value)
+    return found
+
+
+def drifts(db: sqlite3.Connection, campaign: str, before: int | None = None) -> list[int]:
+    """Numbers of the controls that show another machine than before: what ran before and after is not compared.
+
+    A control is the champion measured again with no candidate beside it. It shows a drift where it lies where one in
+    a hundred would, by Student's t, of the values of its commit in this spell.
+    """
+    found: list[int] = []
+    controls = db.execute(
+        "SELECT number, commit_id, value FROM runs WHERE campaign = ? AND role = 'control' AND value IS NOT NULL"
+        f" AND status NOT IN ({_FAILED}) AND number < ? ORDER BY number",
+        (campaign, before or _LAST),
+    ).fetchall()
+    for number, commit, value in controls:
+        groups: dict[Spell, list[float]] = defaultdict(list)
+        for earlier, of, measured in _fresh(db, campaign, number):
+            groups[bisect_right(found, earlier), of].append(measured)
+        noise, known = Noise.pooled(groups.values()), groups.get((len(found), commit), [])
+        if noise.known and known:
+            error = noise.sigma * math.sqrt(1 + 1 / len(known))
+            if abs(value - math.fsum(known) / len(known)) > student_t_quantile(0.005, noise.dof) * error:
+                found.append(number)
+    return found
+
+
+def _fresh(db: sqlite3.Connection, campaign: str, before: int | None) -> list[tuple[int, str, float]]:
+    roles = "role IN ('baseline', 'pair', 'control') AND value IS NOT NULL"
+    return db.execute(
+        "SELECT number, commit_id, value FROM runs INDEXED BY runs_fresh WHERE campaign = ? AND commit_id <> ''"
+        f" AND {roles} AND status NOT IN ({_FAILED}) AND number < ? ORDER BY value",
+        (campaign, before or _LAST),
+    ).fetchall()
+
+
+def races_of(db: sqlite3.Connection, campaign: str, before: int | None = None) -> dict[tuple[str, ...], list[Pair]]:
+    """All fresh pairs of a campaign by the two commits, in order: what was measured side by side on one seed.
+
+    A side that crashed has NaN: a candidate that does not run on every seed is no winner. One that was interrupted or
+    ran out of time says nothing, nor does its pair.
+    """
+    half: dict[int, tuple[str, float | None]] = {}
+    races: dict[tuple[str, ...], list[Pair]] = defaultdict(list)
+    for seed, commit, value, status in db.execute(
+        "SELECT seed, commit_id, value, status FROM runs INDEXED BY runs_fresh WHERE campaign = ?"
+        " AND role = 'pair' AND role IN ('baseline', 'pair', 'control') AND seed IS NOT NULL AND commit_id <> ''"
+        " AND number < ? ORDER BY number, id",
+        (campaign, before or _LAST),
+    ):
+        value = math.nan if status in ("crash", "invalid") else value
+        if half.get(seed, (commit, None))[0] == commit:
+            half[seed] = commit, value
+            continue
+        (first, one), (second, two) = sorted([half.pop(seed), (commit, value)], key=lambda side: side[0])
+        if one is not None and two is not None:
+            races[first, second].append((one, two))
+    return races
 
 
 def minimum_detectable_effect(noise: Noise, n: int) -> float:
@@ -118,7 +230,7 @@ def detection_factor(dof: int) -> float:
 def student_t_quantile(tail: float, dof: int) -> float:
     """The t that Student's distribution exceeds with probability `tail`, which is above 0 and at most 0.5.
 
-    Bisection on the closed form for whole degrees of freedom; above 200 the expansion of Abramowitz and Stegun 26.7.5.
+    Bisection on the tail of F, which is that of t squared; above 200 the expansion of Abramowitz and Stegun 26.7.5.
     """
     if not 0 < tail <= 0.5 or dof < 1:
         raise ValueError(f"no t quantile for tail {tail} and {dof} degrees of freedom")
@@ -129,25 +241,41 @@ def student_t_quantile(tail: float, dof: int) -> float:
         third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
         return z + first / dof + second / dof**2 + third / dof**3
     low, high = 0.0, 1.0
-    while _student_t_tail(high, dof) > tail:
+    while f_tail(high**2, 1, dof) / 2 > tail:
         low, high = high, 2 * high
     while low < (middle := (low + high) / 2) < high:
-        if _student_t_tail(middle, dof) > tail:
+        if f_tail(middle**2, 1, dof) / 2 > tail:
             low = middle
         else:
             high = middle
     return high
 
 
-def _student_t_tail(t: float, dof: int) -> float:
-    """P(T > t) for t >= 0, Abramowitz and Stegun 26.7.3 and 26.7.4."""
-    theta = math.atan2(t, math.sqrt(dof))
-    cosine = math.cos(theta)
-    even = dof % 2 == 0
-    term = total = 1.0 if even else cosine
-    for step in range(2 if even else 3, dof - 1, 2):
-        term *= cosine * cosine * (step - 1) / step
-        total += term
-    series = math.sin(theta) * total if dof > 1 else 0.0
-    central = series if even else 2 / math.pi * (theta + series)
-    return (1 - central) / 2
+def f_tail(f: float, h: int, dof: int) -> float:
+    """P(F > f) for F with `h` and `dof` degrees of freedom: Abramowitz and Stegun 26.6.2."""
+    if not f > 0:
+        return 1.0
+    return _incomplete_beta(dof / (dof + h * f), dof / 2, h / 2)
+
+
+def _incomplete_beta(x: float, a: float, b: float) -> float:
+    """The regularised incomplete beta function by its continued fraction, DLMF 8.17.22, evaluated after Lentz."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - _incomplete_beta(1 - x, b, a)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    tiny = 1e-300
+    c = 1.0
+    value = d = 1 / ((1 - (a + b) * x / (a + 1)) or tiny)
+    for m in range(1, 400):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / ((1 + term * d) or tiny)
+            c = (1 + term / c) or tiny
+            value *= c * d
+        if abs(c * d - 1) < 1e-14:
+            break
+    return math.exp(log_front) * value / a

@@ -18,14 +18,17 @@ from typing import Literal
 from ..ledger import Scalar
 from .changes import Change, changes_between, changes_in_text, changes_in_words
 from .heading import heading_of
-from .history import History, Move, Past, change_from, history_from, normal_name
+from .history import History, Move, Past, change_from, normal_name
 from .relations import matters
 from .repeats import all_words, words_left
 from .runs import cells
 from .sameness import compare, compare_texts
 
 Mode = Literal["explore", "exploit", "replicate"]
-Class = Literal["novel", "known_success", "incremental_followup", "repeat_failure", "duplicate_run", "context_changed"]
+Class = Literal[
+    "novel", "known_success", "incremental_followup", "repeat_failure", "duplicate_run", "context_changed",
+    "other_campaign",
+]  # fmt: skip
 Decision = Literal["allow", "caution", "block"]
 MODES: tuple[Mode, ...] = ("explore", "exploit", "replicate")
 
@@ -45,13 +48,17 @@ _SETTLES = ("lost", "promising", "unclear", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An earlier run that bears on an idea; `score` is 1 for the same, less for what is only alike."""
+    """An earlier run that bears on an idea; `score` is 1 for the same, less for what is only alike.
+
+    `campaign` is empty for a run of the campaign that was asked for.
+    """
 
     run: int
     score: float
     why: str
     same: str
     differs: str
+    campaign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +88,8 @@ def check(
     """Judges an idea: what it changes, in types and in words, made from these settings (empty: those of the log)."""
     knobs = tuple(change for change in changes if change.knob)
     idea = _Idea(knobs, tuple(changes), description, history, settings, mode)
-    found = history.on_knob(knobs[0]) if knobs else history.in_words(description)
-    same = [past for past in found if idea.is_same(past)]
-    if knobs and not same and knobs == changes_in_words(heading_of(description).aside):
-        # Only what stood in brackets could be typed: the heading itself may be an old acquaintance.
-        same = [past for past in history.in_words(description) if _alike(description, past.description)]
-    return idea.repeated(same) if same else idea.followed(found)
+    found, same = idea.among(history)
+    return idea.repeated(same) if same else idea.tried_elsewhere() or idea.followed(found)
 
 
 def replay(db: sqlite3.Connection, campaign: str, mode: Mode) -> list[Replayed]:
@@ -99,7 +102,7 @@ def replay(db: sqlite3.Connection, campaign: str, mode: Mode) -> list[Replayed]:
     ).fetchall()
     result = []
     for entry, number, status, description, parent in rows:
-        history = history_from(db, campaign, number)
+        history = History(db, campaign, number)
         settings = history.settings_of(parent) if parent is not None else history.settings()
         columns = "component, knob, old, new, direction, magnitude"
         made = db.execute(f"SELECT {columns} FROM changes WHERE run = ? ORDER BY rowid", (entry,))
@@ -116,6 +119,16 @@ class _Idea:
     history: History
     settings: Mapping[str, Scalar]
     mode: Mode
+
+    def among(self, history: History) -> tuple[list[Past], list[Past]]:
+        """The runs that bear on the idea, and those of them, or of its words, that made this very change."""
+        found = history.on_knob(self.knobs[0]) if self.knobs else history.in_words(self.description)
+        same = [past for past in found if self.is_same(past)]
+        if self.knobs and not same and self.knobs == changes_in_words(heading_of(self.description).aside):
+            # Only what stood in brackets could be typed: the heading itself may be an old acquaintance.
+            alike = history.in_words(self.description)
+            same = [past for past in alike if _alike(self.description, past.description)]
+        return found, same
 
     def is_same(self, past: Past) -> bool:
         if self.knobs:
@@ -185,6 +198,22 @@ class _Idea:
         if any(count > 1 for count in errors.values()):
             return "repeat_failure", f"{told} and failed with the same error", True
         return "repeat_failure", f"{told} and failed, which says nothing of the idea itself", False
+
+    def tried_elsewhere(self) -> Guard | None:
+        """A change that only another campaign has seen: never a block, because its results do not compare."""
+        others = self.history.elsewhere() if self.mode != "replicate" else None
+        same = self.among(others)[1][:MOST_MATCHES] if others is not None else []
+        if not same:
+            return None
+        matches = tuple(
+            Match(past.run, 0.9, _TOLD[past.evidence], _written(past.changes) or "the description", "the campaign",
+                  past.campaign)
+            for past in same
+        )  # fmt: skip
+        told = [f"run {past.run} of {past.campaign} {_TOLD[past.evidence]}"
+                + ("" if past.value is None else f" ({past.value:.6g})") for past in same]  # fmt: skip
+        reason = f"the same change was tried under another campaign, whose results do not compare: {', '.join(told)}"
+        return self._guard("other_campaign", matches, reason, "caution")
 
     def followed(self, found: Sequence[Past]) -> Guard:
         """Nothing is the same: runs that moved the same knobs elsewhere, or the other way, are what this follows up."""

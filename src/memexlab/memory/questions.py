@@ -7,16 +7,14 @@ question with a word left over is refused with NotHere, because an answer to par
 from __future__ import annotations
 
 import re
-import sqlite3
 import unicodedata
 from dataclasses import dataclass, replace
 
-from .anchors import ANYTIME, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
-from .names import SHIPPED, Aliases
-from .vocabulary import WORDS, Vocabulary, named_in, read_metric, unnamed_bound
+from .anchors import ANYTIME, TIE, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
+from .vocabulary import LEXICON, NARROWING, WORDS, Vocabulary, named_in, read_metric, unnamed_bound
 
 MOST_CHARS = 600
-NO_CONTENT, _NARROWING = (frozenset(WORDS[group].split()) for group in ("no_content", "narrowing"))
+NO_CONTENT = frozenset(WORDS["no_content"].split())
 _ASKED, _SAID, _STATUS, _DECISION, _NUMBERS, _PLACES = (
     WORDS[group] for group in ("asked", "said", "status", "decision", "numbers", "places")
 )
@@ -31,22 +29,12 @@ _RANKED = re.compile(
 _FILTER = "window conditions knobs words status decision reigned actor"
 #: What each kind takes into account; a question that says more than that has no answer.
 TAKES: dict[str, frozenset[str]] = {
-    kind: frozenset(slots.split())
-    for kinds, slots in {
-        "best worst first last": f"{_FILTER} metric lowest most skip",
-        "mean median total helped hurt tried champions count of_best": f"{_FILTER} metric",
-        "fraction": "window status decision actor", "changed": "window knobs", "gains": "window knobs reigned most",
-        "progress settings_of_best": "window", "champion": "window at", "setting": "window knobs at",
-        "value": "knobs at", "values": "window knobs", "reach": "window knobs lowest", "run": "at metric status",
-        "gain": "at metric", "moved settings": "at", "when": "at status", "why idea sure": "at status decision",
-        "unresolved": "knobs", "margin common differ": "runs", "noise span who": "",
-    }.items()
-    for kind in kinds.split()
+    kind: frozenset(slots.replace("filter", _FILTER).split())
+    for kinds, slots in WORDS["takes"].items() for kind in kinds.split()
 }  # fmt: skip
-#: Whole words that the grammar knows.
-_LEXICON = frozenset(re.findall(r"(?<![\\\w])[a-z]{4,}", str(WORDS)))
 #: Kinds that speak of the whole campaign, and take no condition.
 _OF_ALL = ("noise", "span", "who")
+_OF_MANY = ("count", "mean", "median", "total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +72,26 @@ _NO_AMOUNTS = ("tried", "helped", "hurt", "values", "champions", "run")
 _SLOTS = (*TAKES["best"], "at", "runs")
 
 
-def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, aliases: Aliases = SHIPPED) -> Question:
+def read_question(names: Vocabulary, text: str, last: int) -> Question:
     """The typed question, or NotHere with what is not known; `last` is the newest run that counts."""
-    names = Vocabulary(db, campaign, aliases)
     plain = _plain(text)
     for pattern, other in WORDS["rewritten"].items():
         plain = re.sub(pattern, other, plain)
     numbers = {int(n) for n in re.findall(r"\brun (\d{1,9})\b(?![.])", plain)}
-    asked_baseline = named_in(WORDS["baseline"], plain)
-    baseline = _baseline(names) if asked_baseline and (numbers or _cue(plain)[0] != "gain") else None
+    if named_in("of (?:them|those|these)", plain):
+        raise NotHere("of which, an earlier question said; ask it in one")
+    newest = r"\b(?:the |our )?(?:last|latest|newest|most recent) (?:run|experiment|trial)\b"
+    if _cue(plain)[0] in ("why", "idea", "sure") or named_in("change|edit|alter|turn|move", plain):
+        own = "max(number) FROM runs WHERE campaign = ?1 AND role IN ('candidate', 'baseline') AND number <= ?2"
+        plain = re.sub(newest, f"run {names.one(own, last)}", plain)
+    labels, plain = names.labelled(names.joined(plain))
+    baseline = None  # the first, where it is the only one whose description says so
+    if named_in(WORDS["baseline"], plain) and (numbers or _cue(plain)[0] != "gain"):
+        baseline = names.one("min(number) FROM runs WHERE campaign = ?1 AND role = 'baseline'")
     asked = plain if baseline is None else re.sub(rf"\b(?:{WORDS['baseline']})\b", f"run {baseline}", plain)
-    metric, lowest, bound, asked = read_metric(_than_run(asked, names), names)
+    metric, lowest, bound, asked = read_metric(_than_run(names.ranges(asked), names), names)
     kind, cue = _cue(asked)
-    numbers |= {baseline} if baseline is not None and asked_baseline else set()
+    numbers |= set() if baseline is None else {baseline}
     if kind == "gain" and len(numbers) == 2:
         measured = bool(bound) or metric not in ("", names.metric)
         return _two_runs("margin", asked.replace(cue, " ", 1), measured, names, last)
@@ -105,7 +100,7 @@ def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, a
     if kind in ("common", "differ") and (reign := named_in("(?:the )?champion", asked)):
         asked = f"{asked[: reign.start()]} run {_champion_at(names, Question(kind, at=last))} {asked[reign.end() :]}"
     if kind in ("common", "differ"):
-        return _two_runs(kind, asked.replace(cue, " ", 1), bool(metric or bound), names, last)
+        return _two_runs(kind, asked.replace(cue, " ", 1), bool(metric or bound or labels), names, last)
     reigned, asked = _reigned(asked, names)
     if kind == "gain":
         asked = re.sub(WORDS["before_it"], " ", asked)
@@ -118,7 +113,7 @@ def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, a
         skip = _PLACES.get(ranked["place"] or "", 1) - 1
         order = ranked["side"] or ranked["order"] or ranked["order_"] or ""
         asked = f"{asked[: ranked.start()]} {order} {asked[ranked.end() :]}"
-    anchors = Anchors(db, campaign, last, names.read, _STATUS)
+    anchors = Anchors(names.db, names.campaign, last, names.read, _STATUS)
     window, asked = anchors.windows(asked, exclusive=kind == "count")
     kind, cue = (kind, cue) if cue in asked else _cue(asked)  # "since the champion changed" asks for none
     asked = asked.replace(cue, " ", 1) if kind else asked
@@ -134,35 +129,38 @@ def read_question(db: sqlite3.Connection, campaign: str, text: str, last: int, a
     asked = re.sub(r"\b(?:crash|timeout) ?", " ", asked) if status in ("crash", "timeout") else asked
     asked = re.sub(rf"\b(?:{WORDS['spent']})\b", " ", asked) if metric or bound else asked
     terms = names.read(asked)
-    conditions = (*bound, *terms.conditions)
+    conditions = (*bound, *labels, *terms.conditions)
+    exact = [c.knob for c in conditions if c.sign == "=" and c.old is None]
+    if both := {knob for knob in exact if exact.count(knob) > 1}:
+        raise NotHere(f"two values of {both.pop().removeprefix('label ')} at once; memex effects compares settings")
+    several = len(conditions) + len(terms.knobs) + len(terms.words) > 1 or named_in("better|worse", plain)
+    if several and named_in("or(?! not)|either|nor", asked):
+        raise NotHere("'or' between two things; ask for each")
     actors = [word for word in terms.words if names.prefixed(word)]
     actor = actors[0] if len(actors) == 1 else ""
-    terms = replace(terms, words=tuple(w for w in terms.words if w != actor))
+    terms = replace(terms, words=tuple(w for w in terms.words if w != actor and not (actor and w == "by")))
     known = Question("run", window, conditions, terms.knobs, terms.words, status, (), at, metric, lowest,
                      terms.named, actor, decision, reigned, most, skip)  # fmt: skip
     found = _settled(known, kind, said, plain, names)
-    own = {"metric"} if found.metric == names.metric and found.kind != "of_best" else set()
+    spared = {"metric"} if found.metric == names.metric and found.kind != "of_best" else set()
     if re.match(WORDS["amounts"], plain) and found.kind in _NO_AMOUNTS and not (found.metric and found.kind == "run"):
         raise NotHere("an amount of that")
-    over = [name for name in _SLOTS if _given(getattr(found, name)) and name not in TAKES[found.kind] | own]
-    if over:
+    given = {name: getattr(found, name) for name in _SLOTS if name not in TAKES[found.kind] | spared}
+    if over := [name for name, value in given.items() if value is False or (value and value != ANYTIME)]:
         raise NotHere(f"a question for {found.kind} takes no {', '.join(over)}")
     return found
 
 
-def _given(value: object) -> bool:
-    return value is False or bool(value and value != ANYTIME)
-
-
-def mended(db: sqlite3.Connection, campaign: str, text: str, aliases: Aliases = SHIPPED) -> dict[str, str]:
+def mended(names: Vocabulary, text: str) -> dict[str, str]:
     """Words that nothing here knows and that one typing slip makes of just one word that is known, by the right one."""
-    names = Vocabulary(db, campaign, aliases)
-    told = db.execute("SELECT description FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 2000", (campaign,))
-    own = " ".join([*names.knobs, *names.metrics, *(" ".join(p) for p in aliases.phrases), *(row[0] for row in told)])
-    known = _LEXICON | set(re.findall(r"[a-z]{4,}", own.lower()))
+    newest = "SELECT description FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 2000"
+    told = [row[0] for row in names.db.execute(newest, (names.campaign,))]
+    own = " ".join([*names.knobs, *names.metrics, *(" ".join(p) for p in names.aliases.phrases), *told])
+    known = LEXICON | set(re.findall(r"[a-z]{4,}", own.lower()))
     found = {}
-    for word in set(re.findall(r"(?<![\w])[a-z]{5,}(?![\w])", _plain(text))) - known:
-        alike = (k for k in known if k[0] == word[0] and len(k) > 4 and abs(len(k) - len(word)) < 2)
+    for word in set(re.findall(r"(?<![\w])[a-z]{4,}(?![\w])", _plain(text))) - known:
+        sure = LEXICON if len(word) == 4 else known  # a short word is near to too many
+        alike = (k for k in sure if k[0] == word[0] and len(k) > 4 and abs(len(k) - len(word)) < 2)
         near = [k for k in alike if _one_slip(word, k)]
         if len({re.sub("(?:e?s|e?d|ing|e)$", "", k) for k in near}) == 1:
             found[word] = max(near, key=len)
@@ -185,12 +183,6 @@ def _than_run(text: str, names: Vocabulary) -> str:
     found = re.search(r"\b(?:which|how many|any) .*?\b(better than|beats?|worse than) run (\d{1,9})\b", text)
     value = found and names.one("value FROM runs WHERE campaign = ?1 AND number = ?2", int(found[2]))
     return f"{text[: found.start(1)]}{found[1]} {value!r}{text[found.end() :]}" if found and value is not None else text
-
-
-def _baseline(names: Vocabulary) -> int | None:
-    """The first baseline, where it is the only one whose description says so."""
-    found: int | None = names.one("min(number) FROM runs WHERE campaign = ?1 AND role = 'baseline'")
-    return found
 
 
 def _reigned(text: str, names: Vocabulary) -> tuple[str, str]:
@@ -243,7 +235,9 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
     if q.words and (named := named_in(order, plain)) and not named_in(WORDS["of_runs"], plain[named.end() :]):
         raise _unknown(q.words, names)  # "best accuracy": no metric of this name
     # How often words of descriptions occur is not how often a thing was tried.
-    if q.words and (kind not in ("", "why") or not _NARROWING.isdisjoint(q.words)):
+    amounts = any(re.fullmatch(r"[-+]?[\d.]+", word) for word in q.words)
+    vague = re.match(WORDS["in_use"], plain) or not NARROWING.isdisjoint(q.words) or amounts
+    if q.words and (kind not in ("", "why") or vague):
         raise _unknown(q.words, names)
     if kind == "champion" and "first" in said and not re.match(WORDS["when"], plain):
         return replace(q, kind="first", reigned="champion")
@@ -280,7 +274,8 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
             raise NotHere("a fraction of what")
         return replace(q, kind=kind, status=status)
     if kind:
-        if said & {"hurt", "worst", "best"} or ("helped" in said and kind not in ("count", "gain")):
+        of_one = {"hurt", "worst", "best"} | ({"first", "last"} if kind in _OF_MANY else set())
+        if said & of_one or ("helped" in said and kind not in ("count", "gain")):
             raise NotHere(f"the {kind} of that")
         narrow = q.conditions or (q.knobs and kind in ("champion", "gain"))
         if (narrow and kind not in ("count", "mean", "median", "total")) or (kind == "gain" and not q.at):
@@ -295,7 +290,8 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
     if q.lowest is not None and len(q.knobs) == 1 and not (q.words or q.conditions or q.metric or q.at):
         return replace(q, kind="reach")
     if said & {"best", "worst"} or q.lowest is not None or (said & {"first", "last"} and narrowed) or q.most or q.skip:
-        if "best" in said and q.knobs and not (q.words or q.metric or q.conditions) and _about_setting(plain):
+        own = not q.metric or (q.metric == names.metric and re.match("(?:which|what) (?!is|was|were)", plain))
+        if "best" in said and q.knobs and own and not (q.words or q.conditions) and _about_setting(plain):
             return replace(q, kind="setting")
         if q.at is not None or (q.knobs and q.words):
             raise NotHere("best of one run")
@@ -310,7 +306,7 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
         return replace(q, kind="last")
     if q.reigned:
         return replace(q, kind="champions")
-    if q.knobs and asks_what and _about_setting(plain) and named_in("worked best", plain):
+    if q.knobs and asks_what and _about_setting(plain) and named_in("worked best|won|wins|winning", plain):
         return replace(q, kind="setting")
     if q.metric == "usd" and not narrowed and q.at is None:
         return replace(q, kind="total")
@@ -327,12 +323,14 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
         return replace(q, kind="moved") if named_in(WORDS["moved"], plain) and not q.metric else q
     if q.metric and named_in("how (?:many|much|fast)", plain) and re.search(WORDS["rates"], q.metric):
         return replace(q, kind="mean")
-    if q.metric not in ("", names.metric):
+    if q.metric not in ("", names.metric) and not (q.words or q.knobs):
         raise NotHere(f"{q.metric} of which run")
     chosen = q.status or q.decision or q.actor
     alone = not (q.knobs or q.conditions)
-    judged = said & {"helped", "hurt"} and not (q.words or chosen or named_in("what happen.*", plain))
-    if judged and (asks_what or (alone and placed)):
+    judged = said & {"helped", "hurt"} and not (chosen or named_in("what happen.*", plain))
+    if judged and asks_what and named_in("(?:is|are|was|were) (?:better|worse)", plain):
+        raise NotHere("better than what; ask which changes helped, or memex effects")
+    if judged and (not q.words or asks_what) and (asks_what or (alone and placed)):
         return replace(q, kind="hurt" if "hurt" in said else "helped")
     which = asks_what and not (named_in("runs?|experiments?|trials?", plain) or q.words or q.conditions or chosen)
     if len(q.knobs) == 1 and which and recorded(names.db, names.campaign, q.knobs[0][0]):
@@ -381,13 +379,17 @@ def _found_in_words(names: Vocabulary, words: tuple[str, ...]) -> None:
 
 
 def _unknown(words: tuple[str, ...], names: Vocabulary) -> NotHere:
-    return NotHere(f"{' '.join(words)[:80]!r} is not known here{names.near(' '.join(words))}")
+    words = tuple(word.replace(TIE, " ") for word in words)
+    unknown = NotHere(f"{' '.join(words)[:80]!r} is not known here{names.near(' '.join(words))}")
+    unknown.words = words
+    return unknown
 
 
 def _plain(text: str) -> str:
     """Lower case, one space between words, no quotes, no question mark; `a=b` is three words."""
     shown = unicodedata.normalize("NFKC", text)[:MOST_CHARS].lower()
     shown = re.sub(r"(?<=\d),(?=\d{3}\b)", "", shown)
+    shown = re.sub(r"['’](?:ve|re|ll|d|m)\b", " ", shown)
     shown = "".join(" " if unicodedata.category(c)[0] == "C" or c in "\"'`’“”?!,;()[]{}" else c for c in shown)
     shown = re.sub(r"(<=|>=|!=|<>|==|[=<>≤≥])", r" \1 ", shown)
     return re.sub(r"\s+", " ", re.sub(r"[.:](?=\s|$)", " ", shown)).strip()

@@ -224,7 +224,7 @@ class Fold:
         """A candidate is measured again; anything else, such as a repeat, moves the numbers of its whole campaign."""
         if role == "candidate":
             self._measured.add(run)
-        elif role != "final":
+        elif role != "final":  # a control moves the numbers, too
             self._moved.add(campaign)
 
     def _touch_gone(self, run: int) -> None:

@@ -5,6 +5,7 @@ It does not know what is asked of those runs.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from typing import Any
 
 from ..ledger import FAILED, UsageError
 from .anchors import ANYTIME, Condition, Impossible, NotHere, compared, in_words, quoted, recorded
-from .names import SHIPPED
+from .names import SHIPPED, Aliases
 from .questions import Question
 from .registry import registry
 from .runs import STATUS_OF_DECISION
+from .vocabulary import Vocabulary
 
 FAILED_LIST = ", ".join(f"'{status}'" for status in sorted(FAILED))
 MOST_REFS = 200
@@ -52,6 +54,7 @@ class Scene:
     lower: bool
     last: int
     cut: str | None
+    names: Vocabulary
 
     @property
     def name(self) -> str:
@@ -97,9 +100,16 @@ class Scene:
             name = condition.knob.removeprefix("metric ")
             worked = f" AND {self.status} NOT IN ({FAILED_LIST})" if name == self.metric else ""
             return f"{self.measured(name)} {sign} {value!r}{worked}"
-        if self.has_settings(condition.knob):
+        if condition.old is None and self.has_settings(condition.knob):
             rows = f"FROM settings s WHERE s.knob = {knob} AND {compared('s', sign, value)}"
             return f"EXISTS (SELECT 1 {rows} AND s.run = r.run)" if walk else f"r.run IN (SELECT s.run {rows})"
+        if condition.knob.startswith("label "):
+            path = quoted("$.meta." + json.dumps(condition.knob.removeprefix("label ")))
+            return f"(SELECT lower(b.body ->> {path}) FROM entries b WHERE b.seq = r.run) = {quoted(str(value))}"
+        if condition.old is not None:
+            moved = f"c.knob = {knob} AND {compared('c', '=', value)}"
+            moved += f" AND {compared('c', '=', condition.old, 'old')}" if condition.old != "" else ""
+            return f"(r.run IN (SELECT c.run FROM changes c WHERE {moved}){written(condition)})"
         then = self.replayed(condition.knob)
         if isinstance(value, str):
             return f"{then} {sign} {quoted(value)} COLLATE NOCASE"
@@ -128,9 +138,8 @@ class Scene:
     def replayed(self, knob: str) -> str:
         """What is known of a setting at run `r` of a log without settings, else NULL; SQL."""
         name, campaign = quoted(knob), self.name
-        of_champions = (
-            f"FROM champions k JOIN changes c USING (run) WHERE k.campaign = {campaign} AND c.knob = {name} AND k.since"
-        )
+        own = f"k.campaign = {campaign} AND c.knob = {name}"
+        of_champions = f"FROM champions k JOIN changes c USING (run) WHERE {own} AND k.since"
         return (
             f"coalesce((SELECT c.new FROM changes c WHERE c.run = r.run AND c.knob = {name} AND c.new IS NOT NULL"
             f" LIMIT 1), (SELECT c.new {of_champions} < r.number ORDER BY k.since DESC LIMIT 1),"
@@ -162,11 +171,8 @@ class Scene:
         if q.words:
             parts.append(in_words(q.words))
         if q.status:
-            one_of = {
-                "failed": f"IN ({FAILED_LIST})",
-                "measured": f"NOT IN ({FAILED_LIST})",
-                "unkept": "NOT IN ('keep', 'started')",
-            }
+            one_of = {"failed": f"IN ({FAILED_LIST})", "measured": f"NOT IN ({FAILED_LIST})",
+                      "unkept": "NOT IN ('keep', 'started')"}  # fmt: skip
             tests = [f"{self.status} {one_of.get(s, f'= {quoted(s)}')}" for s in q.status.split()]
             parts.append(f"({' OR '.join(tests)})" if len(tests) > 1 else tests[0])
         if q.decision in ("retract", "reinstate"):
@@ -189,16 +195,14 @@ class Scene:
         """What rests on changes that were read from descriptions may lack runs, and says so."""
         newest = "(SELECT run FROM runs WHERE campaign = ? ORDER BY number DESC LIMIT 1)"
         recorded = self.db.execute(f"SELECT EXISTS(SELECT 1 FROM settings WHERE run = {newest})", (self.campaign,))
-        settings = [c for c in q.conditions if not c.knob.startswith("metric ")]
+        settings = [c for c in q.conditions if c.of_setting]
         read = q.kind not in ("setting", "value") and (q.knobs or settings) and not recorded.fetchone()[0]
         sure = "words" if q.words or read or any("LIKE" in why for why in q.window.why) else "exact"
         return Answer(self.question, q.kind, value, told, sql, tuple(dict.fromkeys(refs))[:MOST_REFS], self.last, sure)
 
     def shown(self, value: str = "r.value") -> str:
-        why = "coalesce(nullif(r.error, ''), nullif(r.reason, ''), '')"
-        return (
-            f"SELECT r.number, r.id, {self.status} AS status, {value} AS value, r.description, {why} FROM runs r WHERE"
-        )
+        own = f"r.number, r.id, {self.status} AS status, {value} AS value, r.description"
+        return f"SELECT {own}, coalesce(nullif(r.error, ''), nullif(r.reason, ''), '') FROM runs r WHERE"
 
     def has_settings(self, knob: str) -> bool:
         return recorded(self.db, self.campaign, knob)
@@ -220,7 +224,7 @@ class Scene:
             raise Impossible("the log was imported, and does not say when")
 
 
-def scene_of(db: sqlite3.Connection, campaign: str, as_of: str | int | None, question: str) -> Scene:
+def scene_of(db: sqlite3.Connection, campaign: str, as_of: str | int | None, question: str, aliases: Aliases) -> Scene:
     terms = db.execute("SELECT metric, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchone()
     if terms is None:
         raise UsageError(f"there is no campaign {campaign}", 'memex sql "select campaign from campaigns"')
@@ -234,7 +238,7 @@ def scene_of(db: sqlite3.Connection, campaign: str, as_of: str | int | None, que
         cut = text
         [found] = db.execute("SELECT max(number) FROM runs WHERE campaign = ? AND at < ?", (campaign, cut)).fetchone()
         last = found or 0
-    return Scene(question, db, campaign, terms[0], terms[1] != "higher", last, cut)
+    return Scene(question, db, campaign, terms[0], terms[1] != "higher", last, cut, Vocabulary(db, campaign, aliases))
 
 
 def written(condition: Condition) -> str:
@@ -245,14 +249,17 @@ def written(condition: Condition) -> str:
     values = [f"{value:g}" if value < 1e6 else f"{value:.0f}", *([f"{value / 1000:g}k"] if value >= 1000 else [])]
     names = {p for p, name in SHIPPED.phrases.items() if name == condition.knob} | {(condition.knob.partition("_")[0],)}
     forms = sorted({"".join(p).replace("_", "") + number for p in names if len("".join(p)) > 3 for number in values})
-    shown = "replace(replace(replace(lower(r.description), ' ', ''), '_', ''), '=', '') || ' '"
-    tests = [f"{shown} GLOB {quoted(f'*{form}[^0-9.]*')}" for form in forms]
+    # What a description says of its hypothesis may be of other runs.
+    head = "substr(lower(r.description), 1, instr(lower(r.description) || 'hypothesis', 'hypothesis') - 1)"
+    shown = f"replace(replace(replace({head}, ' ', ''), '_', ''), '=', '') || ' '"
+    tests = [f"{shown} GLOB {quoted(f'*{form}[^0-9.]*')}" for form in forms if condition.old is None]
+    olds = ["[0-9]" * n for n in (1, 2, 3)] if condition.old in (None, "") else [f"{condition.old:g}"]
     # ... or goes to the value from another one: "depth 12 -> 14"
     stems = sorted({"".join(p).replace("_", "") for p in names if len("".join(p)) > 3})
     tests += [
         f"(instr(lower(r.description), {quoted(stem[:4])}) AND {shown} GLOB"
         f" {quoted(f'*{stem}{digits}{arrow}{number}[^0-9.]*')})"
-        for stem in stems for number in values for arrow in ("→", "->") for digits in ("[0-9]" * n for n in (1, 2, 3))
+        for stem in stems for number in values for arrow in ("→", "->") for digits in olds
     ]  # fmt: skip
     return "".join(f" OR {test}" for test in tests)
 

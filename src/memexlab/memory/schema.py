@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 8
+VERSION = 10
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -56,7 +56,7 @@ CREATE TABLE runs(
   id TEXT NOT NULL UNIQUE,      -- entries.id
   campaign TEXT NOT NULL,
   number INTEGER NOT NULL,      -- counts the runs of the campaign from 1
-  role TEXT NOT NULL,           -- candidate baseline pair final
+  role TEXT NOT NULL,           -- candidate baseline pair control final
   status TEXT NOT NULL,         -- keep discard crash timeout blocked invalid inconclusive ok started lost
   verdict TEXT NOT NULL,        -- confirmed provisional discard inconclusive dropped ... or '' where nobody judged
   reason TEXT NOT NULL,         -- the verdict in a sentence
@@ -83,7 +83,8 @@ CREATE INDEX runs_at ON runs(at);
 CREATE INDEX runs_best ON runs(campaign, number, value) WHERE role IN ('candidate', 'baseline')
   AND value IS NOT NULL AND status NOT IN ('blocked', 'crash', 'invalid', 'lost', 'started', 'timeout');
 CREATE INDEX runs_retracted ON runs(campaign) WHERE verdict = 'retract';
-CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair');
+CREATE INDEX runs_fresh ON runs(campaign, commit_id) WHERE role IN ('baseline', 'pair', 'control');
+CREATE INDEX runs_control ON runs(campaign, number) WHERE role = 'control';
 
 CREATE TABLE metrics(
   run INTEGER NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY(run, name)
@@ -153,7 +154,7 @@ CREATE TABLE effects(
   n INTEGER NOT NULL,           -- runs that were used: those that moved this knob alone, where there are any
   gain REAL NOT NULL,           -- pooled, positive is better; of one context where `condition` names it
   low REAL, high REAL,          -- 95 % interval; NULL while the noise is unknown
-  sigma REAL,                   -- noise of one run, pooled from all repeats of the campaign
+  sigma REAL,                   -- noise of one side of a pair, as verdicts take it: docs/decisions.md
   status TEXT NOT NULL,         -- replicated, within noise, conditional, reversed, stale or unresolved: docs/effects.md
   condition TEXT NOT NULL,      -- knob = value under which the gain holds, or ''
   runs_to_settle INTEGER,       -- fresh pairs that would show the gain 8 times in 10; NULL where nothing is open
@@ -220,6 +221,7 @@ CREATE TABLE claims(
   since TEXT, until TEXT        -- when it held in the world, as far as the source says
 );
 CREATE INDEX claims_subject ON claims(subject, relation);
+CREATE INDEX claims_source ON claims(source);
 
 -- the exact words that a claim rests on
 CREATE TABLE quotes(

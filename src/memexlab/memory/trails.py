@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
-from dataclasses import dataclass
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from .passages import words_for_index
 
@@ -20,8 +20,7 @@ Node = tuple[str, str | int]
 _MOST_LINKS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """From one thing to the next, in words that read both ways, and the position of the entry that says so."""
 
     to: Node
@@ -41,8 +40,7 @@ class Trails:
         """All links of a node."""
         if node not in self._links:
             rows = (row for sql in _LINKS[node[0]].split(";") for row in self.db.execute(sql, _values(node)))
-            found = [Link((kind, key), words, entry) for kind, key, words, entry in rows]
-            self._links[node] = [link for link in found if link.to != node]
+            self._links[node] = [Link(to, words, entry) for *to_, words, entry in rows if (to := tuple(to_)) != node]
         return self._links[node]
 
     def degree(self, node: Node) -> int:

@@ -6,6 +6,7 @@ It knows knobs, their values, metrics and who ran what; it does not know what a 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import sqlite3
 import tomllib
@@ -14,22 +15,30 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-from .anchors import Condition, Impossible, NotHere, Terms, without
+from .anchors import TIE, Condition, Impossible, NotHere, Terms, without
 from .names import SHIPPED, Aliases, choice_of, normal_knob, read_number
 
 _MOST_WORDS_OF_NAME = 6
 _VALUE = r"[\w.+\-/^%×:]+"
-
+_AMOUNT = r"[-+]?[\d.][\w.^%-]*"
 #: The words of questions, by what they do.
 WORDS = tomllib.loads((files(__package__) / "question_words.toml").read_text("utf-8"))
 #: Words that carry no condition.
 SMALL = frozenset(WORDS["small"].split())
+#: Words that narrow a question in ways that no kind knows.
+NARROWING = frozenset(WORDS["narrowing"].split())
 _NOUNS = frozenset(WORDS["nouns"].split())
+#: Whole words that the grammar knows.
+LEXICON = frozenset(re.findall(r"(?<![\\\w])[a-z]{4,}", str(WORDS)))
+#: A column with so few values is what a question may mean by a word that the grammar knows too: "test", "train".
+_FEW_LABELS = 10
 #: Any sign that compares, in words, as a regular expression.
 SIGN = "|".join(f"(?:{words})" for words in WORDS["compared"].values())
 _NEAR = rf"(?P<sign>{SIGN}) (?P<number>[-+]?\d*\.?\d+)(?![\w.])"
 #: What a run is measured on beside the metrics that it reported.
 OWN_MEASURES = ("seconds", "usd", "pairs", "steps per second")
+_GAP = "was|is|of|went|fell|dropped|got|a|first|ever|be|go|drop|fall|were|values?"
+_HAD = "with|had|has|have|made|did|took"
 _UNITS = ("ms", "us", "s", "sec", "seconds", "mb", "gb", "kb", "m", "pct")
 #: Names of metrics of which a higher or a lower value is better, as regular expressions.
 BETTER: dict[str, str] = WORDS["better"]
@@ -57,16 +66,18 @@ class Vocabulary:
     def knobs(self) -> dict[str, tuple[str, ...]]:
         """Names as they stand in the tables, by normal name."""
         found: dict[str, set[str]] = {}
-        # A walk over the distinct knobs of the index, not over its rows.
         for table in ("settings", "changes"):
-            rows = self.db.execute(
+            own = f"FROM runs r CROSS JOIN {table} USING (run) WHERE r.campaign = ?1"
+            each = f"(SELECT count(*) FROM {table} WHERE run = (SELECT max(run) FROM runs WHERE campaign = ?1))"
+            few = self.one(f"max(number) * (1 + {each}) < 10000 FROM runs WHERE campaign = ?1")
+            # Else a walk over the distinct knobs of the index, which looks at every row that only other campaigns have.
+            walk = (
                 f"WITH RECURSIVE k(knob) AS (SELECT min(knob) FROM {table} UNION ALL SELECT (SELECT min(t.knob) FROM"
                 f" {table} t WHERE t.knob > k.knob) FROM k WHERE k.knob IS NOT NULL) SELECT knob FROM k WHERE knob"
-                f" IS NOT NULL AND EXISTS (SELECT 1 FROM {table} t JOIN runs r USING (run) WHERE t.knob = k.knob"
-                f" AND r.campaign = ?)",
-                (self.campaign,),
+                f" IS NOT NULL AND EXISTS (SELECT 1 FROM {table} t CROSS JOIN runs r USING (run) WHERE t.knob = k.knob"
+                f" AND r.campaign = ?)"
             )
-            for (knob,) in rows:
+            for (knob,) in self.db.execute(f"SELECT DISTINCT knob {own}" if few else walk, (self.campaign,)):
                 found.setdefault(normal_knob(knob, self.aliases), set()).add(knob)
         return {normal: tuple(sorted(names)) for normal, names in found.items()}
 
@@ -86,6 +97,39 @@ class Vocabulary:
         return row[0] if row else None
 
     @cached_property
+    def labels(self) -> dict[str, tuple[str, str]]:
+        """Columns of an imported log that are text, and a value of each, by the words that name the value."""
+        own = "FROM runs r JOIN entries e ON e.seq = r.run WHERE r.campaign = ?1"
+        told = f"e.body {own} AND EXISTS (SELECT 1 FROM campaigns WHERE campaign = ?1 AND origin = 'import') LIMIT 1"
+        found: dict[str, tuple[str, str]] = {}
+        first = self.one(told)  # it has all columns, as a table does
+        for column in [*text_columns(first), *(["status_word"] if '"status_word"' in first else [])] if first else ():
+            # A longer log has said each word by then.
+            said = f"SELECT DISTINCT r.status, lower(json_extract(e.body, ?2)) {own} AND r.number <= 5000"
+            pairs = self.db.execute(said, (self.campaign, f"$.meta.{json.dumps(column)}")).fetchall()
+            values = {str(v) for _, v in pairs if v and not str(v).isnumeric()}
+            if column == "status_word":  # "reverted", where a log says REVERT and KILL, and both are discard here
+                several = {v for s, v in pairs if v in values - {s} and sum(s == other for other, _ in pairs) > 1}
+                found |= {f"{v}{end}": (column, v) for v in several for end in ("", "ed", "d", f"{v[-1]}ed")}
+            else:
+                found |= {v: (column, v) for v in values if len(values) < _FEW_LABELS or v not in LEXICON}
+        return found
+
+    def labelled(self, text: str) -> tuple[tuple[Condition, ...], str]:
+        """The labels that a question names ("in the test period"), and the question without them."""
+        words = text.split()
+        end = next((n for n, word in enumerate(words) if re.fullmatch(WORDS["weighing"], word)), len(words))
+        known = [n for n in range(end) if words[n] in self.labels]
+        known = [n for n in known if words[n] not in LEXICON or not n or words[n - 1] not in WORDS["askers"].split("|")]
+        named = [self.labels[words[n]] for n in known]
+        rest = [w for n, w in enumerate(words) if n not in known and w not in dict(named)]
+        if "per" not in words and "how many" not in text:  # "which strategy": the run is asked for that has it
+            columns = {column for column, _ in self.labels.values()}
+            nouns = dict.fromkeys(columns, "run") | {s: "runs" for c in columns for s in (f"{c}s", f"{c[:-1]}ies")}
+            rest = [nouns.get(word, word) for word in rest]
+        return tuple(Condition(f"label {column}", "=", value) for column, value in named), " ".join(rest)
+
+    @cached_property
     def metric(self) -> str:
         return self.one("metric FROM campaigns WHERE campaign = ?1") or ""
 
@@ -101,7 +145,7 @@ class Vocabulary:
     def prefixed(self, word: str) -> bool:
         """Whether descriptions begin with this word and a colon, as logs of several agents write who ran it."""
         begins = "1 FROM runs WHERE campaign = ?1 AND lower(description) GLOB ?2 LIMIT 1"
-        return re.fullmatch(r"[\w-]{2,}", word) is not None and self.one(begins, f"{word}:*") is not None
+        return re.fullmatch(r"[\w./-]{2,}", word) is not None and self.one(begins, f"{word}:*") is not None
 
     def family(self, name: str) -> tuple[str, ...]:
         """Names in the tables that a phrase stands for: its own, and where it is a bare knob, that of every part."""
@@ -116,7 +160,8 @@ class Vocabulary:
 
     def near(self, name: str) -> str:
         """The known names that are spelled most like it, in words for a person."""
-        close = difflib.get_close_matches(normal_knob(name[:80], self.aliases), list(self.knobs)[:2000], 3, 0.5)
+        known = [*list(self.knobs)[:2000], *list(self.labels)[:2000]]
+        close = difflib.get_close_matches(normal_knob(name[:80], self.aliases), known, 3, 0.5)
         some = close or sorted(self.knobs)[:5]
         return f"; {'nearest' if close else 'known'} names: {', '.join(some)}" if some else ""
 
@@ -130,7 +175,8 @@ class Vocabulary:
         while at < len(tokens):
             found = self._signed(tokens, at) or self._named(tokens, at)
             if found is None:
-                words.append(tokens[at].strip("=:,()'\""))
+                bound = tokens[max(at - 1, 0)] in ("under", "over") and tokens[at][0] in "-+.0123456789"
+                words.append(" ".join(tokens[at - bound : at + 1]).strip("=:,()'\""))
                 at += 1
                 continue
             start, (at, condition, family) = at, found
@@ -141,20 +187,44 @@ class Vocabulary:
         kept = [w for w in words if w and w not in SMALL and not re.fullmatch(r"[\W_]+", w)]
         return Terms(tuple(conditions), tuple(knobs), tuple(dict.fromkeys(kept)), tuple(knobs.values()))
 
+    def joined(self, text: str) -> str:
+        """The text with small words tied to the next where a description has both: "value embeddings" is one name."""
+
+        def tied(found: re.Match[str]) -> str:
+            said = "1 FROM runs WHERE campaign = ?1 AND instr(lower(description), ?2) LIMIT 1"
+            known = found[2] not in SMALL and self.one(said, found[0])
+            return f"{found[1]}{TIE}{found[2]}" if known else found[0]
+
+        return re.sub(rf"\b({WORDS['naming']}) ([a-z]\w*)", tied, text)
+
+    def ranges(self, text: str) -> str:
+        """ "Depth between 3 and 5" is of a setting, not of runs, and "from depth 12 to 14" a change of one."""
+
+        def told(found: re.Match[str]) -> str:
+            before = re.sub("( (is|was|were|had|values?))+$", "", found["before"]).split()
+            ends = [" ".join(before[-n:]) for n in (4, 3, 2, 1)]
+            knob = next((k for k in ends if self.family(k) or ((m := _named_metric(k, self)[1]) and m[0] == k)), "")
+            bounds = f">= {found['a']} {knob} <=" if found["word"] == "between" else f"{found['a']} to"
+            known = knob and None not in (self._value(self.family(knob), found[end]) for end in "ab")
+            return f"{found['before']} {bounds} {found['b']}" if known else found[0]
+
+        text = re.sub(rf"\bfrom (?P<knob>(?:[a-z_]\w* ){{1,4}})(?P<a>{_AMOUNT}) to (?:(?P=knob))?(?P<b>{_AMOUNT})",
+                      lambda f: f[0].removeprefix("from ") if self.family(f["knob"]) else f[0], text)  # fmt: skip
+        pair = rf"(?P<before>\b.+?) (?P<word>between|from) (?P<a>{_VALUE}) (?:and|to) (?P<b>{_VALUE})"
+        return re.sub(pair, told, text)
+
     def _span(self, tokens: list[str], at: int) -> tuple[int, tuple[str, ...]] | None:
         for end in range(min(len(tokens), at + _MOST_WORDS_OF_NAME), at, -1):
             ends = {tokens[at], tokens[end - 1]} - {"value", "values"}
-            if not SMALL.isdisjoint(ends) or tokens[end - 1] in "<>==:≤≥!=":
+            if not SMALL.isdisjoint(ends) or re.fullmatch("[<>=!:≤≥]+", tokens[end - 1]):
                 continue
             name = " ".join(tokens[at:end])
             following = tokens[end] if end < len(tokens) else ""
-            if (
-                end == at + 1
-                and name in WORDS["groups"]
-                and re.match("setting|knob|param|hyper|change|option", following)
-            ):
+            grouped = end == at + 1 and name in WORDS["groups"]
+            if grouped and re.match("setting|knob|param|hyper|change|option", following):
                 wanted = [names for other, names in self.knobs.items() if re.search(WORDS["groups"][name], other)]
-                return end + 1, tuple(knob for names in wanted for knob in names)
+                if wanted:
+                    return end + 1, tuple(knob for names in wanted for knob in names)
             family = self.family(name)
             if family:
                 return end + (following in _NOUNS), family
@@ -171,8 +241,17 @@ class Vocabulary:
                 return end, Condition(family[0], "=", tokens[at]), ()
             return None
         end, family = span
+        rest = " ".join(tokens[end:])
+        if moved := re.match(rf"(?:(?P<old>{_VALUE}) )?to (?P<new>{_VALUE})(?: |$)", rest):
+            old, new = self._value(family, moved["old"]) if moved["old"] else "", self._value(family, moved["new"])
+            if old is not None and new is not None:
+                return (
+                    end + len(moved[0].split()),
+                    Condition(self._one(family, " ".join(tokens[at:end])), "=", new, old),
+                    (),
+                )
         found = re.match(rf"(?:(?P<lead>of|is|was|were|being|set) )?(?:(?P<sign>{SIGN}) ?)?(?P<value>{_VALUE})(?: |$)",
-                         " ".join(tokens[end:]))  # fmt: skip
+                         rest)  # fmt: skip
         if found:
             value = self._value(family, found["value"])
             if value is not None:
@@ -220,30 +299,40 @@ class Vocabulary:
         return bool(self.db.execute(f"SELECT EXISTS(SELECT 1 FROM {told})", (knob, value)).fetchone()[0])
 
 
+def text_columns(body: str | None) -> dict[str, str]:
+    """What a line of an imported log says in words, beside its status and its description, by the body of its run."""
+    meta: dict[str, object] = json.loads(body or "{}").get("meta", {})
+    return {c: v for c, v in meta.items() if isinstance(v, str) and c not in ("status_word", "label", "at")}
+
+
 def read_metric(text: str, names: Vocabulary) -> tuple[str, bool | None, tuple[Condition, ...], str]:
     """The metric that is named, lowest or highest where that is said, a bound such as "under 0.97", and the rest."""
     better = "under" if names.better != "higher" else "over"
     text = re.sub(r"\b(?:beats?|beating|beaten|better than)(?= \d*\.\d)", better, text)
     text = re.sub(r"\bworse than(?= \d*\.\d)", "over" if better == "under" else "under", text)
-    metric, found = _named_metric(text, names)
+    metric = ""
     bound: tuple[Condition, ...] = ()
-    if found:
-        shown, gap = (
-            re.escape(found[0]),
-            "|".join(("was|is|of|went|fell|dropped|got|a|first|ever|be|go|drop|fall", "were")),
-        )
-        limit = re.search(rf"(?<!\w){shown}(?: (?:{gap}))* {_NEAR}", text) or re.search(rf"{_NEAR} {shown}(?!\w)", text)
-        text = text.replace(found[0], " ", 1)
-        if limit and (sign := sign_of(limit["sign"])) != "=":
-            bound = (Condition(f"metric {metric}", sign, float(limit["number"])),)
-            text = text.replace(f"{limit['sign']} {limit['number']}", " ", 1)
-            metric = ""
+    for _ in range(3):
+        name, found = _named_metric(text, names)
+        if found is None:
+            break
+        shown, number = re.escape(found[0]), r"(?P<number>[-+]?\d*\.?\d+)(?![\w.])"
+        exact = (rf"\b(?P<sign>with) {shown}(?: =| of| at)? {number}", rf"\b(?P<sign>{_HAD}) {number} {shown}(?!\w)")
+        limits = (rf"(?<!\w){shown}(?: (?:{_GAP}))* {_NEAR}", rf"{_NEAR} {shown}(?!\w)", *exact)
+        near = (re.search(limit, text) for limit in limits)
+        limit = next((m for m in near if m and (re.fullmatch(_HAD, m["sign"]) or sign_of(m["sign"]) != "=")), None)
+        if limit:
+            sign = "=" if re.fullmatch(_HAD, limit["sign"]) else sign_of(limit["sign"])
+            bound = (*bound, Condition(f"metric {name}", sign, float(limit["number"])))
+            text = without(text, limit)
+        elif metric:
+            break  # a second one is left in the text: what is asked of it is not known
+        else:
+            metric, text = name, text.replace(found[0], " ", 1)
     if re.search(r"tok|throughput|per_s", metric or names.metric):
         text = re.sub(r"\bfastest\b", "highest", text)
-    low, high = (
-        named_in(WORDS[side], text) or ((metric or None) and named_in(WORDS[f"{side}_of_it"], text))
-        for side in ("low", "high")
-    )
+    low, high = (named_in(WORDS[side], text) or (metric and named_in(WORDS[f"{side}_of_it"], text)) or None
+                 for side in ("low", "high"))  # fmt: skip
     lowest = True if low and not high else False if high and not low else None
     found = low if lowest else high if lowest is False else None
     return metric, lowest, bound, without(text, found) if found else text
@@ -255,7 +344,7 @@ def unnamed_bound(text: str, names: Vocabulary) -> tuple[tuple[Condition, ...], 
     if limit is None or not names.measured(limit["number"]) or (sign := sign_of(limit["sign"])) not in "<><=>=":
         return (), text
     before = re.sub(r"(?: +(?:is|was|were|be|of|a|got|get|gets|went|go|fell))+ *$", "", text[: limit.start()]).split()
-    strange = before and before[-1] not in SMALL | {"first", "many", "often"}
+    strange = before and before[-1] not in SMALL | {"first", "many", "often"} and read_number(before[-1]) is None
     if strange or any(names.family(" ".join(before[-n:])) for n in (1, 2, 3, 4) if len(before) >= n):
         return (), text
     return (Condition(f"metric {names.metric}", sign, float(limit["number"])),), without(text, limit)
@@ -282,11 +371,11 @@ def _named_metric(text: str, names: Vocabulary) -> tuple[str, re.Match[str] | No
             return fits[0], found
     for name in known:
         short = name.lower().rpartition("_")[2]
-        found = re.search(rf"(?<![\w.]){re.escape(short)}\b", text)
+        found = None if short in NARROWING else re.search(rf"(?<![\w.]){re.escape(short)}\b", text)
         if found and len(short) > 2 and sum(n.lower().endswith(f"_{short}") for n in known) == 1:
             return name, found
     for part in names.metric.lower().split("_"):
-        found = re.search(rf"(?<![\w.]){re.escape(part)}\b", text)
+        found = None if part in NARROWING else re.search(rf"(?<![\w.]){re.escape(part)}\b", text)
         if found and len(part) > 4 and sum(part in n.lower() for n in known) == 1 and not names.family(part):
             return names.metric, found
     return "", None

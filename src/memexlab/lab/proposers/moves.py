@@ -24,7 +24,7 @@ Scale = Literal["log", "linear", "near_one", "rungs", "choice"]
 #: Words of a name that say: this is how a run is bounded, fed, named or watched, and not what it is.
 _NOT_A_SETTING = re.compile(
     r"(?:^|_)(?:budget|seconds|minutes|hours|time|timeout|deadline|seed|paths?|dir|directory|folder|files?|filename|url"
-    r"|host|port|user|password|token|key|debug|verbose|logs?|logging|print|device|cuda|version|eval|evaluate|evaluation"
+    r"|host|port|user|password|token|key|debug|verbose|logs?|logging|print|device|cuda|version|eval|evaluate|evaluation|random_state|init_from"
     r"|val|validation|test|split|interval|name|tag|run|id|workers?|threads?|checkpoint|save|out|output|resume|profile"
     r"|dry|report|progress|format|encoding|prefix|suffix|title|date)(?:_|$)"
 )
