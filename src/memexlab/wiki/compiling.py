@@ -6,6 +6,7 @@ A file is known by the hash of its bytes; one that is known is not read further.
 from __future__ import annotations
 
 import gc
+import json
 import sqlite3
 import time
 from collections import Counter
@@ -14,27 +15,29 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from os.path import normpath
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from ..ledger import Claim, Draft, Finding, Ref, Source, UsageError, Verdict, blob_id
 from ..memory import Memory
 from . import extract
-from .basis import bases, stale
 from .claims import claim_key, gate
 from .experiments import with_runs
 from .lint import gate as refused_to_write
-from .listing import index, log, with_notes
+from .listing import with_notes
 from .pages import Wiki
 from .pictures import kept, lay_pictures
 from .readers import READERS, Document, name_of, read
 from .readers.folders import Folders
+from .resolving import Resolving
 from .schema import read_schema
-from .standing import standing
+from .standing import Statement, standing
 from .syncing import ByHand, take
 from .vault import FOLDER, Vault, Written
 from .worded import question_pages, worded
 
 _BATCH_DRAFTS = 3_000
 _REFUSED_KEPT = 50
+_made: WeakKeyDictionary[Memory, tuple[object, Wiki, tuple[Statement, ...]]] = WeakKeyDictionary()
 _SKIPPED = frozenset(["node_modules", "__pycache__", "venv"])
 
 
@@ -72,7 +75,7 @@ def compile_paths(
     began, counts, claims = time.monotonic(), Counter[str](), 0
     taken = take(memory, root, lambda: wiki_of(memory, root), by)
     refused, unread, findings = Counter[str](), Counter[str](), list[Finding](taken.findings)
-    known = _known(memory.db)
+    known = _known(memory.db, root, paths)
     drafts: list[Draft] = []
     found = Folders(root)
 
@@ -129,31 +132,28 @@ def compile_paths(
 def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
     """Renders `wiki/` from what stands now; over edits by hand only where they were `taken` in."""
     vault, collects = Vault(root), gc.isenabled()
+    resolving = Resolving(memory, root)
     gc.disable()  # a million small objects and no cycles: to walk them again and again is a sixth of the time
     try:
-        wiki = wiki_of(memory, root)
-        now, (before, names) = bases(wiki, wiki.told()), vault.bases()
-        only = None if taken else stale(wiki, now, before, names)
-        files = wiki.render(only) | {"index.md": index(wiki), "log.md": log(wiki)}
+        sound = vault.names() - (taken.edited if taken is not None else vault.edited().keys())
+        found = resolving(sound, whole=bool(taken))
+        wiki, files = found.wiki, found.files
         question_pages(memory.db, memory.blobs, wiki, files)
         lay_pictures(memory, root, wiki, files)
-        pages = files.keys() | now.keys()
+        pages = files.keys() | found.names
         by_hand = wiki.with_hands(files)
         notes = {name: text for name, text in by_hand.items() if name not in pages}
         notes |= vault.kept(pages | notes.keys())
         if notes:
             files["index.md"] = with_notes(files["index.md"], notes)
             by_hand["index.md"] = wiki.with_hands({"index.md": files["index.md"]})["index.md"]
-        generated, files = files, by_hand
-        if only is not None:
-            files |= {name: text for name in now.keys() - only if (text := vault.last_written(name)) is not None}
-        absorbed = taken.absorbed(files) if taken is not None else {}
+        absorbed = taken.absorbed(by_hand) if taken is not None else {}
         # A person may write what they like; what came from sources is looked at before it is written.
-        done = vault.write(files, absorbed, lambda name: refused_to_write(name, generated.get(name, "")))
-        told = {finding.where for finding in done.findings}
-        vault.keep_bases({n: b for n, b in now.items() if f"{FOLDER}/{n}" not in told}, wiki.subjects.names())
+        done = vault.write(by_hand, found.names, absorbed, lambda name: refused_to_write(name, files.get(name, "")))
+        resolving.keep(finding.where.removeprefix(f"{FOLDER}/") for finding in done.findings)
         return done
     finally:
+        resolving.close()
         vault.close()
         if collects:
             gc.enable()
@@ -164,11 +164,25 @@ def wiki_of(memory: Memory, root: Path) -> Wiki:
     return Wiki(with_runs(standing(memory.db), memory.db), read_schema(root), worded(memory.db))
 
 
-def _known(db: sqlite3.Connection) -> dict[str, list[_Known]]:
+def wiki_to_read(memory: Memory, root: Path) -> tuple[Wiki, tuple[Statement, ...]]:
+    """The wiki and what its files say, made again where an entry landed or the schema changed; for reading alone."""
+    last = memory.db.execute("SELECT seq, id FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+    key = last, memory.db, repr(read_schema(root))
+    if (made := _made.get(memory)) is None or made[0] != key:
+        _made[memory] = made = key, wiki_of(memory, root), standing(memory.db).statements
+    return made[1], made[2]
+
+
+def _known(db: sqlite3.Connection, root: Path, paths: Sequence[Path]) -> dict[str, list[_Known]]:
+    """By file the sources that stand, of these files and of all below these folders."""
     found: dict[str, list[_Known]] = {}
+    names = [name_of(path, root) for path in paths]
     rows = db.execute(
         "SELECT e.id, json_extract(e.body, '$.meta.path'), json_extract(e.body, '$.meta.digest'),"
-        " json_extract(e.body, '$.meta.version') FROM documents d JOIN entries e ON e.seq = d.entry ORDER BY e.id"
+        " json_extract(e.body, '$.meta.version') FROM json_each(?) j JOIN documents d ON d.document >="
+        " j.value AND d.document < j.value || char(1114111) JOIN entries e ON e.seq = d.entry GROUP BY e.id"
+        " ORDER BY e.id",
+        (json.dumps(["" if name == "." else name for name in names]),),
     )
     for entry, path, digest, version in rows:
         if path is not None:
@@ -276,7 +290,7 @@ def _withdraw(memory: Memory, root: Path, paths: Sequence[Path], by: str) -> int
     """Retracts the sources whose files are gone from the folders that were named."""
 
     def drafts() -> list[Draft]:
-        known = _known(memory.index.db)
+        known = _known(memory.index.db, root, paths)
         told: list[Draft] = []
         for path in paths:
             name = name_of(path, root)

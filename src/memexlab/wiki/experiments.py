@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..memory.noise import noise_floor
 from .claims import claim_key
 from .standing import RUNS, Quote, Standing, Statement, Taken
 
@@ -56,7 +57,8 @@ class _Told:
         self._champions = [row for row in self._rows(sql) if row["run"] in self._by_run]
         effects = self._rows("SELECT * FROM effects WHERE campaign = ?")
         self._effects = sorted(effects, key=lambda e: (_ORDER.get(e["status"], 9), -abs(e["gain"]), str(tuple(e))))
-        self._sigma: float | None = self._effects[0]["sigma"] if self._effects else None
+        self._noise = noise_floor(self.db, self._name)
+        self._sigma = self._noise.sigma if self._noise.known else None
         if self._runs:
             self._about_campaign()
             self._about_champions()
@@ -118,8 +120,7 @@ class _Told:
                   f"{len(tried)} of them tried something: {came}.", runs[:1])  # fmt: skip
         repeats = [run for run in runs if run["role"] in ("baseline", "pair") and run["value"] is not None]
         if self._sigma:
-            self._say(page, "result", f"One run is off by {self._sigma:.2g}{self._unit} (one standard deviation) from "
-                      "chance alone.", repeats)  # fmt: skip
+            self._say(page, "result", f"Noise{f' in{self._unit}' if self._unit else ''}: {self._noise}.", repeats)
         else:
             self._say(page, "result", "The noise is unknown, because the baseline was not repeated: no gain below is "
                       "shown to be more than luck.", runs[:1])  # fmt: skip

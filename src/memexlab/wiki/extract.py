@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from ..memory.passages import normal
@@ -17,10 +18,11 @@ from .claims import ByteOffsets, Proposal
 from .prose import Sentence, sentences, spoken
 from .quotes import Span
 from .readers import Document, Link
-from .times import dates
+from .stated import SELF, own_values, stated, tells_of
+from .times import STANDS, dates
 
 #: Raise it when the same document would give other proposals; its source is then taken in again.
-VERSION = 5
+VERSION = 6
 KEY_SENTENCES, MENTIONS = 12, 40
 SHORT_SENTENCES = 12
 
@@ -31,8 +33,8 @@ _SUCCESSION = {
 }  # fmt: skip
 #: Relations that may hold several values, so that two of them are no conflict.
 MANY = frozenset(
-    "|author|alias|supersedes|superseded by|requires|tag|topic|keywords|summary|says|is|dated|updates|type of|category|"
-    "categories|see also|link|links|part of|uses|contains|supports".split("|")
+    f"|{STANDS}|author|alias|supersedes|superseded by|requires|tag|topic|keywords|summary|says|is|dated|updates|"
+    "type of|category|categories|see also|link|links|part of|uses|contains|supports".split("|")
 )
 _UNTOLD = frozenset(
     "title subject name content-type last-modified version post-history discussions-to source url resource "
@@ -76,8 +78,6 @@ _PURPOSE = re.compile(
     r"article|report|post|guide|book|study|library|project|package|tool|repository|is an? )|"
     r"(?:This|We|I) (?:propose|describe|specif|define|introduce|present|show)"
 )
-_NOW = r"(?:now |currently |about )?(?:set to )?"
-_SELF = r"(?:this|the present) (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft)"
 _NAME = r"[A-Z][\w&.'’-]*(?:\s+(?:of|the|and|for|de|von|van|[A-Z0-9][\w&.'’-]*)){0,5}?"
 #: A name up to its last capital, where nothing that follows says where it ends.
 _WHOLE = r"(?-i:[A-Z][\w&'’-]*(?:\s(?:(?:of|the|and|for|de|von|van)\s)?[A-Z0-9][\w&'’-]*){0,5})"
@@ -88,36 +88,13 @@ _DEFINED = re.compile(
 )
 _GERUND = re.compile(r"^\w+ing\b|^\w+ly\b")
 _ACRONYM = re.compile(r"\b((?:[A-Z][\w-]+\s+(?:(?:of|for|and|the|to)\s+)?){2,6})\(([A-Z][A-Za-z]{1,9})\)")
-_UNIT = r"(?:\s?(?:%|[a-zµ°Ω/]{1,12}\d?|[kMGT]i?[BbWhzm]{1,3}|[A-Z][a-z]{2,10}))?"
-_VALUE = rf"(?P<value>[$€£]?\d[\d,]*(?:\.\d+)*(?:e-?\d+)?{_UNIT}|[A-Z][\w'’-]+(?:\s+(?:of\s+)?[A-Z0-9][\w'’-]+){{0,3}})"
-_REL = r"(?P<rel>[a-z][a-z-]+(?:\s+[a-z][a-z-]+){0,3}?)"
-_SUBJECT = r"(?P<name>[A-Z0-9][\w&.'’-]*(?:\s+[A-Z0-9][\w&.'’-]*){0,5})"
-_NOT_IN = "".join(rf"(?<!\b{word} )" for word in ("in", "on", "of", "for", "with", "to", "by", "from"))
-_TAIL = (
-    r"(?P<tail>\s+(?:in|for|under|on|when|with|until|since|before|after|as of|at)\s[^.;]{2,80})?"
-    r"\s*(?:[;,(]|\.(?!\d)|$|\b(?:and|but|which|where)\b)"
-)
-_VALUES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"\b[Tt]he {_REL} of (?:the )?{_SUBJECT} (?:is|was|are|were) {_NOW}{_VALUE}{_TAIL}",
-        rf"\b{_SUBJECT}['’]s {_REL} (?:is|was|are|were) {_NOW}{_VALUE}{_TAIL}",
-        rf"{_NOT_IN}\b{_SUBJECT} (?:has|had|uses|used) an? {_REL} of (?:about )?{_VALUE}{_TAIL}",
-        rf"\b{_SUBJECT} (?:was|were) (?P<rel>[a-z]+(?:ed|n|t|de|lt)) (?P<prep>in|on|by) (?P<value>"
-        rf"\d{{4}}-\d\d-\d\d|(?:\d{{1,2}} )?[A-Z][a-z]+ (?:\d{{1,2}}, )?\d{{4}}|\d{{4}}|[A-Z][\w'’-]+"
-        rf"(?: [A-Z][\w'’-]+){{0,2}}){_TAIL}",
-        rf"\b{_SUBJECT} (?P<rel>weighs|costs|measures|lasts|takes|has|contains|supports|requires) "
-        rf"(?:about |exactly |at most |at least )?(?P<value>\d[\d,]*(?:\.\d+)?(?:\s?%|\s[a-z]{{1,20}}))"
-        rf"(?P<tail>\s[^.;]{{2,80}})?\s*[.;,]",
-    )
-)
 _REPLACED = re.compile(
-    rf"^(?:note: ?)?(?P<self>{_SELF}|it|(?P<who>{_NAME}))\s+(?:is|was|has been|have been)\s+(?:now\s+)?"
+    rf"^(?:note: ?)?(?P<self>{SELF}|it|(?P<who>{_NAME}))\s+(?:is|was|has been|have been)\s+(?:now\s+)?"
     rf"(?:superseded|replaced|obsoleted)\s+by\s+(?:the\s+)?(?P<by>PEP \d+|RFC \d+|{_WHOLE})(?=[\s.,;:)]|$)",
     re.IGNORECASE,
 )
 _REPLACES = re.compile(
-    rf"^(?P<self>{_SELF}|(?P<who>{_NAME}))\s+(?:supersedes|replaces|obsoletes)\s+(?:the\s+)?"
+    rf"^(?P<self>{SELF}|(?P<who>{_NAME}))\s+(?:supersedes|replaces|obsoletes)\s+(?:the\s+)?"
     rf"(?P<old>(?-i:PEP \d+|RFC \d+)|{_WHOLE})(?=[\s.,;:)]|$)",
     re.IGNORECASE,
 )
@@ -141,20 +118,42 @@ def propose(document: Document) -> list[Proposal]:
     subject = str(document.meta.get("subject") or document.title)
     fields = [(str(n), str(v), int(s), int(e)) for n, v, s, e in document.meta.get("fields", ())]
     body = max((end for *_, end in fields), default=0)
-    told = list(sentences(document.text, body, document.sections))
+    told, voices = _told(document, body)
     day = document.published or None
     found = [*_fields(subject, fields, day), *_aliases(document, subject)]
     lead = _summary(document, told)
     found += [Proposal(subject, s.text, (Span(s.start, s.end),), "summary", since=day) for s in lead]
     own = _names(document, subject)
     parsed = [proposal for sentence in told for proposal in _of_sentence(sentence, subject, own, day)]
+    parsed += own_values(told, subject, day)
+    for name, place in {name: place for place, name in sorted(voices.items(), reverse=True)}.items():
+        turn = Span(place - len(name) - 2, next(s.end for s in told if s.start == place))
+        found.append(Proposal(subject, f"{name} speaks in {subject}.", (turn,), "speaker", name, day))
     said = [p for p in parsed if p.subject == subject and p.relation != "alias"]
     used = {p.quotes[0].start for p in said if isinstance(p.quotes[0], Span)} | {s.start for s in lead}
     if len(told) < SHORT_SENTENCES:
         found += _all_sentences(document, subject, told, used, own, day)
     else:
         found += _key_sentences(document, subject, told, used, bool(lead), day)
-    return found + parsed
+    return [
+        replace(p, scope={"speaker": voices[p.quotes[0].start]})
+        if p.relation in ("says", "summary") and isinstance(p.quotes[0], Span) and p.quotes[0].start in voices else p
+        for p in found + parsed
+    ]  # fmt: skip
+
+
+def _told(document: Document, body: int) -> tuple[list[Sentence], dict[int, str]]:
+    """The sentences of a document; where speakers are known, without their names, and who said each by its place."""
+    told = list(sentences(document.text, body, document.sections)) if "columns" not in document.meta else []
+    if not (speakers := document.meta.get("speakers")):
+        return told, {}
+    out, voices, now = list[Sentence](), dict[int, str](), ""
+    for s in told:
+        name = next((name for name in speakers if s.text.startswith(f"{name}: ")), "")
+        now, skip = name or now, len(name) + 2 if name else 0
+        out.append(replace(s, start=s.start + skip, text=s.text[skip:]))
+        voices[s.start + skip] = now
+    return out, voices
 
 
 def _names(document: Document, subject: str) -> frozenset[str]:
@@ -168,7 +167,7 @@ def _fields(subject: str, fields: Sequence[tuple[str, str, int, int]], day: str 
         relation = key.replace("_", " ")
         quote = (Span(start, end),)
         value = spoken(re.sub(r"\s*<[^<>\s]*@[^<>\s]*>", "", value))
-        if not value or key in _UNTOLD or (i == 0 and label):
+        if not value or key in _UNTOLD or (i == 0 and key == label.casefold()):
             continue
         if verb := _SUCCESSION.get(key.replace("_", "-")):
             for other in _parts(value, "[,;]"):
@@ -259,15 +258,23 @@ def _summary(document: Document, told: Sequence[Sentence]) -> list[Sentence]:
 def _key_sentences(
     document: Document, subject: str, told: Sequence[Sentence], used: set[int], led: bool, day: str | None
 ) -> Iterator[Proposal]:
-    """The first sentence of each section that stands on its own; where sections are many, of the uppermost."""
+    """The first sentence of each section that stands on its own; where sections are many, of the uppermost.
+
+    Of a text without headings, the first sentence of each paragraph.
+    """
+    alone = [s for s in told if s.start not in used and not s.item and _good(s)
+             and not (_HANGING.match(s.text) or _STOCK.search(s.text))]  # fmt: skip
+    if len(document.sections) < 2:
+        for s in [s for s in alone if s.opens][:KEY_SENTENCES]:
+            yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day)
+        return
     first: dict[int, Sentence] = {}
-    for s in told:
-        if s.section < 0 or s.section in first or s.start in used or s.item or not _good(s) or _HANGING.match(s.text):
-            continue
-        section = document.sections[s.section]
-        heading = spoken(section.heading)
-        if not (_QUIET.match(heading) or _STOCK.search(s.text) or section.level > 3 or (led and _LEAD.match(heading))):
-            first[s.section] = s
+    for s in alone:
+        if s.section >= 0 and s.section not in first:
+            section = document.sections[s.section]
+            heading = spoken(section.heading)
+            if not (_QUIET.match(heading) or section.level > 3 or (led and _LEAD.match(heading))):
+                first[s.section] = s
     kept = sorted(first, key=lambda place: (document.sections[place].level, place))[:KEY_SENTENCES]
     for place in sorted(kept):
         s, heading = first[place], spoken(document.sections[place].heading)
@@ -291,7 +298,7 @@ def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None
     if len(text) > 500:
         return
     match = _DEFINED.match(text)
-    if match and _good(s) and not re.search(r"\b(?:if|whether)\b", text[:20]):
+    if match and (_good(s) or _plain(s)) and not re.search(r"\b(?:if|whether)\b", text[:20]):
         name = match["name"].strip("* ")
         bare = re.sub(r"\s+\([A-Z][\w-]*\)$", "", name)
         first = name.split()[0].casefold()
@@ -304,14 +311,7 @@ def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None
             if initials in (short.upper(), re.sub(r"[^A-Z]", "", short)) and len(initials) > 1:
                 yield Proposal(" ".join(words), f"{' '.join(words)} is also called {short}.", quote, "alias", short)
                 break
-    for place, pattern in enumerate(_VALUES):
-        for match in pattern.finditer(text):
-            name, relation, value = match["name"], match["rel"], match["value"].strip()
-            if {name.split()[0].casefold(), relation.split()[0]} & _OPENERS or subject.startswith(f"{name} "):
-                continue
-            relation = f"{relation} {match['prep']}" if place == 3 else relation
-            scope = {"when": match["tail"].strip()} if match["tail"] else {}
-            yield Proposal(subject if normal(name) in own else name, text, quote, relation, value, day, scope=scope)
+    yield from stated(s, subject, own, _OPENERS, day)
     yield from _replacement(s, subject, own, day)
     # A date inside the name of a file dates nothing.
     beside = ((on, text[max(0, start - 1) : start] + text[end : end + 1]) for on, start, end in dates(text))
@@ -342,20 +342,21 @@ def _target(link: Link) -> str:
     return " ".join(re.sub(r"\.(?:md|markdown|rst|txt)$", "", shown).split())
 
 
-def _tells(s: Sentence) -> int:
+def _tells(s: Sentence, name: str) -> int:
     """How well a sentence tells, alone, what it says of a name."""
-    return _good(s) + (_good(s) and not _HANGING.match(s.text))
+    return _good(s) * (1 + (not _HANGING.match(s.text)) + 2 * tells_of(name, s.text))
 
 
 def mentions(document: Document) -> list[list[str | int]]:
     """[name, how often, start, end] with the first good sentence that uses it, in bytes: links first, then by count."""
     fields = document.meta.get("fields", ())
     body = max((int(field[3]) for field in fields), default=0)
-    told = list(sentences(document.text, body, document.sections))
+    told, _ = _told(document, body)
     formal = {i for i, section in enumerate(document.sections) if _FORMAL.match(section.heading)}
     counts: Counter[str] = Counter()
     where: dict[str, Sentence] = {}
     middle: set[str] = set()
+    weak: dict[str, Sentence] = {}
     for s in told:
         if s.section in formal or _STOCK.search(s.text):
             continue
@@ -371,8 +372,10 @@ def mentions(document: Document) -> list[list[str | int]]:
                 continue
             if not opens or len(words) > 1:
                 middle.add(name)
+            elif tells_of(name, s.text):  # any word opens a sentence in capitals: another source must know the name
+                weak.setdefault(name, s)
             counts[name] += 1
-            if name not in where or _tells(s) > _tells(where[name]):
+            if name not in where or _tells(s, name) > _tells(where[name], name):
                 where[name] = s
     linked = {_target(link) for link in document.links}
     whole = document.text.casefold()
@@ -387,6 +390,10 @@ def mentions(document: Document) -> list[list[str | int]]:
         at = [s for s in told if s.start <= place < s.end] or [s for s in told if name in s.text]
         if at and 2 < len(name) <= 80:
             counts[name], where[name] = 1, at[0]
+            kept.append(name)
+    for name, s in weak.items():
+        if name not in kept and f" {name.casefold()}" not in document.text:
+            counts[name], where[name] = 0, s
             kept.append(name)
     kept.sort(key=lambda name: (name not in linked, -counts[name], name))
     offset = ByteOffsets(document.text)

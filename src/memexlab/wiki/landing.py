@@ -107,19 +107,20 @@ def compile_by_model(
     return Worded(driver.provider.name, claims, answers, dict(sorted(dropped.items())), spent, wiki, stopped)
 
 
-def _land_claims(memory: Memory, source: Text, drafts: Sequence[Draft], by: str) -> int:
+def _land_claims(memory: Memory, source: Text, drafts: Sequence[Draft], by: str, check: bool = False) -> int:
     keyed = []
     for draft in drafts:
         assert isinstance(draft.body, Claim)
         told = claim_key("", draft.subject, draft.body.relation, str(draft.body.object or ""), draft.body.text)
         keyed.append(replace(draft, key=f"claim:{source.entry}:{told}"))
     before = memory.index.by_key([draft.key or "" for draft in keyed])
-    memory.land(keyed, by)
+    if not check:
+        memory.land(keyed, by)
     return len({draft.key for draft in keyed} - before.keys())
 
 
-def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str) -> Landed:
-    """Every line of a file of drafts through the gates; good lines land even if others fail."""
+def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, check: bool = False) -> Landed:
+    """Every line of a file of drafts through the gates; good lines land even if others fail; with `check` none does."""
     findings: list[Finding] = []
     sources = {source.name: source for source in sources_below(memory, root, [root])}
     claims = answers = known = 0
@@ -135,7 +136,7 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str) -> L
         elif isinstance(draft := claim_from(found, source), Finding):
             findings.append(replace(draft, where=where))
         else:
-            new = _land_claims(memory, source, [draft], by)
+            new = _land_claims(memory, source, [draft], by, check)
             landed_on.add(draft.subject)
             claims, known = claims + new, known + 1 - new
     wiki = wiki_of(memory, root)
@@ -151,11 +152,12 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str) -> L
         sentences, wrong = sentences_from(items, evidence, f"{one.page.title} {' '.join(one.part.questions)}")
         findings += [replace(finding, where=where) for finding in wrong]
         if sentences and not wrong:  # half an answer would stand in the place of the whole one
-            new = land_answer(memory, one, tuple(sentences), claim_entries(memory), by)
+            new = check or land_answer(memory, one, tuple(sentences), claim_entries(memory), by)
             answers, known = answers + new, known + 1 - new
     wiki = wiki_of(memory, root)
     nowhere = tuple(sorted({subject for subject in landed_on if wiki.subjects.resolve(subject) is None}))
-    return Landed(claims, answers, known, tuple(findings), render(memory, root), nowhere)
+    done = Written(0, 0, 0, ()) if check else render(memory, root)
+    return Landed(claims, answers, known, tuple(findings), done, nowhere)
 
 
 def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: int) -> str:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote as percent
 
 from .blocks import CLAIMED, MARK, Hand, lay_over
 from .claims import evidence_key
 from .drafting import words
 from .extract import MANY
+from .kept import Kept
+from .nearness import RARE, Links
 from .prose import spoken
 from .schema import Part
 from .standing import RUNS, Mention, Quote, Standing, Statement, item_id
-from .subjects import PERSON, Named, Page, Subjects, key_of, plain, safe, weights
-from .times import Difference, Succession, Told, differences, same, successions
+from .stated import tells_of
+from .subjects import PERSON, Page, Subjects, plain, safe, uses_of
+from .times import Difference, Succession, Told, differences, out_of_step, same, successions
 
-MENTIONED_IN, RELATED, SHARED, RARE = 15, 6, 3, 8
+MENTIONED_IN, RELATED, SHARED = 15, 6, 3
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
 _OF_ITSELF = frozenset(["created", "published"])
 _NUMBERED = re.compile(r"[A-Z]{2,6} \d{1,5}")
@@ -36,6 +39,9 @@ class Notes:
 
     def __call__(self, quotes: Iterable[Quote]) -> str:
         return "".join(f"[^{self._notes.setdefault(quote, len(self._notes) + 1)}]" for quote in quotes)
+
+    def __contains__(self, quote: Quote) -> bool:
+        return quote in self._notes
 
     def sources(self) -> set[str]:
         return {quote.source for quote in self._notes}
@@ -61,14 +67,22 @@ class Wiki:
         found: Standing,
         schema: Mapping[str, Sequence[Part]],
         answers: Mapping[str, Sequence[tuple[str, Sequence[str]]]] | None = None,
+        resolved: tuple[Subjects, Links, Sequence[Succession] | None] | None = None,
+        kept: Kept | None = None,
     ) -> None:
-        """`answers`: sentences that cite claims, by the name of the evidence they were worded from."""
+        """`answers`: sentences that cite claims, by the name of the evidence they were worded from; `resolved`: what
+        all that stands comes to, where only a part of it is `found`, so that only the pages of that part are whole."""
         self.sources, self.schema, self._answers = found.sources, schema, answers or {}
-        self.subjects = Subjects(
-            _named(found), _alias_pairs(found), _types(found, schema), found.joined, found.files
-        )  # fmt: skip
+        if resolved is None:
+            kept, total = kept or Kept(), len(found.sources)
+            resolved = Subjects(kept, total, found.joined, found.files), Links(kept, total), None
+            uses = uses_of(found, schema)
+            resolved[0].settle(set[str]().union(*(resolved[0].take(name, said) for name, said in uses.items())))
+            whole = True
+        else:
+            whole = False
+        self.subjects, self.links, replaced = resolved
         self.hands = found.hands
-        self._by_hand = found.hands, found.joined, found.files, sorted(found.settled)
         #: Claims of a source about what has no page, by the page of the source.
         self.elsewhere: dict[str, list[Statement]] = defaultdict(list)
         #: What a person says instead of a block, by its name; and the claims that a line states, by the name it bears.
@@ -100,19 +114,23 @@ class Wiki:
                     by_id[said.id] = said
                     told.append(Told(said.id, page.key, s.relation, put.value, s.scope, f"by {put.by}", on, put.by))
         self._by_id = by_id
-        self.replaced = [one for one in successions(told) if one.old in self.subjects.pages]
+        if replaced is None:
+            replaced = [one for one in successions(told) if one.old in self.subjects.pages]
+        self.replaced = replaced
         self.successions: dict[str, list[Succession]] = defaultdict(list)  # by either page
         for pair in self.replaced:
             self.successions[pair.old].append(pair)
             self.successions[pair.new].append(pair)
-        single = [t for t in told if t.relation not in MANY and not PERSON.match(t.relation)]
+        # Two documents of one name bear two dates: that is no question with two answers.
+        single = [t for t in told if t.relation not in MANY | _OF_ITSELF | {"updated"} and not PERSON.match(t.relation)]
         self.differing: dict[str, list[Difference]] = defaultdict(list)
-        for one in differences(single, self.replaced):
+        for one in (*differences(single, self.replaced), *out_of_step(told, self.replaced)):
             if item_id("contradiction", one.subject, one.relation) in found.settled:
                 continue
             self.differing[one.subject].append(one)
         self.spoken_of: dict[str, dict[str, Mention]] = defaultdict(dict)
-        self.speaks_of: dict[str, set[str]] = defaultdict(set)
+        #: By source the keys of the pages it speaks of: true where it does so in its words.
+        self.speaks: dict[str, dict[str, bool]] = defaultdict(dict)
         self.unpaged: dict[str, list[Mention]] = defaultdict(list)  # documents it names that were not taken in
         for mention in found.mentions:
             page = resolve(mention.name)
@@ -121,44 +139,22 @@ class Wiki:
                 self.unpaged[home].append(mention)
             if page is not None and page.key != home:
                 self.spoken_of[page.key].setdefault(mention.quote.source, mention)
-                self.speaks_of[home].add(page.key)
+                self.speaks[mention.quote.source][page.key] = True
         for page_key, works in self.works.items():
             for s in works:
-                self.speaks_of[self.home(s.source)].add(page_key)
-        self._weights = weights({key: list(by) for key, by in self.spoken_of.items()}, len(self.sources))
-        self._spoken_by: dict[str, set[str]] = defaultdict(set)
-        self.near = self._nearest()
+                self.speaks[s.source].setdefault(page_key, False)
+        if whole:
+            for source in self.sources:
+                self.links.take(source, self.home(source), self.speaks.get(source, {}))
 
     def home(self, source: str) -> str:
         page = self.subjects.resolve(self.sources[source].subject)
         return page.key if page is not None else source
 
-    def _nearest(self) -> dict[str, list[str]]:
-        """For each page the pages that share most of the rare names it uses or is used with."""
-        near: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-        using = self._spoken_by
-        for home, keys in self.speaks_of.items():
-            for key in keys:
-                using[key].add(home)
-                near[home][key] += 0.5 * self._weights.get(key, 0.1)
-                near[key][home] += 0.5 * self._weights.get(key, 0.1)
-        for key, homes in using.items():
-            if len(homes) <= 12:
-                for one in homes:
-                    for other in homes:
-                        near[one][other] += self._weights.get(key, 0.1) if one != other else 0.0
-        pages = self.subjects.pages
-        size = {key: (1 + len(self.speaks_of.get(key, ())) + len(using.get(key, ()))) ** 0.5 for key in pages}
-        out: dict[str, list[str]] = {}
-        for key, found in near.items():
-            ranked = [(round(w / size[k], 9), k) for k, w in found.items() if w > 0 and k in pages and k != key]
-            out[key] = [k for _, k in sorted(ranked, key=lambda item: (-item[0], item[1]))]
-        return out
-
-    def render(self, only: Collection[str] | None = None) -> dict[str, str]:
-        """The file of every page by its name; of `only` these files, where some are named."""
-        pages = self.subjects.pages.values()
-        return {f"{p.slug}.md": self.page(p) for p in pages if only is None or f"{p.slug}.md" in only}
+    def render(self, only: Iterable[str] | None = None) -> dict[str, str]:
+        """The file of every page by its name, or of those with these keys."""
+        pages = self.subjects.pages.values() if only is None else [self.subjects.pages[key] for key in only]
+        return {f"{page.slug}.md": self.page(page) for page in pages}
 
     def with_hands(self, files: Mapping[str, str]) -> dict[str, str]:
         """The files with what people wrote into them, each block in its place."""
@@ -173,10 +169,6 @@ class Wiki:
                 bare = f"---\ntype: note\ntitle: {as_yaml(title)}\n---\n\n# {title}\n"
                 out[name] = lay_over(out.get(name, bare), hands, self.sources, self.subjects.file_of)
         return out
-
-    def told(self) -> str:
-        """What every page depends on: the schema, answers, and what people wrote, joined and settled."""
-        return repr((self.schema, sorted(self._answers.items()), self._by_hand))
 
     def claim(self, name: str) -> Statement:
         return self._by_id[name]
@@ -239,19 +231,28 @@ class Wiki:
             if (first := shown.get((s.source, s.text))) is not None:
                 self.stated[first] = [*self.stated.get(first, ()), s]
             elif s.id not in worded:
-                grouped[s.relation, same(s.object, page.key) if s.object else s.text, s.scope].append(s)
-        lines = [self._line(page, group, notes, done) for group in grouped.values()]
-        shown |= {(s.source, s.text): group[0].id for group in grouped.values() for s in group}
-        return lines
+                group = grouped[s.relation, same(s.object, page.key) if s.object else s.text, s.scope]
+                group.append(s)
+                shown[s.source, s.text] = group[0].id
+        for group in grouped.values():
+            for s in self.about[page.key] if re.match(r"\W?\d", group[0].object) else ():
+                if s.relation == "says" and _repeats(s.text, group[0]) and (s.source, s.text) not in shown:
+                    group.append(s)
+                    shown[s.source, s.text] = group[0].id
+        return [self._line(page, group, notes, done) for group in grouped.values()]
 
     def _related(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         """Pages that are near and not linked yet, each with what it has in common with this one."""
-        mine, lines, told = self.using(page.key), list[str](), set[str]()
-        rare = {key for key in mine if key != page.key and len(self._spoken_by.get(key, ())) <= RARE}
-        for key in self.near.get(page.key, ()):
-            common = sorted(rare & self.using(key), key=lambda k: (-self._weights.get(k, 0.1), k))
+        mine, lines, told = self.links.using(page.key), list[str](), set[str]()
+        rare = {key for key in mine if key != page.key and len(self.links.spoken_by(key)) <= RARE}
+        for key in self.links.near(page.key):
+            if len(told) == RELATED:
+                break
+            if key in done or key not in self.subjects.pages:
+                continue
+            common = sorted(rare & self.links.using(key), key=lambda k: (-self.links.weight(k), k))
             direct = key in mine
-            if key not in done and len(told) < RELATED and (direct or len(common) > 1):
+            if direct or len(common) > 1:
                 told.add(key)
                 names = ", ".join(
                     plain(self.subjects.pages[k].title) for k in common[:SHARED] if k in self.subjects.pages
@@ -259,7 +260,7 @@ class Wiki:
                 lines.append(
                     f"- {self.subjects.link(self.subjects.pages[key])}" + (f" (both: {names})" if names else "")
                 )
-        rest = sorted(self.speaks_of[page.key] - done - {*told, page.key})
+        rest = sorted(self.links.speaks_of(page.key) - done - {*told, page.key})
         links = [self.subjects.link(self.subjects.pages[key]) for key in rest]
         lines += [f"- speaks of {', '.join(links)}"] if rest else []
         out = [
@@ -268,9 +269,9 @@ class Wiki:
         ]
         return lines + ([f"- names, without a page here: {', '.join(out)}"] if out else [])
 
-    def using(self, key: str) -> set[str]:
-        """What a page speaks of, and what speaks of it."""
-        return self.speaks_of.get(key, set()) | self._spoken_by.get(key, set())
+    def linked_from(self, key: str) -> int:
+        """How many other pages speak of a page."""
+        return len(self.links.spoken_by(key) - {key})
 
     def _said(self, page: Page, relation: str, placed: set[str]) -> list[Statement]:
         said = [s for s in self.about[page.key] if s.stance == "holds" or relation != "*"]
@@ -309,9 +310,9 @@ class Wiki:
             if (about := self.subjects.resolve(s.subject)) is None or about.key != page.key:
                 label = f"{s.subject}, {label}"
             return f"- **{plain(label[:1].upper() + label[1:])}:** {value}{told}{told_by}{mark}"
-        lead = f"**{plain(s.scope)}.** " if s.relation == "says" and s.scope else ""
+        lead = f"**{plain(s.scope)}.** " if s.relation in ("says", "summary") and s.scope else ""
         if s.relation == "summary" and s.source in page.homes:
-            return f"{self.subjects.linked(s.text, page, done)}{mark}\n"
+            return f"{lead}{self.subjects.linked(s.text, page, done)}{mark}\n"
         return f"- {lead}{self.subjects.linked(s.text, page, done)}{told_by}{mark}"
 
     def _by(self, source: str, done: set[str], here: Page) -> str:
@@ -402,17 +403,19 @@ class Wiki:
         return [line for _, line in sorted(lines.items())]
 
     def _mentioned(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
-        lines = []
+        grouped: dict[str, list[Mention]] = defaultdict(list)  # documents copy sentences from one another
         told = sorted(
             self.spoken_of[page.key].values(),
-            key=lambda m: (-m.count, self.sources[m.quote.source].date, m.quote.source),
-        )
+            key=lambda m: (not tells_of(m.name, spoken(m.quote.text)), -m.count, self.sources[m.quote.source].date,
+                           m.quote.source),
+        )  # fmt: skip
         for mention in told[:MENTIONED_IN]:
             words = spoken(mention.quote.text)
-            if len(words.split()) < 5:
+            if len(words.split()) < 5 or mention.quote in notes:  # or its words stand above
                 continue
-            words = words if len(words) <= 300 else words[:300].rsplit(" ", 1)[0] + " …"
-            lines.append(f"- {self._by(mention.quote.source, done, page)}: “{safe(words)}”{notes([mention.quote])}")
+            grouped[words if len(words) <= 300 else words[:300].rsplit(" ", 1)[0] + " …"].append(mention)
+        lines = [f"- {'; '.join(self._by(m.quote.source, done, page) for m in same_words)}: “{safe(words)}”"
+                 f"{notes(m.quote for m in same_words)}" for words, same_words in grouped.items()]  # fmt: skip
         rest = {m.quote.source for m in told}
         if rest := rest - notes.sources():
             lines.append(f"- also in {'; '.join(self._by(source, done, page) for source in sorted(rest))}")
@@ -464,34 +467,13 @@ class Wiki:
         return f"{works[0].relation.capitalize()} of {self.sources[works[0].source].title}"[:200] if works else ""
 
 
+def _repeats(text: str, told: Statement) -> bool:
+    """Whether a sentence gives the value that a claim gives, and little more."""
+    there = words(text)
+    given = re.search(rf"(?<![\d.,]){re.escape(told.object)}(?!\w)", text) is not None
+    return given and len(there) < 12 and set(words(told.relation)) <= set(there)
+
+
 def as_yaml(text: str) -> str:
     clean = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
     return '"' + clean.replace("<", "‹").replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _named(found: Standing) -> Iterable[Named]:
-    for taken in found.sources.values():
-        yield Named(taken.subject, taken.name, "home")
-    for s in found.statements:
-        if s.relation in ("alias", "dated", "says", "summary"):
-            continue
-        yield Named(s.subject, s.source, "subject", s.text if s.relation == "is" else "")
-        if s.object and PERSON.match(s.relation) and re.fullmatch(r"[^\W\d_][^\d@:/]{2,60}", s.object):
-            yield Named(s.object, s.source, "person")
-    for mention in found.mentions:
-        yield Named(mention.name, mention.quote.source, "mention")
-
-
-def _alias_pairs(found: Standing) -> Iterable[tuple[str, str]]:
-    for s in found.statements:
-        if s.relation == "alias":
-            yield s.subject, s.object
-    for taken in found.sources.values():
-        yield taken.subject, taken.title
-        stem = (name := taken.name.rpartition("/")[2]).rpartition(".")[0] or name
-        if not stem.isdigit():  # or 146 metres would link to 00146.md
-            yield taken.subject, stem
-
-
-def _types(found: Standing, schema: Mapping[str, Sequence[Part]]) -> dict[str, str]:
-    return {key_of(t.subject): t.kind for t in found.sources.values() if t.kind in schema}

@@ -30,7 +30,8 @@ def lay_pictures(memory: Memory, root: Path, wiki: Wiki, files: dict[str, str]) 
     shown: dict[str, str] = {}
     rows = memory.db.execute(
         "SELECT d.document, json_extract(e.body, '$.meta.pictures') FROM documents d JOIN entries e ON e.seq = d.entry"
-        " WHERE json_array_length(e.body, '$.meta.pictures') > 0 ORDER BY d.document, e.key"
+        " WHERE EXISTS (SELECT 1 FROM refs r WHERE r.seq = d.entry AND r.role = 'artifact')"
+        " AND json_array_length(e.body, '$.meta.pictures') > 0 ORDER BY d.document, e.key"
     )
     for name, pictures in rows.fetchall():
         page = wiki.subjects.resolve(wiki.sources[name].subject) if name in wiki.sources else None

@@ -49,6 +49,7 @@ _LITERAL, _CODE = re.compile(r"``([^`]+)``"), re.compile(r"`([^`]+)`")
 _MARKED = re.compile(r"[\[`_|*]|::$")  # every form of markup needs one of these
 _MARKER = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\)|#\.)[ \t]+(?:\[[ xX]\][ \t]+)?")
 _NO_PROSE = ("..", "|", ">>>", "$ ", "+--", "+==", "<", "#", ":", "[^", "![", "%%", "---", "===", "@", "{")
+_WROTE = re.compile(r"(?:On|Am|Le) .{6,120} (?:wrote|schrieb.*|écrit) ?:$")  # above the words of another in a letter
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
 
@@ -149,6 +150,8 @@ def _prose(block: list[tuple[int, str]]) -> tuple[int, int, bool] | None:
     if not marker and len(block) > 1 and block[1][1][0] in " \t" and first[0] not in " \t":
         return _prose(block[1:])  # a term, and what it means below it
     lines = [line.strip() for _, line in block]
+    if lines[-1].endswith(":") and _WROTE.match(" ".join(lines)):
+        return None
     if (bare.startswith(_NO_PROSE) and not re.match(r":[\w-]+:`", bare)) or any(
         line.count("|") >= 2 or re.fullmatch(r"([=\-~^\"'`#*+.:_])\1{2,}[=\- ]*", line) for line in lines
     ):

@@ -104,6 +104,8 @@ def evidence(
             if enough and held and weight > found.get((hit.source, quote.line), (0.0, piece))[0]:
                 found[hit.source, quote.line] = (weight, piece)
     ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].source, one[1].start))
+    # A copy of a document says nothing more.
+    ranked = list({key_of(one[1].text): one for one in reversed(ranked)}.values())[::-1]
     return [p for weight, p in ranked if 2 * weight >= ranked[0][0]][:limit]
 
 
@@ -152,9 +154,11 @@ def _sentences(
     for match in _SENTENCE.finditer(passage):
         bare = match[0].strip()
         whole = bare[-1:] in ".!?。！？\"”')" or "\n" not in bare
-        if len(bare) > 20 and whole and not bare.startswith(("#", "|", "```", "---")):
-            at = start + match.start() + len(match[0]) - len(match[0].lstrip())
-            found.append((spoken(bare), base + offset(at), base + offset(at + len(bare)), day, source))
+        said = re.sub(r"^(?:[-*+•]|\d{1,3}[.)])\s+", "", bare)
+        prose = sum(c.isalpha() or c.isspace() for c in said) > 0.75 * len(said)  # and no code, rule or row of a table
+        if len(said) > 20 and whole and prose and "\n>" not in said and not said.startswith(("#", "|", "```", "---")):
+            at = start + match.start() + len(match[0]) - len(match[0].lstrip()) + len(bare) - len(said)
+            found.append((spoken(said), base + offset(at), base + offset(at + len(said)), day, source))
     return found
 
 

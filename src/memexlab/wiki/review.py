@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..ledger import Claim, Draft, Ref, Scalar, UsageError, Verdict
 from ..memory import Memory
-from ..memory.entities import IS_NAMED, join, proposals
+from ..memory.entities import IS_NAMED, join, proposals, why_near
 from ..memory.names import known
 from .blocks import digest, parse
 from .compiling import render, wiki_of
@@ -126,7 +126,7 @@ def _contradictions(wiki: Wiki) -> Iterator[Item]:
 
 def _merges(memory: Memory) -> Iterator[Item]:
     for a, b in proposals(memory.db, known(memory.index.aliases)):
-        yield Item(item_id("merge", *sorted((a, b))), "merge", a, f"{a} | {b}", "the names are spelt nearly alike",
+        yield Item(item_id("merge", *sorted((a, b))), "merge", a, f"{a} | {b}", why_near(a, b),
                    "they are one: one page, one alias", "they are two", "", (a, b))  # fmt: skip
 
 

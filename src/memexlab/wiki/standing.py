@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -21,6 +22,9 @@ _SAID = f"""claims c JOIN documents d ON d.entry = c.source JOIN entries e ON e.
  LEFT JOIN endings n ON n.entry = e.id LEFT JOIN entries y ON y.id = n.ended_by
  WHERE (n.entry IS NULL OR n.end = 'changed' AND {_OF_HAND.format("y")}) AND (e.key IS NULL OR NOT
  ({_OF_HAND.format("e")}))"""
+
+_ASKED = "(SELECT value FROM json_each(?3))"
+_REPLACES = "('supersedes', 'superseded by')"
 
 #: How names of sources begin that are no files: what runs say.
 RUNS = "runs/"
@@ -79,7 +83,7 @@ class Mention:
 class Standing:
     """All that the wiki is made of."""
 
-    sources: dict[str, Taken]
+    sources: Mapping[str, Taken]
     statements: tuple[Statement, ...]
     mentions: tuple[Mention, ...]
     hands: tuple[Hand, ...] = ()
@@ -88,47 +92,70 @@ class Standing:
     settled: frozenset[str] = frozenset()  # differences that a person says are none
 
 
-def standing(db: sqlite3.Connection) -> Standing:
-    """Everything that stands now."""
+class Part(NamedTuple):
+    """A part of what stands: all that some sources say, and what `others` say of `names` or of what replaced what."""
+
+    sources: Collection[str]
+    others: Collection[str] = ()
+    names: Collection[str] = ()
+
+
+def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
+    """Everything that stands now, or a part of it with all that people wrote."""
     names: dict[int, str] = {}
     sources: dict[str, Taken] = {}
+    chosen = "" if part is None else " AND d.document IN (SELECT value FROM json_each(?))"
     rows = db.execute(
         "SELECT d.entry, d.document, d.title, d.author, d.published, json_extract(e.body, '$.meta.subject'),"
         " json_extract(e.body, '$.meta.type') FROM documents d JOIN entries e ON e.seq = d.entry"
-        " WHERE json_extract(e.body, '$.meta.path') IS NOT NULL ORDER BY d.document, e.key"
+        f" WHERE json_extract(e.body, '$.meta.path') IS NOT NULL{chosen} ORDER BY d.document, e.key",
+        () if part is None else (json.dumps([*part.sources, *part.others]),),
     )
     for entry, name, title, author, date, subject, kind in rows:
         names[entry] = name
         sources[name] = Taken(name, title, subject or title, author, date, kind or "")
-    quotes: dict[int, list[Quote]] = defaultdict(list)
-    first: dict[str, int] = {}  # where a claim is first quoted
-    sql = "SELECT q.entry, e.id, c.source, line, last_line, q.text, q.start FROM quotes q JOIN claims c USING (entry)"
-    for claim, said_in, entry, line, last, text, start in db.execute(
-        f"{sql} JOIN entries e ON e.seq = q.entry ORDER BY q.start"
-    ):
-        if entry in names:
-            quotes[claim].append(Quote(names[entry], line, last, text))
-            first.setdefault(said_in, start)
     hands, files, withdrawn, settled = by_hand(db)
+    said, heard, asked = "", "", tuple[str, ...]()
+    if part is not None:
+        whole = json.dumps([entry for entry, name in names.items() if name in part.sources])
+        asked = (json.dumps(list(names)), whole, json.dumps(list(part.names)))
+        told = f"c.subject IN {_ASKED} OR c.object IN {_ASKED} OR c.relation IN {_REPLACES}"
+        among, of_all = ("{0} IN (SELECT value FROM json_each(?%d))" % place for place in (1, 2))  # noqa: UP031
+        said = f" AND {among.format('c.source')} AND ({of_all.format('c.source')} OR {told})"
+        heard = f" WHERE {among.format('entry')} AND ({of_all.format('entry')} OR name IN {_ASKED})"
+    claims = db.execute(
+        "SELECT c.entry, e.id, c.source, c.subject, c.relation, c.object, c.stance, c.scope, c.text, c.since,"
+        f" c.until FROM {_SAID}{said}",
+        asked,
+    ).fetchall()
+    quotes: dict[int, list[Quote]] = defaultdict(list)
+    first: dict[int, int] = {}  # where a claim is first quoted
+    at = {row[0]: row[2] for row in claims}
+    of = "" if part is None else " WHERE entry IN (SELECT value FROM json_each(?))"
+    for claim, line, last, text, start in db.execute(
+        f"SELECT entry, line, last_line, text, start FROM quotes{of} ORDER BY start",
+        () if part is None else (json.dumps(list(at)),),
+    ):
+        if at.get(claim) in names:
+            quotes[claim].append(Quote(names[at[claim]], line, last, text))
+            first.setdefault(claim, start)
     found = [
-        Statement(key, names[source], subject, relation, value or "", stance, _spoken(scope), text, since or "",
-                  until or "", tuple(quotes[seq]), entry)
-        for seq, entry, source, subject, relation, value, stance, scope, text, since, until in db.execute(
-            "SELECT c.entry, e.id, c.source, c.subject, c.relation, c.object, c.stance, c.scope, c.text, c.since,"
-            f" c.until FROM {_SAID}"
-        )
+        (first[seq], Statement(key, names[source], subject, relation, value or "", stance, _spoken(scope), text,
+                               since or "", until or "", tuple(quotes[seq]), entry))
+        for seq, entry, source, subject, relation, value, stance, scope, text, since, until in claims
         if source in names and quotes[seq]
         and (key := claim_key(names[source], subject, relation, value or "", text)) not in withdrawn
     ]  # fmt: skip
-    found.sort(key=lambda s: (s.source, s.quotes[0].line, first[s.entry], s.relation, s.object, s.text, s.id))
-    said = [
+    found.sort(key=lambda f: (f[1].source, f[1].quotes[0].line, f[0], f[1].relation, f[1].object, f[1].text, f[1].id))
+    mentions = [
         Mention(name, count, Quote(names[entry], line, last, text))
-        for entry, name, count, line, last, text in db.execute("SELECT * FROM mentions")
+        for entry, name, count, line, last, text in db.execute(f"SELECT * FROM mentions{heard}", asked)
         if entry in names
     ]
-    said.sort(key=lambda m: (m.quote.source, -m.count, m.name))
+    mentions.sort(key=lambda m: (m.quote.source, -m.count, m.name))
     joined = db.execute("SELECT name, canonical FROM same WHERE name <> canonical ORDER BY 1")
-    return Standing(sources, tuple(found), tuple(said), hands, files, tuple(joined), settled)
+    statements = tuple(statement for _, statement in found)
+    return Standing(sources, statements, tuple(mentions), hands, files, tuple(joined), settled)
 
 
 def by_hand(

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any
 
 from ..memory.entities import typed
 from ..memory.passages import normal
+from .kept import Kept, Table, nothing
+from .prose import spoken
+from .schema import Part
+from .standing import Standing
+from .stated import tells_of
 
-PERSON = re.compile(r"^(?:author|editor|sponsor|[\w-]*delegate)$")
+PERSON = re.compile(r"^(?:author|editor|sponsor|speaker|[\w-]*delegate)$")
 _ENTITY = re.compile(
     r"\b(?:is|was|are|were) (?:an?|the) (?:\w+ ){0,4}?(?:company|organi[sz]ation|universit|city|country|library|"
     r"package|framework|tool|project|program|product|foundation|server|index|language|council|authority|community)"
@@ -28,6 +34,9 @@ _TECHNIQUE = re.compile(
 _RESERVED = frozenset(
     ["index", "log", "con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))]
 )
+_DIGESTED = re.compile(r"-[0-9a-f]{8}$")
+_UNSURE = "?"
+_APART = re.compile(r"(?<![^\W_])['’]s\b")  # belongs to what is before it, or is a word by itself
 _ZEROS = re.compile(r"\b0+(?=\d)")
 _INLINE_CODE = re.compile(r"(`[^`\n]*`)")
 _UNSAFE = re.compile(r"[\\`<\[\]]|%%|\$\$| \^|==")  # what `safe` changes
@@ -45,15 +54,27 @@ class Page:
     homes: list[str] = field(default_factory=list)
     aliases: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)  # names that a person gave: of a page joined to it, of its old file
+    names: list[str] = field(default_factory=list)  # all that lead here, in normal form
+    stem: str = ""  # the file name that the title makes, if no other page has it
 
 
-class Named(NamedTuple):
-    """A name as some source uses it: as what it is called itself, as a subject of claims, a person, or in passing."""
+@dataclass(slots=True)
+class Uses:
+    """What one source says of names: (key, name, role, text) of each use, (alias, key) of other names it tells.
 
-    name: str
-    source: str
-    role: str  # home, title, subject, person, value or mention
-    text: str = ""
+    A role is home, subject, person, about (a sentence that says something of it) or mention, with a question mark where
+    it counts only if another use is sure; or '', where a name counts for nothing by itself.
+    """
+
+    names: set[tuple[str, str, str, str]] = field(default_factory=set)
+    aliases: set[tuple[str, str]] = field(default_factory=set)
+
+    def use(self, name: str, role: str, text: str = "") -> None:
+        self.names.add((key_of(name), name, role, text))
+
+    def alias(self, name: str, other: str) -> None:
+        if (alias := key_of(other)) and alias != key_of(name):
+            self.aliases.add((alias, key_of(name)))
 
 
 @lru_cache(maxsize=400_000)
@@ -62,162 +83,279 @@ def key_of(name: str) -> str:
     return _ZEROS.sub("", normal(name))
 
 
+def words_of(text: str) -> str:
+    """The text in normal form, in which every name that could be a link in it stands between spaces."""
+    apart = " ".join(key_of(word) for word in _WORD.findall(text)) if _APART.search(text) else ""
+    return f" {key_of(text)} \n {apart} " if apart else f" {key_of(text)} "
+
+
+class Stale(Exception):
+    """What was kept rests on what holds no more: everything must be resolved again."""
+
+
 class Subjects:
-    """The closed list of pages."""
+    """The closed list of pages. `settle` makes it what all uses say, whatever was settled before."""
 
     def __init__(
         self,
-        named: Iterable[Named],
-        aliases: Iterable[tuple[str, str]],
-        types: Mapping[str, str],
+        kept: Kept,
+        total: int,
         joined: Iterable[tuple[str, str]] = (),
         files: Iterable[tuple[str, str, str]] = (),
     ) -> None:
-        """`aliases` are (name, other name); `types`: the type of a page by the key of its home, where told.
-
-        `joined` are names that a person says are one, `files` are (name, once its file, now its file).
-        """
+        """`joined` are names that a person says are one, `files` are (name, once its file, now its file)."""
+        self._fresh, self._total, self._moved = kept.fresh, rounded(total), list(files)
+        self._same = [(typed(name)[1], typed(other)[1]) for name, other in joined]
         self._meant: dict[str, Page | None] = {}
-        spelt: dict[str, Counter[str]] = defaultdict(Counter)
-        by: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        called: dict[str, Counter[str]] = defaultdict(Counter)
-        told: Counter[str] = Counter()
-        defined: dict[str, str] = {}
-        listed = set(named)
-        keys = {name: key_of(name) for name in {n.name for n in listed}}
-        homes = {keys[n.name] for n in listed if n.role == "home"}
-        self._alias = self._aliases(aliases, homes, set(keys.values()))
-        said = [(typed(name)[1], typed(other)[1]) for name, other in joined]
-        self._alias |= self._joined(said, homes)
-        ends = {key: self._follow(key) for key in keys.values()}
-        for name, source, role, text in listed:
-            if not (key := ends[own := keys[name]]):
-                continue
-            by[key][role].add(source)
-            if key == own:
-                spelt[key][name] += 1
-                if role == "home":
-                    called[key][name] += 1
-            if role in ("subject", "value"):
-                told[key] += 1
-            if role == "subject" and text:
-                defined[key] = min(text, defined.get(key, text))
-        total = len({n.source for n in listed})
-        # What a numbered subject counts ("PEP"), and half a person's name, name nothing by themselves.
-        parts = {
-            key.split()[0] + s for key in by if by[key]["home"] and re.fullmatch(r"\w+ \d+", key) for s in ("", "s")
-        }
-        parts |= {word for key in by if by[key]["person"] for word in key.split()}
-        self.pages: dict[str, Page] = {}
-        for key in sorted(by):
-            if key in parts and not by[key]["home"]:
-                continue
-            if kind := self._kind(key, by[key], told[key], defined.get(key, ""), spelt[key], total):
-                own_sources = sorted(by[key]["home"])
-                names = called[key] if own_sources else spelt[key]
-                title = min(names, key=lambda name: (-names[name], name)) if names else key
-                self.pages[key] = Page(key, title, "", types.get(key, kind) if own_sources else kind, own_sources)
-        for alias, key in sorted(self._alias.items()):
-            if (target := self._follow(key)) in self.pages:
-                self.pages[target].aliases.add(alias)
-        for name in (name for pair in said for name in pair):
-            if (page := self._find(name)) is not None:
-                page.others |= {name, _slug(name)}  # links to the file that is gone still lead here
-        moved: dict[str, str] = {}
-        for name, old, new in files:
-            if (page := self._find(name)) is not None:
-                moved[page.key] = new
-                page.others.add(old)
-                if key_of(old) not in self.pages:
-                    self._alias.setdefault(key_of(old), page.key)
-        self._slugs(moved)
         self._longest: dict[str, int] = {}  # by the word a name begins with, as it is spelt
-        self._first: dict[str, int] = {}
-        for name in [*self.pages, *(a for a in self._alias if self._follow(a) in self.pages)]:
-            head, *rest = name.split()
-            self._first[head] = max(self._first.get(head, 0), len(rest) + 1)
+        self._standing: dict[str, tuple[bool, bool]] = {}
+        self.said = kept.table("said", dict[str, list[list[str]]])  # by key: by source, its uses
+        self.of = kept.table("of", list[list[str]])  # by source: the keys it uses, the aliases it tells
+        self._pairs = kept.table("pairs", dict[str, list[str]])  # by alias: by source, keys
+        self._short = kept.table("short", list[str])  # by a name without its initials: with them
+        self._rule = kept.table("rule", str)
+        self._joined = kept.table("joined", dict[str, str])
+        self._led = kept.table("led", list[str])  # by key: its aliases
+        self._gives = kept.table("gives", list[str])  # by key: words that name nothing because of it
+        self._parts = kept.table("parts", list[str])  # by word: the keys that give it
+        self._stems = kept.table("stems", list[str])  # by name of a file: the keys that would have it
+        self._heads = kept.table("heads", list[str])  # by word: the names that begin with it
+        self.names = kept.table("names", str)  # by name: the key of its page
+        self.slugs = kept.table("slugs", str)  # by file: the key of its page
+        self.pages: Table[Page] = kept.table("page", nothing, _page_from)
 
-    @staticmethod
-    def _aliases(pairs: Iterable[tuple[str, str]], homes: set[str], known: set[str]) -> dict[str, str]:
-        meant: dict[str, set[str]] = defaultdict(set)
-        for name, other in pairs:
-            if (alias := key_of(other)) and alias != key_of(name) and alias not in homes:
-                meant[alias].add(key_of(name))
-        for key in known:
-            if len(key) > 3 and key.endswith("s") and not key.endswith("ss") and key[:-1] in known:
-                one, many = key[:-1], key
-                if not (one in homes and many in homes):
-                    alias, target = (one, many) if many in homes else (many, one)
-                    meant[alias] = meant[alias] or {target}
-            if (
-                key.count(" ") > 1
-                and key not in homes
-                and (short := re.sub(r" \w(?= )", "", key)) != key
-                and short in known - homes
-            ):
-                meant[short].add(key)  # Ada M. Lovelace, where there is an Ada Lovelace
-        return {alias: next(iter(keys)) for alias, keys in meant.items() if len(keys) == 1}
+    def take(self, source: str, uses: Uses | None) -> set[str]:
+        """Puts what a source says in place of what it said, and returns the keys that this may concern."""
+        old = self.of[source] or [[], []]
+        for key in old[0]:
+            self.said.edit(key).pop(source, None)
+        for alias in old[1]:
+            self._pairs.edit(alias).pop(source, None)
+        names, aliases = (sorted(uses.names), sorted(uses.aliases)) if uses else ([], [])
+        for key, *use in names:
+            self.said.edit(key).setdefault(source, []).append(use)
+        for alias, key in aliases:
+            self._pairs.edit(alias).setdefault(source, []).append(key)
+        now = [sorted({use[0] for use in names}), sorted({alias for alias, _ in aliases})]
+        self.of.put(source, now if uses else [])
+        return {*old[0], *old[1], *now[0], *now[1]}
 
-    def _joined(self, pairs: Iterable[tuple[str, str]], homes: set[str]) -> dict[str, str]:
-        """Each name of a group that a person joined, to the one whose page stays: a source's, if there is one."""
+    def settle(self, keys: set[str]) -> tuple[dict[str, Page | None], set[str]]:
+        """Makes the pages what uses of these keys make them: each page that was other before, and names that led
+        elsewhere."""
+        self._meant, self._longest, self._standing = {}, {}, {}
+        for key in keys:
+            short = _without_initials(key)
+            if short != key:
+                self._member(self._short, short, key, self._stands(key)[0])
+        rules = {a: self._told(a) for key in keys for a in (key, f"{key}s", key[:-1], _without_initials(key)) if a}
+        changed = {alias for alias, target in rules.items() if target != self._rule[alias]}
+        concerned = self._up(keys | changed)
+        ends = {self._follow(key) for key in concerned}
+        for alias in changed:
+            before = self._alias(alias)
+            self._rule.put(alias, rules[alias])
+            self._lead(alias, before, self._alias(alias))
+        self._join()
+        concerned |= self._up(keys | changed)
+        ends |= {self._follow(key) for key in concerned}
+        ends |= {self._follow(key_of(name)) for one in self._moved for name in one[:2]}
+        made: dict[str, Page | None] = {}
+        homeless = set[str]()
+        for end in ends - {""}:
+            made[end], gives = self._page(end)
+            for word in set(self._gives[end]) ^ gives:
+                self._member(self._parts, word, end, word in gives)
+                homeless.add(word)
+            if gives or self._gives[end]:
+                self._gives.put(end, sorted(gives))
+        for word in homeless - made.keys():
+            if self._follow(word) == word:
+                made[word], _ = self._page(word)
+        for end, page in made.items():
+            if page is not None and not page.homes and self._parts[end]:
+                made[end] = None
+        return self._publish(made)
+
+    def _stands(self, key: str) -> tuple[bool, bool]:
+        """Whether a source uses the name, and whether one is called so itself."""
+        if key not in self._standing:
+            roles = {role for uses in self.said[key].values() for _, role, _ in uses if role and role[-1] != _UNSURE}
+            self._standing[key] = bool(roles), "home" in roles
+        return self._standing[key]
+
+    def _told(self, alias: str) -> str:
+        """The one key that a name means besides itself, as sources tell or as its form does; '' for none."""
+        known, home = self._stands(alias)
+        if home:
+            return ""
+        meant = {key for keys in self._pairs[alias].values() for key in keys}
+        if known and not meant and not alias.endswith("ss"):
+            if alias.endswith("s"):
+                meant = {alias[:-1]} if len(alias) > 3 and self._stands(alias[:-1])[0] else set()
+            elif len(alias) > 2 and self._stands(f"{alias}s")[1]:
+                meant = {f"{alias}s"}
+        if known:  # Ada M. Lovelace, where there is an Ada Lovelace
+            meant |= {key for key in self._short[alias] if not self._stands(key)[1]}
+        return next(iter(meant)) if len(meant) == 1 else ""
+
+    def _join(self) -> None:
+        """Each name of a group that a person joined leads to the one whose page stays: a source's, if there is one."""
         groups: dict[str, set[str]] = defaultdict(set)
-        for name, canonical in pairs:
+        for name, canonical in self._same:
             groups[canonical] |= {key_of(name), key_of(canonical)}
         out: dict[str, str] = {}
         for keys in groups.values():
-            ends = {self._follow(key) or key for key in keys}
-            stays = min(ends, key=lambda key: (key not in homes, len(key), key))
+            ends = {self._follow(key, told_alone=True) or key for key in keys}
+            stays = min(ends, key=lambda key: (not self._stands(key)[1], len(key), key))
             out |= dict.fromkeys(ends - {stays}, stays)
-        return out
+        if self._joined["all"] != out:
+            if not self._fresh:
+                raise Stale
+            for alias, target in out.items():
+                self._lead(alias, self._rule[alias], target)
+            self._joined.put("all", out)
 
-    def _follow(self, key: str) -> str:
+    def _alias(self, key: str, told_alone: bool = False) -> str:
+        return (not told_alone and self._joined["all"].get(key)) or self._rule[key]
+
+    def _follow(self, key: str, told_alone: bool = False) -> str:
         for _ in range(5):
-            if key not in self._alias:
+            if not (target := self._alias(key, told_alone)):
                 return key
-            key = self._alias[key]
+            key = target
         return ""
 
-    def _kind(
-        self, key: str, by: Mapping[str, set[str]], told: int, defined: str, spelt: Counter[str], total: int
-    ) -> str:
-        """The type of page a name deserves, or '' for none."""
+    def _up(self, keys: Iterable[str]) -> set[str]:
+        """These keys and all that lead to them."""
+        found, todo = set(keys), list(keys)
+        while todo:
+            fresh = set(self._led[todo.pop()]) - found
+            found |= fresh
+            todo += fresh
+        return found
+
+    def _lead(self, alias: str, before: str, now: str) -> None:
+        if before != now:
+            self._member(self._led, before, alias, False)
+            self._member(self._led, now, alias, True)
+
+    @staticmethod
+    def _member(table: Table[list[str]], of: str, key: str, member: bool) -> None:
+        """Puts a key among the keys of another, or takes it away; they stay in order."""
+        if of and member != (key in table[of]):
+            insort(table.edit(of), key) if member else table.edit(of).remove(key)
+
+    def _page(self, key: str) -> tuple[Page | None, set[str]]:
+        """The page of a name, if it deserves one, without its file; and words that name nothing because of it."""
+        spelt, called, told, defined, sentences = Counter[str](), Counter[str](), 0, "", set[str]()
+        by: dict[str, set[str]] = defaultdict(set)
+        kinds: dict[str, str] = {}
+        names = sorted(name for name in self._up([key]) if self._follow(name) == key)
+        for own in names:
+            uses_of_own = [(source, *use) for source, uses in self.said[own].items() for use in uses if use[1]]
+            sure = any(role in ("mention", "about") or (role == "subject" and text) for _, _, role, text in uses_of_own)
+            for source, name, role, text in uses_of_own:
+                if role[-1] == _UNSURE:
+                    if not sure:
+                        continue
+                    role = role[:-1]
+                by[role].add(source)
+                if key == own:
+                    spelt[name] += 1
+                    if role == "home":
+                        called[name] += 1
+                        kinds |= {source: text} if text else {}
+                told += role == "subject"
+                if role == "about":
+                    sentences.add(text)
+                if role == "subject" and text:
+                    defined = min(text, defined or text)
+        # What a numbered subject counts ("PEP"), and half a person's name, name nothing by themselves.
+        gives = {f"{key.split()[0]}{s}" for s in ("", "s")} if by["home"] and re.fullmatch(r"\w+ \d+", key) else set()
+        gives |= set(key.split()) if by["person"] else set()
+        spoken = set[str]().union(*by.values())
+        common = self._total >= 10 and len(spoken) * 2 > self._total  # what nearly all speak of
+        if not (kind := self._kind(by, told, defined, 0 if common else len(sentences))):
+            return None, gives
+        homes = sorted(by["home"])
+        among = called if homes else spelt
+        title = min(among, key=lambda name: (-among[name], name)) if among else key
+        kind = kinds[max(kinds)] if kinds else kind
+        page = Page(key, title, "", kind, homes, set(names) - {key}, set(), names)
+        page.stem = _slug(title)
+        if len(page.stem.encode()) > 100 or not page.stem:
+            page.stem = f"{page.stem.encode()[:90].decode(errors='ignore')}-{_digest(key)}".strip("-")
+        return page, gives
+
+    @staticmethod
+    def _kind(by: Mapping[str, set[str]], told: int, defined: str, said: int) -> str:
+        """The type of page a name deserves, or '' for none: a heap of mentions is for search, and no page.
+
+        `told` are claims about it, `said` the sentences of other sources that say something of it.
+        """
         if by.get("home"):
             return "source"
-        spoken = set().union(*by.values())
-        needed = 2 if total < 20 else 3
+        spoken = set[str]().union(*by.values())
         if by.get("person"):
             return "person" if len(spoken) >= 2 else ""
         kind = "technique" if _TECHNIQUE.search(defined) else "entity" if _ENTITY.search(defined) else "concept"
-        claimed = by.get("subject", set())
-        if len(claimed) >= 2 or (claimed and (told >= 2 or len(spoken) >= 2)):
+        claimed, about = by.get("subject", set()), by.get("about", set()) if said else set()
+        if len(claimed | about) >= 2 and (claimed or said >= 2):
             return kind
-        written = max(spelt, key=lambda name: (spelt[name], name)) if spelt else key
-        needed += 0 if " " in written else 2 if re.search(r"[A-Z].*[A-Z]|\d", written) else 3
-        common = total >= 10 and len(spoken) * 2 > total
-        return kind if len(spoken) >= needed and not common and len(key) > 2 else ""
+        return kind if claimed and (told >= 2 or (defined and len(spoken) >= 2)) else ""
 
-    def _slugs(self, moved: Mapping[str, str]) -> None:
-        """Names of files: what a person called one, else what the title makes."""
+    def _publish(self, made: dict[str, Page | None]) -> tuple[dict[str, Page | None], set[str]]:
+        """Gives pages their files and names, and puts them in place of those that were."""
+        moved: dict[str, str] = {}
+        for name in (name for pair in self._same for name in pair):
+            if (page := made.get(self._follow(key_of(name)))) is not None:
+                page.others |= {name, _slug(name)}  # links to the file that is gone still lead here
+        for name, old, new in self._moved:
+            if (page := made.get(self._follow(key_of(name)))) is not None:
+                moved[page.key] = new
+                page.others.add(old)
+                own = key_of(old)
+                if made.get(own) is None and not self._alias(own):
+                    page.names = sorted({*page.names, own})
+        stems = set[str]()
+        for key, page in made.items():
+            for stem in {one.stem for one in (page, self.pages[key]) if one is not None}:
+                stands = page is not None and page.stem == stem and key not in moved
+                self._member(self._stems, stem, key, stands)
+                stems.add(stem)
+        for key in {key for stem in stems for key in self._stems[stem]} - made.keys():
+            made[key] = replace(self.pages[key])
         taken: dict[str, str] = {}
         for key, new in sorted(moved.items()):
-            if new not in taken:
-                taken[new], self.pages[key].slug = key, new
-        for key, page in sorted(self.pages.items()):
-            if page.slug:
+            taken.setdefault(new, key)
+        for key, page in made.items():
+            if page is None:
                 continue
-            slug = _slug(page.title)
-            digest = blake2b(key.encode(), digest_size=4).hexdigest()
-            if len(slug.encode()) > 100 or not slug:
-                slug = f"{slug.encode()[:90].decode(errors='ignore')}-{digest}".strip("-")
-            page.slug = f"{slug}-{digest}" if slug in _RESERVED or slug in taken else slug
-            taken[page.slug] = key
-        self._files = frozenset([*taken, "index", "log"])
-
-    def names(self) -> dict[str, str]:
-        """Every name that is a link, in normal form, and the file it leads to."""
-        told = {alias: self._follow(alias) for alias in self._alias}
-        return {**{a: self.pages[k].slug for a, k in told.items() if k in self.pages},
-                **{key: page.slug for key, page in self.pages.items()}}  # fmt: skip
+            first = next(iter(self._stems[page.stem]), "") == key and not _DIGESTED.search(page.stem)
+            alone = page.stem.endswith(_digest(key))
+            if taken.get(moved.get(key, "")) == key:
+                page.slug = moved[key]
+            elif (first or alone) and page.stem not in _RESERVED and page.stem not in taken:
+                page.slug = page.stem
+            else:
+                page.slug = f"{page.stem}-{_digest(key)}"
+        changed = {key: self.pages.get(key) for key, page in made.items() if page != self.pages.get(key)}
+        led = {(name, key, page.slug) for key, page in changed.items() if page is not None for name in page.names}
+        for was in filter(None, changed.values()):
+            for name in was.names:
+                self.names.put(name, "")
+                self._member(self._heads, name.split(" ")[0], name, False)
+            self.slugs.put(was.slug, "")
+        for key in sorted(changed):
+            self.pages.put(key, made[key])
+            if (page := made[key]) is not None:
+                for name in page.names:
+                    self.names.put(name, key)
+                    self._member(self._heads, name.split(" ")[0], name, True)
+                self.slugs.put(page.slug, key)
+                led ^= {(name, key, page.slug) for name in page.names}
+        return changed, {name for name, _, _ in led}
 
     def resolve(self, name: str) -> Page | None:
         """The page that a name means, if exactly one does."""
@@ -226,11 +364,11 @@ class Subjects:
         return self._meant[name]
 
     def _find(self, name: str) -> Page | None:
-        return self.pages.get(self._follow(key_of(name)))
+        return self.pages.get(self.names[key_of(name)])
 
     def file_of(self, name: str) -> str:
         """The file that a link means by now: its page may have been renamed, or joined to another."""
-        if name not in self._files and (page := self.resolve(name)) is not None:
+        if name not in ("index", "log") and not self.slugs[name] and (page := self.resolve(name)) is not None:
             return page.slug
         return name
 
@@ -262,12 +400,52 @@ class Subjects:
             i += 1
         return "".join([*out, safe(text[at:])])
 
+    def speaks_any(self, text: str, names: set[str]) -> bool:
+        """Whether words of the text may be a link by one of these names, or no longer be one."""
+        words = list(_WORD.finditer(text))
+        most = {name.split(" ")[0]: 0 for name in names}
+        for name in names:
+            most[name.split(" ")[0]] = max(most[name.split(" ")[0]], name.count(" ") + 1)
+        for i, word in enumerate(words):
+            for size in range(1, min(most.get(key_of(word[0]).split(" ")[0], 0), len(words) - i) + 1):
+                if key_of(text[word.start() : words[i + size - 1].end()]) in names:
+                    return True
+        return False
+
     def _longest_from(self, word: str) -> int:
         """How many words the longest name has that begins with this one."""
         if (found := self._longest.get(word)) is None:
-            found = 0 if word[0] == "`" else self._first.get(key_of(word).split(" ")[0], 0)
+            names = () if word[0] == "`" else self._heads[key_of(word).split(" ")[0]]
+            found = max((name.count(" ") + 1 for name in names), default=0)
             self._longest[word] = found
         return found
+
+
+def uses_of(found: Standing, schema: Mapping[str, Sequence[Part]]) -> dict[str, Uses]:
+    """By source, every name that it uses, and as what."""
+    out = {name: Uses() for name in found.sources}
+    for taken in found.sources.values():
+        uses = out[taken.name]
+        uses.use(taken.subject, "home", taken.kind if taken.kind in schema else "")
+        uses.alias(taken.subject, taken.title)
+        stem = (name := taken.name.rpartition("/")[2]).rpartition(".")[0] or name
+        if not stem.isdigit():  # or 146 metres would link to 00146.md
+            uses.alias(taken.subject, stem)
+    for s in found.statements:
+        uses = out[s.source]
+        if s.relation == "alias":
+            uses.alias(s.subject, s.object)
+        names_it = s.relation not in ("alias", "dated", "says", "summary")
+        uses.use(s.subject, "subject" if names_it else "", s.text if s.relation == "is" else "")
+        if s.object:
+            person = PERSON.match(s.relation) and re.fullmatch(r"[^\W\d_][^\d@:/]{2,60}", s.object)
+            uses.use(s.object, "person" if person else "")
+    for mention in found.mentions:
+        told = spoken(mention.quote.text)
+        about = tells_of(mention.name, told)
+        unsure = "" if mention.count else _UNSURE
+        out[mention.quote.source].use(mention.name, ("about" if about else "mention") + unsure, told if about else "")
+    return out
 
 
 def _slug(title: str) -> str:
@@ -296,8 +474,20 @@ def _escaped(text: str) -> str:
     return text.replace("[", "\\[").replace("]", "\\]").replace(" ^", " \\^").replace("==", "=\\=")
 
 
-def weights(mentioned: Mapping[str, Sequence[str]], total: int) -> dict[str, float]:
-    """How much a shared name says: the rarer, the more."""
-    return {
-        key: 1 / (1 + len(sources)) if len(sources) * 3 <= max(total, 6) else 0.0 for key, sources in mentioned.items()
-    }
+def rounded(number: int) -> int:
+    """A count without what comes after its first three binary digits: it changes seldom where it is large."""
+    low = max(number.bit_length() - 3, 0)
+    return number >> low << low
+
+
+def _without_initials(key: str) -> str:
+    return re.sub(r" \w(?= )", "", key) if key.count(" ") > 1 else key
+
+
+def _digest(key: str) -> str:
+    return blake2b(key.encode(), digest_size=4).hexdigest()
+
+
+def _page_from(kept: Sequence[Any]) -> Page:
+    key, title, slug, kind, homes, aliases, others, names, stem = kept
+    return Page(key, title, slug, kind, homes, set(aliases), set(others), names, stem)

@@ -29,7 +29,8 @@ _VALUE = re.compile(r"[-*] \*\*([^*\n]+):\*\* (.+)", re.DOTALL)
 
 @dataclass(slots=True)
 class ByHand:
-    """What was found in pages and landed, and what each file held then; `pages` are the names of those files."""
+    """What was found in pages and landed, and what each file held then; `pages` are the names of those
+    files, `edited` those of all that differ."""
 
     pages: list[str] = field(default_factory=list)
     changed: int = 0
@@ -39,6 +40,7 @@ class ByHand:
     read: dict[str, str] = field(default_factory=dict)
     words: dict[str, list[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    edited: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.pages or self.renamed)
@@ -71,6 +73,7 @@ def take(memory: Memory, root: Path, made: Callable[[], Wiki], by: str) -> ByHan
     vault, taken = Vault(root), ByHand()
     try:
         edited = vault.edited()
+        taken.edited = set(edited)
         if not edited:
             return taken
         wiki = made()

@@ -16,11 +16,27 @@ from typing import Literal, NamedTuple
 
 Conflict = Literal["superseded", "revised", "scope differs", "contested", "unresolved"]
 
+#: The relation of a claim that tells in prose how something stands, and the words for it, by what they amount to.
+STANDS = "stands as"
+_WORDS = {
+    "open": "draft proposed pending deferred postponed", "over": "deprecated retired", "rejected": "rejected declined",
+    "yes": "accepted approved adopted ratified final implemented completed released active",
+    "withdrawn": "withdrawn abandoned cancelled canceled",
+}  # fmt: skip
+STANDINGS = {word: kind for kind, words in _WORDS.items() for word in words.split()} | {
+    "turned down": "rejected",
+    "in force": "yes",
+}
+#: What may come after what, so that both are true, each in its time; and what may where dates tell the times apart.
+_COURSE = {"open": {"yes", "over", "rejected", "withdrawn"}, "yes": {"over"}, "over": {"rejected", "withdrawn"}}
+_IN_YEARS = _COURSE | {"yes": {"over", "withdrawn"}, "rejected": {"yes"}}
+
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
     r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
+_MEASURED = re.compile(r"[\d.,]+ ?([^\d\s]{1,12}?)s?")
 _DATES = re.compile(
     rf"\b(?P<iso>(?:1[0-9]|20)\d\d-[01]\d(?:-[0-3]\d)?)\b"
     rf"|\b(?P<d1>[0-3]?\d)(?:st|nd|rd|th)?[- ](?:of )?(?P<m1>{_MONTH})\.?,?[- ](?P<y1>(?:1\d|20)\d\d)\b"
@@ -107,17 +123,55 @@ class Difference:
 
 def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
     """Every (subject, relation) with more than one value; relations that may hold several values must be left out."""
-    after: dict[str, set[str]] = defaultdict(set)
-    for one in replaced:
-        if one.fact:
-            after[one.old].add(one.new)
+    after = _after(replaced)
     asked: dict[tuple[str, str], list[Told]] = defaultdict(list)
     for claim in claims:
         asked[claim.subject, claim.relation].append(claim)
     for (subject, relation), group in sorted(asked.items()):
-        if len(group) > 1 and len({same(claim.value, subject) for claim in group}) > 1:
-            group.sort(key=lambda claim: (claim.date or "9999", claim.source, claim.id))
+        values = {same(claim.value, subject) for claim in group}
+        units = {found[1] for value in values if (found := _MEASURED.fullmatch(value))}
+        if len(values) > 1 and len(units) < 2:  # 10 ms and 0.01 s may be the same
+            group.sort(key=_by_date)
             yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
+
+
+def out_of_step(claims: Iterable[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
+    """Every subject of which prose says that it stands as its own header, or other prose, says that it does not.
+
+    A header tells the last state, so that prose may tell an earlier one; of two in prose the dates say which is first.
+    """
+    after = _after(replaced)
+    asked: dict[str, list[Told]] = defaultdict(list)
+    for claim in claims:
+        if claim.relation in ("status", STANDS):
+            asked[claim.subject].append(claim)
+    for subject, group in sorted(asked.items()):
+        pairs = [(a, b) for a in group for b in group if a.relation == STANDS and a.id != b.id and _apart(a, b)]
+        if told := sorted({claim for pair in pairs for claim in pair}, key=_by_date):
+            yield Difference(subject, "status", _kind(told, after), tuple(claim.id for claim in told))
+
+
+def _by_date(claim: Told) -> tuple[str, str, str]:
+    return claim.date or "9999", claim.source, claim.id
+
+
+def _after(replaced: Sequence[Succession]) -> dict[str, set[str]]:
+    after: dict[str, set[str]] = defaultdict(set)
+    for one in replaced:
+        if one.fact:
+            after[one.old].add(one.new)
+    return after
+
+
+def _apart(a: Told, b: Told) -> bool:
+    """Whether `a`, told in prose, and what stands in a header or in later prose cannot both be true."""
+    one, two = (STANDINGS.get(same(claim.value), "") for claim in (a, b))
+    if not one or not two or one == two or two in _COURSE.get(one, ()):
+        return False
+    size = min(len(a.date), len(b.date))
+    if b.relation == "status" or a.date[:size] == b.date[:size]:
+        return b.relation == "status" or one not in _COURSE.get(two, ())
+    return a.date < b.date and two not in _IN_YEARS.get(one, ())
 
 
 @lru_cache(maxsize=100_000)
@@ -131,6 +185,7 @@ def same(value: str, subject: str = "") -> str:
     if found := dates(value):
         return found[0][0]
     plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", " ".join(value.casefold().split())).strip(" .\"'`*")
+    plain = re.sub(r"(?<=\d) ?(?:%|per ?cent)$", " %", re.sub(r"^(?:about|exactly) (?=\d)", "", plain))
     return re.sub(r"(\d\.\d*?)0+\b", lambda m: m[1].rstrip("."), plain)
 
 

@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from ..memory.anchors import quoted
@@ -17,7 +18,7 @@ from .extract import MANY
 from .pages import Wiki
 from .standing import BY_HAND, Statement
 from .subjects import PERSON, Page, key_of
-from .times import same
+from .times import STANDS, same
 
 _NO_VALUES = frozenset(["says", "summary", "is", "dated", "alias"])
 _INVERSE = {"superseded by": "supersedes", "supersedes": "superseded by"}
@@ -33,7 +34,13 @@ _FROM = " ".join(
 _DONE, _DOES = r"(?:superseded|replaced|obsoleted)", r"(?:supersedes?|replaces?|obsoletes?)"
 _WROTE = r"(?:write|wrote|written|author|authored)"
 _WHO = r"(?:(?:what|who|which|whose|when|show|list|name|tell|give) )?(?:(?:me|is|are|was|were|all|the) )*"
+_WHAT = re.compile(
+    r"(?:what|who) (?:is|are|was) (?:(?:an?|the) )?X(?: about)?|define X|"
+    r"what (?:does|do|did) X (?:define|describe|propose|specify|introduce|say|do)"
+)
 _LEAD = re.compile(r"(how many|count|list|which|what|show|name|give me|all)(?: (?:me|all|of|the))* ")
+#: What sources are called where they have no numbers.
+_ANY = re.compile(r"(?:document|source|note|paper|article|text|mail|message|letter)s? |(?=(?:did|has) )")
 _FILLER = re.compile(
     r"(?:are|is|was|were|be|been|have|has|had|do|an?|the|that|which|and|all|there|exist|currently|now) "
 )
@@ -109,20 +116,54 @@ class Values:
                 for name in {s.subject, s.object}:
                     if (page := wiki.subjects.resolve(name)) is not None:
                         self._spelt[page.key].add(name)
+        #: People by every name that may mean them: whole, first and last ones; each with how claims spell it.
+        self._people: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for s in self._told.values():
+            if PERSON.match(s.relation):
+                page, parts = wiki.subjects.resolve(s.object), key_of(s.object).split()
+                key = page.key if page is not None else " ".join(parts)
+                for name in {parts[0], *(" ".join(parts[i:]) for i in range(len(parts)))} if parts else ():
+                    self._people[name][key] |= {s.object, *(self._spelt[key] if page is not None else ())}
+        self._meant: set[str] = set()  # people that a question may mean, where it is more than one
         names = {key_of(relation): relation for relation in self._values}
         names |= {word: r for word, r in _SYNONYMS.items() if r in self._values and word not in names}
+        if STANDS in self._values:
+            names.setdefault("status", "status")
         self._relations = names | {f"{name}s": r for name, r in names.items()}
+
+    def for_one_question(self) -> Values:
+        """The same values, for a question that others may be asked beside."""
+        other = copy(self)
+        other._meant = set()
+        return other
 
     def answer(self, question: str) -> Valued | None:
         """What claims say to the question; None where the grammar does not take it."""
         asked = key_of(question)
         words = asked.split()
+        self._meant.clear()
         for size in range(min(12, len(words)), 0, -1):
             for i in range(len(words) - size + 1):
-                page = self._wiki.subjects.resolve(" ".join(words[i : i + size]))
-                if page is not None and (relation := self._asked(" ".join([*words[:i], "X", *words[i + size :]]))):
+                page = self._wiki.subjects.resolve(name := " ".join(words[i : i + size]))
+                if page is None and size == 2 and words[i + 1].isdigit() and (kind := self._kind(words[i])):
+                    page = Page(name, f"{kind[0]} {words[i + 1]}", "", "")  # one that was not taken in
+                rest = " ".join([*words[:i], "X", *words[i + size :]])
+                if page is not None and (relation := self._asked(rest)):
                     return self._of_subject(page, relation)
-        return self._listed(asked)
+                if page is not None and _WHAT.fullmatch(rest) and (told := self._described(page)) is not None:
+                    return told
+        found = self._listed(asked)
+        if found is None and self._meant:
+            who = ", ".join(sorted(self._meant))
+            return Valued(None, ((f"that name could mean: {who}; ask with the whole name", ()),), "")
+        return found
+
+    def _described(self, page: Page) -> Valued | None:
+        """What a subject is, as sources define it, or as a document says of itself."""
+        said = [s for s in self._wiki.about[page.key] if s.entry in self._told]
+        found = [s for s in said if s.relation == "is"] or [s for s in said if s.relation == "summary"]
+        lines = {s.text: (s.entry,) for s in found if held_at(self._as_of, s.since, s.until)}
+        return Valued(list(lines), tuple(lines.items()), "") if lines else None
 
     # --- one relation of one subject
 
@@ -154,11 +195,14 @@ class Values:
         """The one relation, persons, dates and names of others aside, that has this value."""
         found = [r for r, values in self._values.items() if value in values and not PERSON.match(r)
                  and r not in _NAMING]  # fmt: skip
-        return "status" if "status" in found else found[0] if len(found) == 1 else ""
+        return "status" if {"status", STANDS} & set(found) else found[0] if len(found) == 1 else ""
 
     def _of_subject(self, page: Page, relation: str) -> Valued:
         sql = self._select(relation, "subject", self._names(page))
         found = self._found(sql)
+        kind = next((d.kind for d in self._wiki.differing[page.key] if d.relation == relation), "")
+        if relation == "status" and (kind or not found):
+            found += self._found(self._select(STANDS, "subject", self._names(page)))
         what = {"superseded by": f"what superseded {page.title}", "supersedes": f"what {page.title} superseded"}.get(
             relation, f"the {relation} of {page.title}"
         )
@@ -168,13 +212,12 @@ class Values:
         grouped: dict[str, list[Statement]] = defaultdict(list)
         shown: dict[str, str] = {}
         for s in found:
-            told = s.object if s.relation == relation else s.subject
+            told = s.object if s.relation in (relation, STANDS) else s.subject
             other = self._wiki.subjects.resolve(told) if relation in MANY or PERSON.match(relation) else None
             key = other.key if other is not None else same(told, page.key)
             grouped[key].append(s)
             shown.setdefault(key, told)
         edits = self._by_hand(found)
-        kind = next((d.kind for d in self._wiki.differing[page.key] if d.relation == relation), "")
         many = relation in MANY or PERSON.match(relation) is not None
         unclear = any(not one.fact and page.key in (one.old, one.new) for one in self._wiki.successions[page.key])
         lines = [(group[0].text, tuple(s.entry for s in group)) for group in grouped.values()]
@@ -209,9 +252,12 @@ class Values:
     def _listed(self, asked: str) -> Valued | None:
         lead = _LEAD.match(asked)
         of_kind = self._kind(asked[lead.end() :]) if lead else None
+        if lead and of_kind is None and (any_kind := _ANY.match(asked[lead.end() :])):
+            of_kind = "", asked[lead.end() + any_kind.end() :]
         if lead is None or of_kind is None:
             return None
         kind, rest = of_kind
+        numbered = quoted(f"{kind} [0-9]*" if kind else "*")
         steps: list[tuple[str, str, str]] = []
         while rest := rest.strip():
             if (step := self._condition(f"{rest} ")) is not None:
@@ -226,7 +272,7 @@ class Values:
             steps = [
                 ("", f"SELECT e.id AS claim, c.subject {self._from} AND c.subject = {own}", "a source of their own")
             ]
-        sql = f"SELECT claim, subject FROM ({steps[0][1]}) WHERE subject GLOB {quoted(f'{kind} [0-9]*')}"
+        sql = f"SELECT claim, subject FROM ({steps[0][1]}) WHERE subject GLOB {numbered}"
         sql += "".join(f" AND subject IN (SELECT subject FROM ({test}))" for _, test, _ in steps[1:])
         grouped: dict[str, list[Statement]] = defaultdict(list)
         names: dict[str, str] = {}
@@ -260,13 +306,13 @@ class Values:
             if said.casefold() in ("status = superseded", "status = replaced"):
                 old = "iif(c.relation = 'supersedes', c.object, c.subject)"
                 pairs = f"SELECT DISTINCT {old} {self._from} AND c.relation IN ('supersedes', 'superseded by')"
-                rest_of = {key_of(one): one for (one,) in self._db.execute(f"{pairs} AND {old} GLOB '{kind} [0-9]*'")}
+                rest_of = {key_of(one): one for (one,) in self._db.execute(f"{pairs} AND {old} GLOB {numbered}")}
                 more = [rest_of[key] for key in sorted(rest_of.keys() - names.keys(), key=_by_number)]
                 if more:
                     lines.append(
                         (f"not counted, for their status is another: superseded by others are {', '.join(more)}", ())
                     )
-        head = f"{count} {kind}{'s' * (count != 1)} with {', '.join(said for _, _, said in steps)}"
+        head = f"{count} {kind or 'source'}{'s' * (count != 1)} with {', '.join(said for _, _, said in steps)}"
         value: object = count if lead[1] in ("how many", "count") else [names[k] for k in sorted(names, key=_by_number)]
         return Valued(value, ((head, ()), *lines), sql, tuple(edits))
 
@@ -286,20 +332,24 @@ class Values:
         if found := _DAY.match(rest):
             day = "-".join(part.zfill(2) for part in found.groups()[1:] if part)
             compared = f"substr(c.object, 1, {len(day)}) {_SIGNS.get(found[1], '=')} {quoted(day)}"
-            sql = f"SELECT e.id AS claim, c.subject {self._from} AND c.relation = 'created' AND {compared}"
+            dated = "c.relation IN ('created', 'published')"
+            sql = f"SELECT e.id AS claim, c.subject {self._from} AND {dated} AND {compared}"
             return found.end(), "created", sql, f"created {found[1]} {day}"
         for form, after, relation in (
             (rf"{_DONE} by ", "", "superseded by"), (rf"(?:{_DOES}|{_DONE}) ", "", "supersedes"),
+            ("requires? ", "", "requires"),
             (r"(?:written |authored )?by ", "", "author"), (r"(?:did |does |has )", rf" {_WROTE}(?= )", "author"),
             (r"(?:did |does |has )", rf" (?:{_DOES}|{_DONE})(?= )", "superseded by"),
             *((f"{key_of(r)}(?:e?d)? by ", "", r) for r in self._values if PERSON.match(r)),
             *(("(?:did |does |has )", f" {key_of(r)}(?= )", r) for r in self._values if PERSON.match(r)),
         ):  # fmt: skip
-            if (before := re.match(form, rest)) and (named := self._head(rest[before.end() :])):
+            if (before := re.match(form, rest)) and (
+                named := self._head(rest[before.end() :], PERSON.match(relation) is not None)
+            ):
                 end = before.end() + named[0]
                 if tail := re.match(after, rest[end:]):
-                    sql = self._select(relation, "object", self._names(named[1]))
-                    return end + tail.end(), relation, sql, f"{relation} = {named[1].title}"
+                    sql = self._select(relation, "object", named[2])
+                    return end + tail.end(), relation, sql, f"{relation} = {named[1]}"
         words = rest.split()
         for size in range(min(4, len(words)), 0, -1):
             relation = self._relations.get(" ".join(words[:size]), "")
@@ -312,12 +362,18 @@ class Values:
                 return len(value) + (named_too.end() if named_too else 0), relation, *self._equal(relation, value)
         return None
 
-    def _head(self, text: str) -> tuple[int, Page] | None:
-        """The longest name of a page that the text begins with."""
+    def _head(self, text: str, person: bool) -> tuple[int, str, str] | None:
+        """The longest name of a page, or of the one person it fits, that the text begins with; what it is called, and
+        its names for SQL."""
         words = text.split()
         for size in range(min(12, len(words)), 0, -1):
             if (page := self._wiki.subjects.resolve(name := " ".join(words[:size]))) is not None:
-                return len(name), page
+                return len(name), page.title, self._names(page)
+            if person and (fit := self._people.get(name)):
+                spelt = [max(sorted(names), key=len) for names in fit.values()]
+                if len(fit) == 1:
+                    return len(name), spelt[0], ", ".join(map(quoted, sorted(*fit.values())))
+                self._meant.update(spelt)
         return None
 
     def _value(self, relation: str, text: str) -> str:

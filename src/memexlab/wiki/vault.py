@@ -6,18 +6,20 @@ nothing of what pages say.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..ledger import Finding, write_durably
 
 FOLDER = "wiki"
+_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 0)
 _SETTLED_NS = 2_000_000_000  # a file changed later than this may change again without its times showing it
 
 
@@ -45,27 +47,12 @@ class Vault:
         # While a file bears its stamp it holds `text`, and is not read.
         self._db.execute("CREATE TABLE IF NOT EXISTS stamps(path TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID")
 
-        # What each page was rendered from when it was last written, and which names led where.
-        for table in ("bases", "names"):
-            self._db.execute(f"CREATE TABLE IF NOT EXISTS {table}(name TEXT PRIMARY KEY, held TEXT) WITHOUT ROWID")
-
-    def bases(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The basis of each page by its file, and the file of each name, as they were kept."""
-        basis, names = (dict(self._db.execute(f"SELECT name, held FROM {table}")) for table in ("bases", "names"))
-        return basis, names
-
-    def keep_bases(self, bases: Mapping[str, str], names: Mapping[str, str]) -> None:
-        """Keeps what differs from what is kept."""
-        self._db.execute("BEGIN")
-        for table, before, now in zip(("bases", "names"), self.bases(), (bases, names), strict=True):
-            self._db.executemany(
-                f"DELETE FROM {table} WHERE name = ?", [(name,) for name in before.keys() - now.keys()]
-            )
-            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", list(now.items() - before.items()))
-        self._db.execute("COMMIT")
-
     def close(self) -> None:
         self._db.close()
+
+    def names(self) -> set[str]:
+        """The files that were written."""
+        return {path for (path,) in self._db.execute("SELECT path FROM pages")}
 
     def last_written(self, name: str) -> str | None:
         """The text that was last written to a file of the wiki: the base that an edit by hand is compared with."""
@@ -74,7 +61,7 @@ class Vault:
 
     def edited(self) -> dict[str, str | None]:
         """Every page that is not as it was last written: its text now, or None where it is gone; and unknown pages."""
-        known = {path for (path,) in self._db.execute("SELECT path FROM pages")}
+        known = self.names()
         found = os.listdir(self._folder) if self._folder.is_dir() else []
         there = {name: stamp for name in found if name.endswith(".md") and (stamp := self._stamp(name))}
         stamps, held = self._stamps(), dict[str, str]()
@@ -102,7 +89,8 @@ class Vault:
 
     def kept(self, names: Iterable[str]) -> dict[str, str]:
         """The pages on disk besides these that a person wrote, or changed after they were written."""
-        there = {path.name for path in self._folder.glob("*.md") if path.is_file()} - set(names)
+        there = {name for name in os.listdir(self._folder) if name.endswith(".md")} if self._folder.is_dir() else set()
+        there = {name for name in there - set(names) if (self._folder / name).is_file()}
         texts = {name: (self._folder / name).read_bytes().decode("utf-8", errors="replace") for name in sorted(there)}
         return {name: text for name, text in texts.items() if text != self.last_written(name)}
 
@@ -121,17 +109,22 @@ class Vault:
     def write(
         self,
         files: Mapping[str, str],
+        others: Collection[str] = (),
         absorbed: Mapping[str, str] | None = None,
         gate: Callable[[str], Iterable[Finding]] | None = None,
     ) -> Written:
-        """Makes the folder hold these files; one that was edited by hand, or is no file of ours, stays as it is.
+        """Makes the folder hold these files and what it held of `others`; one that was edited by hand, or is no file of
+        ours, stays as it is.
 
         `absorbed` are texts of edited files whose every change has landed; `gate` says what forbids to write a file.
         """
-        known = {path: (text, then) for path, text, then in self._db.execute("SELECT path, text, next FROM pages")}
+        gone = self.names() - files.keys() - set(others)
+        marks = json.dumps([*files, *gone])
+        sql = "SELECT path, text, next FROM pages WHERE path IN (SELECT value FROM json_each(?))"
+        known = {path: (text, then) for path, text, then in self._db.execute(sql, (marks,))}
         stamps, findings = self._stamps(), list[Finding]()
         todo: list[tuple[str, str | None]] = []
-        for name, text in [*sorted(files.items()), *((name, None) for name in sorted(known.keys() - files.keys()))]:
+        for name, text in [*sorted(files.items()), *((name, None) for name in sorted(gone))]:
             try:
                 if (stamp := self._stamp(name)) and stamps.get(name) == stamp and name in known:
                     there = known[name][0]
@@ -158,9 +151,7 @@ class Vault:
         commit = (
             self._commit(f"wiki: {written} pages written, {removed} removed", findings) if written or removed else ""
         )
-        return Written(
-            sum(1 for name in files if name not in ("index.md", "log.md")), written, removed, tuple(findings), commit
-        )
+        return Written(len({*files, *others} - {"index.md", "log.md"}), written, removed, tuple(findings), commit)
 
     def _apply(self, todo: list[tuple[str, str | None]]) -> tuple[int, int]:
         written = removed = 0
@@ -214,5 +205,11 @@ class Vault:
             return ""
 
     def _git(self, *args: str) -> str:
-        done = subprocess.run(["git", "-C", str(self._root), *args], capture_output=True, text=True, check=True)
+        command = ["git", "-C", str(self._root), *args]
+        for pause_seconds in _PAUSES_SECONDS:
+            done = subprocess.run(command, capture_output=True, text=True)
+            if not done.returncode or ".lock" not in done.stderr:
+                break
+            time.sleep(pause_seconds)  # another git holds the lock for as long as it writes
+        done.check_returncode()
         return done.stdout.strip()

@@ -64,7 +64,7 @@ def site_files(memory: Memory, root: Path) -> dict[str, bytes]:
                             f"{_text(pages[other].title)}</a></li>" for other in back[page.name])  # fmt: skip
         body = f'<p class="kind quiet">{_text(page.told("type"))}</p>' if page.told("type") else ""
         body += made.html + (f"<h2>Linked from</h2><ul>{backlinks}</ul>" if backlinks else "")
-        files[address[page.name]] = _frame(page.title, name, body, up)
+        files[address[page.name]] = _frame(page.title, name, body, up, wide=page.name == "index")
     for source, (file, text) in sources.items():
         lines = "".join(f'<span id="L{i}">{_text(line)}</span>\n' for i, line in enumerate(text.split("\n"), 1))
         files[file] = _frame(source, name, f"<h1>{_text(source)}</h1><pre class=lines>{lines}</pre>", "../")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ...ledger import Finding
 from . import Document
 from .needs import Unread, library, reader
+from .text import headed
 from .text import parse as parse_text
 
 _LEAST_CHARS = 200
@@ -26,19 +27,20 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     found = trafilatura.extract(
         data, output_format="markdown", include_links=True, include_comments=False, include_formatting=True
     )
-    metadata = trafilatura.extract_metadata(data)
+    metadata = trafilatura.extract_metadata(data, extensive=False)  # else any year in the text makes a day
     title = str(getattr(metadata, "title", "") or "")
     text = (found or "").strip()
     if len(text) < _LEAST_CHARS and (_ERROR_PAGE.search(title) or _ERROR_PAGE.search(text)):
         raise Unread("source-error-page", name, f"is an error page: {title or text[:60]!r}", "save the page again")
     if not text:
         raise Unread("source-no-text", name, "holds no article", "save the page as it reads, or as Markdown")
-    for document in parse_text(text.encode(), name):
+    author, published = str(metadata.author or ""), str(metadata.date or "")
+    for document in parse_text((headed(author, published)[0] + text).encode(), name):
         if isinstance(document, Document):
             title = title or document.title
             meta = {"subject": title, "fields": document.meta["fields"]}
             document = replace(
-                document, title=title, media="text/html", raw=data, meta=meta, author=str(metadata.author or ""),
-                published=str(metadata.date or ""), uri=str(metadata.url or ""), licence=str(metadata.license or ""),
+                document, title=title, media="text/html", raw=data, meta=meta, author=author,
+                published=published, uri=str(metadata.url or ""), licence=str(metadata.license or ""),
             )  # fmt: skip
         yield document

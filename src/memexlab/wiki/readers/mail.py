@@ -12,6 +12,7 @@ from email.utils import parseaddr, parsedate_to_datetime
 from ...ledger import Finding
 from . import Document
 from .needs import Unread, markdown_of
+from .text import headed
 
 _START = re.compile(rb"(?:\A|\n)From [^\n]*\n(?=[!-9;-~]+:)")
 
@@ -43,7 +44,9 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
         if not re.sub(r"(?m)^>.*$|^(?:On|Am|Le) .*(?:\n.*)?:$", "", text).strip():
             yield Finding("source-empty", "info", part, "a message that only quotes others")
             continue
-        meta = {"subject": subject, "fields": [], "message": str(message.get("message-id", ""))}
+        head, fields = headed(author or address, published)
+        meta = {"subject": subject, "fields": fields, "message": str(message.get("message-id", ""))}
+        text = head + text
         yield Document(part, subject[:250], text, "message/rfc822", author or address, published, meta=meta, raw=raw)
 
 

@@ -60,6 +60,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     if not text.strip():
         raise Unread("source-no-text", name, "holds pictures of pages, no text", f"ocrmypdf {name} {name}")
     title = known.get("title", "").strip() or next((line.strip() for line in text.splitlines() if line.strip()), name)
+    title = title.split(" | ")[0]  # what follows is the name of the site
     when = re.match(r"D:(\d{4})(\d\d)(\d\d)", known.get("creationdate", ""))
     if _PRINTED.search(f"{known.get('creator', '')} {known.get('producer', '')}"):
         when = None  # the day of the print

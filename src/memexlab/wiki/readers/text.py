@@ -74,6 +74,14 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     )  # fmt: skip
 
 
+def headed(author: str, published: str) -> tuple[str, list[Field]]:
+    """A front matter with what a format says beside its text, and its fields: so that a claim can quote it."""
+    said = {"author": " ".join(author.split()), "date": published}
+    told = "".join(f"{name}: {value}\n" for name, value in said.items() if value)
+    head = f"---\n{told}---\n\n" if told else ""
+    return head, _front_matter(head)[0]
+
+
 def _licence(text: str) -> str:
     """What a text says of its own licence: an SPDX line, or that it is in the public domain."""
     found = re.search(r"SPDX-License-Identifier:\s*([\w.+-]+)", text[:4_000] + text[-4_000:])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ...ledger import Finding
+from ..times import dates
 from . import Document
 from .text import decoded
 
@@ -24,6 +25,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     out: list[str] = []
     times: list[tuple[int, float]] = []
     said: list[str] = []
+    speakers: set[str] = set()
     at, speaker, before = 0, "", None
     for block in re.split(r"\n\s*\n", text):
         lines = block.strip().split("\n")
@@ -39,6 +41,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
                 continue
             said.append(spoken)
             named = voice[1].strip() if voice else speaker
+            speakers |= {named} - {""}
             pause = before is None or seconds - before > _PAUSE_SECONDS
             lead = ("\n\n" if out else "") if pause or named != speaker else " "
             lead += f"{named}: " if named and (named != speaker or not out) else ""
@@ -49,6 +52,8 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     if not out:
         yield Finding("source-damaged", "warning", name, "holds no captions", "a .vtt or .srt file has lines with -->")
         return
-    title = re.sub(r"[-_.]+", " ", PurePosixPath(name).name.rsplit(".", 1)[0]).strip()
-    meta = {"subject": title, "fields": [], "times": times}
-    yield Document(name, title, "".join(out) + "\n", "text/vtt", meta=meta, raw=data)
+    stem = PurePosixPath(name).name.rsplit(".", 1)[0]
+    title = re.sub(r"(\d{4}) (\d\d) (\d\d)", r"\1-\2-\3", re.sub(r"[-_.]+", " ", stem)).strip()
+    meta = {"subject": title, "fields": [], "times": times, "speakers": sorted(speakers)}
+    day = next((found[0] for found in dates(stem)), "")
+    yield Document(name, title, "".join(out) + "\n", "text/vtt", published=day, meta=meta, raw=data)

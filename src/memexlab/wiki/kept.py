@@ -1,0 +1,152 @@
+"""What a compile resolved, kept for the next one: tables of values by key, of which only what is asked for is read.
+
+`.memex/resolved.db` is a view: without it one compile resolves everything. It does not know what the values mean.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ..ledger import OutsideError
+
+T = TypeVar("T")
+_PATIENCE_SECONDS = 600
+
+
+class Table(dict[str, T], Generic[T]):
+    """Values by key; a key without a value has an empty one. Values are changed through `put` and `edit` alone."""
+
+    def __init__(self, db: sqlite3.Connection | None, name: str, empty: Callable[[], T], made: Callable[[Any], T]):
+        self._db, self.name, self._empty, self._made = db, name, empty, made
+        self.changed: set[str] = set()
+
+    def __missing__(self, key: str) -> T:
+        if self._db is None:
+            return self._empty()
+        row = self._db.execute("SELECT value FROM kept WHERE name = ? AND key = ?", (self.name, key)).fetchone()
+        value = self._made(json.loads(row[0])) if row else self._empty()
+        self[key] = value
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return bool(self[key])  # type: ignore[index]
+
+    def get(self, key: str, default: Any = None) -> T | None:  # type: ignore[override]
+        return self[key] or default
+
+    def put(self, key: str, value: T | None) -> None:
+        self.changed.add(key)
+        if not value:
+            value = self._empty()
+        if value or self._db is not None:
+            self[key] = value
+        else:
+            self.pop(key, None)
+
+    def edit(self, key: str) -> T:
+        """The value, to be changed in its place."""
+        self.changed.add(key)
+        self[key] = value = self[key]
+        return value
+
+    def names(self) -> set[str]:
+        """The keys that have a value."""
+        if self._db is None:
+            return {key for key, value in self.items() if value}
+        held = {key for (key,) in self._db.execute("SELECT key FROM kept WHERE name = ?", (self.name,))}
+        return held - self.changed | {key for key in self.changed if self[key]}
+
+    def holding(self, words: Iterable[str]) -> set[str]:
+        """The keys of values in which one of these words stands; where each value is a text."""
+        out = {key for key in self.changed if any(word in str(self[key]) for word in words)}
+        rows = self._db.execute("SELECT key, value FROM kept WHERE name = ?", (self.name,)) if self._db else ()
+        return out | {key for key, value in rows if key not in self.changed and any(word in value for word in words)}
+
+    def everything(self) -> dict[str, T]:
+        """All that has a value, as it is now."""
+        if self._db is not None:
+            rows = self._db.execute("SELECT key, value FROM kept WHERE name = ?", (self.name,)).fetchall()
+            values = json.loads(f"[{','.join(value for _, value in rows)}]")
+            out = {key: self._made(value) for (key, _), value in zip(rows, values, strict=True)}
+            out |= {key: self[key] for key in self.changed}
+            return {key: value for key, value in out.items() if value}
+        return {key: value for key, value in self.items() if value}
+
+
+class Kept:
+    """The tables: in memory alone, or over what an earlier compile kept. Holds the lock of the file until it closes,
+    and where it is for `reading` none but while `held`."""
+
+    def __init__(self, path: Path | None = None, reading: bool = False) -> None:
+        self._tables: list[Table[Any]] = []
+        self._db: sqlite3.Connection | None = None
+        self._file: sqlite3.Connection | None = None
+        if path is not None and reading:
+            self._db = self._file = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS
+            )
+        elif path is not None:
+            try:
+                self._file = _locked(path)
+            except sqlite3.OperationalError as error:
+                told = f"the wiki cannot be compiled now: {error}"
+                raise OutsideError(told, retryable=True, hint="memex doctor") from error
+            except sqlite3.DatabaseError:  # damaged: it is only a view
+                path.unlink()
+                self._file = _locked(path)
+            self._file.execute(
+                "CREATE TABLE IF NOT EXISTS kept(name, key, value, PRIMARY KEY(name, key)) WITHOUT ROWID"
+            )
+            self._db = self._file
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nothing is read of what was kept."""
+        return self._db is None
+
+    def forget(self) -> None:
+        """From here on nothing is read of what was kept, and `save` puts all that is new in its place."""
+        self._db, self._tables = None, []
+
+    def table(self, name: str, empty: Callable[[], T], made: Callable[[Any], T] = lambda value: value) -> Table[T]:
+        self._tables.append(found := Table(self._db, name, empty, made))
+        return found
+
+    def save(self) -> None:
+        assert self._file is not None
+        if self._db is None:
+            self._file.execute("DELETE FROM kept")
+        for table in self._tables:
+            keys = table.keys() if self._db is None else table.changed
+            gone = [(table.name, key) for key in keys if not table[key]]
+            held = [(table.name, key, json.dumps(table[key], ensure_ascii=False, default=_plain)) for key in keys
+                    if table[key]]  # fmt: skip
+            self._file.executemany("DELETE FROM kept WHERE name = ? AND key = ?", gone)
+            self._file.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", held)
+        self._file.execute("COMMIT")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def nothing() -> Any:
+    """The empty value of a table whose values have none of their own."""
+    return None
+
+
+def _locked(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE_SECONDS)
+    db.execute("BEGIN IMMEDIATE")  # who compiles at the same time waits here
+    return db
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return [getattr(value, field.name) for field in fields(value)]
+    return sorted(value)

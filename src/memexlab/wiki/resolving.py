@@ -1,0 +1,377 @@
+"""What must be rendered again: only what the entries since the last compile touch, where nothing else changed.
+
+What all sources together come to is kept, source by source, so that the part of it that one source changes can be
+resolved anew. It errs to one side alone: a page may be rendered for nothing, and comes out as it was. Another schema,
+other code, an answer, an edit by hand or a merge resolve everything again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..memory import Memory
+from ..memory.schema import VERSION
+from .experiments import with_runs
+from .kept import Kept, nothing
+from .listing import entry_of, index, log, log_entry
+from .nearness import Links
+from .pages import Wiki
+from .schema import read_schema
+from .standing import RUNS, Part, Standing, Statement, Taken, standing
+from .subjects import Page, Stale, Subjects, key_of, rounded, uses_of, words_of
+from .times import Succession
+from .worded import worded
+
+_REPLACES = ("supersedes", "superseded by")
+_FEW = 100
+_NOTHING = Standing({}, (), ())
+_SINCE = """WITH RECURSIVE new(id) AS (SELECT id FROM entries WHERE seq > ? UNION SELECT r.target FROM new
+ JOIN entries e USING (id) JOIN refs r ON r.seq = e.seq WHERE r.role IN ('supersedes', 'retracts', 'erases'))
+ SELECT DISTINCT json_extract(coalesce(s.body, e.body), '$.meta.document') FROM new JOIN entries e USING (id)
+ LEFT JOIN claims c ON c.entry = e.seq LEFT JOIN entries s ON s.seq = c.source WHERE e.kind IN ('source', 'claim')"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The files that were rendered, by name, and the names of all files of pages; `whole` where that is the same."""
+
+    wiki: Wiki
+    files: dict[str, str]
+    names: frozenset[str]
+    whole: bool
+
+
+class _Settled(NamedTuple):
+    """What new entries came to: what they say, each page that was other before, names that lead elsewhere, sources that
+    say otherwise, and pages that show it."""
+
+    found: Standing
+    subjects: Subjects
+    links: Links
+    before: Mapping[str, Page | None]
+    renamed: set[str]
+    again: set[str]
+    stale: set[str]
+
+
+class _Resolving:
+    """What all sources come to, as the last compile kept it, and what the entries since then make of it."""
+
+    _kept: Kept
+
+    def _read(self, memory: Memory, root: Path) -> None:
+        """What is small, and what all pages depend on."""
+        self._db = memory.db
+        self._schema, self._answers = read_schema(root), worded(self._db)
+        self._runs = with_runs(_NOTHING, self._db)
+        row = self._db.execute("SELECT seq, id FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+        self._last: tuple[int, str] = row or (-1, "")
+        damage = self._db.execute("SELECT * FROM damage ORDER BY 1, 2, 3, 4").fetchall()
+        around = standing(self._db, Part(()))
+        self.edited = {name: hand for hand in around.hands for name in hand.instead if not hand.gone}
+        self._basis = _digest(
+            [_code(), str(VERSION), repr((self._schema, sorted(self._answers.items()), damage)),
+             repr((around.hands, around.joined, around.files, sorted(around.settled)))]
+        )  # fmt: skip
+
+    def _tables(self) -> None:
+        kept = self._kept
+        self._meta = kept.table("meta", list[Any])
+        self._taken = kept.table("taken", nothing, _taken_from)
+        self._listed = kept.table("listed", list[Any])
+
+    def _touched(self) -> set[str]:
+        """The sources that new entries speak of; Stale where what was kept is of another ledger or another basis."""
+        seq, entry = self._meta["last"] or (-2, "")
+        known = self._db.execute("SELECT 1 FROM entries WHERE (seq, id) = (?, ?)", (seq, entry)).fetchone()
+        if self._meta["basis"] != [self._basis] or not known:
+            raise Stale
+        touched = {row[0] for row in self._db.execute(_SINCE, (seq,)) if row[0] is not None}
+        return touched | {name for name, _ in set(self._told_by_runs()) ^ {(n, d) for n, d in self._meta["runs"]}}
+
+    def _settled(self, touched: set[str]) -> _Settled:
+        """The closed list of pages with what these sources say by now."""
+        found = self._stands(Part(touched))
+        [before] = self._meta["total"]
+        total = before - sum(name in self._taken for name in touched) + len(found.sources)
+        if rounded(before) != rounded(total):
+            raise Stale
+        subjects, links = Subjects(self._kept, total, found.joined, found.files), Links(self._kept, total)
+        stale = self._using(subjects, touched)
+        uses = uses_of(found, self._schema)
+        concerned = set[str]().union(*(subjects.take(name, uses.get(name)) for name in touched))
+        for name in touched:
+            self._taken.put(name, found.sources.get(name))
+        pages, renamed = subjects.settle(concerned)
+        stale |= pages.keys() | self._using(subjects, touched)
+        again = touched | {source for name in renamed for source in subjects.said[name]}
+        return _Settled(found, subjects, links, pages, renamed, again, stale)
+
+    def _replacing(self, now: _Settled, more: Collection[str] = ()) -> tuple[Wiki, Standing, set[str]]:
+        """What these sources say too, with what replaced what by now, and the sources that tell it."""
+        found, replacing = self._stands(Part(now.again | set(more))), set(self._meta["replacing"])
+        told = {s.source for s in found.statements if s.relation in _REPLACES}
+        if told or now.again & replacing:
+            found = self._stands(Part(now.again | set(more), replacing))
+            return self._wiki(found, now.subjects, now.links), found, replacing - now.again | told
+        return self._wiki(found, now.subjects, now.links, self._known()), found, replacing
+
+    def _known(self) -> list[Succession]:
+        return [Succession(old, new, tuple(ids), fact) for old, new, fact, *ids in self._meta["replaced"]]
+
+    def _moved(self, wiki: Wiki) -> set[str]:
+        """The pages of which it is told otherwise than before what replaced what."""
+        before, now = self._meta["replaced"], _pairs(wiki)
+        told = {(old, new) for old, new, *_ in [*before, *now]}
+        moved = {key for pair in [*before, *now] if (pair in before) != (pair in now) for key in pair[:2]}
+        while fresh := {key for pair in told if moved & set(pair) for key in pair} - moved:
+            moved |= fresh
+        return moved
+
+    def _whole(self) -> tuple[Wiki, Standing]:
+        self._kept.forget()
+        self._tables()
+        found = standing(self._db)
+        found = _with(found, self._runs, self._runs.sources)
+        for name, taken in found.sources.items():
+            self._taken.put(name, taken)
+        return Wiki(found, self._schema, self._answers, kept=self._kept), found
+
+    def _pages(self, now: _Settled, keys: Collection[str], replaced: Sequence[Succession]) -> Wiki:
+        """The wiki in which these pages are whole."""
+        subjects = now.subjects
+        said = [subjects.said[name] for key in keys for name in subjects.pages[key].names]
+        homes = {home for key in keys for home in subjects.pages[key].homes}
+        names = {use[0] for by in said for uses in by.values() for use in uses}
+        part = Part(homes, {source for by in said for source in by}, names)
+        return self._wiki(self._stands(part), subjects, now.links, replaced)
+
+    def _stands(self, part: Part) -> Standing:
+        """A part of what stands, with what runs say in it."""
+        return _with(standing(self._db, part), self._runs, {*part.sources, *part.others})
+
+    def _wiki(
+        self, found: Standing, subjects: Subjects, links: Links, replaced: Sequence[Succession] | None = None
+    ) -> Wiki:
+        found = replace(found, sources=self._taken)
+        return Wiki(found, self._schema, self._answers, (subjects, links, replaced))
+
+    @staticmethod
+    def _using(subjects: Subjects, sources: Iterable[str]) -> set[str]:
+        """The pages of all names that these sources use."""
+        return {subjects.names[key] for name in sources for key in (subjects.of[name] or [[]])[0]}
+
+    def _told_by_runs(self) -> list[tuple[str, str]]:
+        told: dict[str, list[str]] = {name: [repr(taken)] for name, taken in self._runs.sources.items()}
+        for s in self._runs.statements:
+            told[s.source].append(repr(s))
+        return [(name, _digest(parts)) for name, parts in sorted(told.items())]
+
+
+class Resolving(_Resolving):
+    """The state that is kept between compiles; used once, and closed."""
+
+    def __init__(self, memory: Memory, root: Path) -> None:
+        self._kept = Kept(root / ".memex" / "resolved.db")
+        try:
+            self._read(memory, root)
+        except BaseException:
+            self.close()
+            raise
+
+    def __call__(self, sound: Collection[str], whole: bool = False) -> Resolved:
+        """What is to be rendered, where these files are as they were written; `whole` leaves out what was kept."""
+        self._tables()
+        try:
+            if whole:
+                raise Stale
+            return self._part(sound)
+        except Stale:
+            return self._everything()
+
+    def _tables(self) -> None:
+        super()._tables()
+        self._texts = self._kept.table("texts", str)
+        self._logged = self._kept.table("logged", list[Any])
+
+    def _part(self, sound: Collection[str]) -> Resolved:
+        """What the new entries touch."""
+        now = self._settled(touched := self._touched())
+        subjects, links, before, stale = now.subjects, now.links, now.before, now.stale
+        self._take(now.found, touched)
+        headed = {key for key, page in before.items() if _head(page) != _head(subjects.pages.get(key))}
+        at_home = (subjects.names[key] for name in touched for key in (subjects.of[name] or [[]])[0])
+        headed |= {key for key in {*before, *at_home} if self._listed[key][-1:] != [self._shown(subjects, key)]}
+        shown = {name for key in headed if (page := subjects.pages.get(key)) is not None for name in page.names}
+        wiki, found, replacing = self._replacing(now, {source for name in shown for source in subjects.said[name]})
+        for name in now.again:
+            if name in self._taken:
+                links.take(name, wiki.home(name), wiki.speaks[name])
+            else:
+                links.take(name, "", None)
+        stale |= links.stirred() | self._meaning(wiki, found, now.renamed | shown)
+        stale |= self._told_in_words(wiki, now.renamed)
+        for key in headed:
+            either = filter(None, (before.get(key), subjects.pages.get(key)))
+            stale |= self._using(subjects, {home for page in either for home in page.homes}) | links.around(key)
+        moved = self._moved(wiki)
+        homes = {home for key in moved if (page := subjects.pages.get(key)) is not None for home in page.homes}
+        told = {key for pair in (*self._meta["replaced"], *_pairs(wiki)) if headed & set(pair[:2]) for key in pair[:2]}
+        stale |= moved | told | {key for key in self._using(subjects, homes) if self._listed[key][5:6] > [[]]}
+        stale |= {page.key for hand in wiki.hands if (page := subjects.resolve(hand.subject)) is not None}
+        slugs = subjects.slugs.names()
+        stale |= {subjects.slugs[slug] for slug in slugs if f"{slug}.md" not in sound}
+        keys = sorted(key for key in stale | set(self._meta["owed"]) if key in subjects.pages)
+        if len(keys) > max(_FEW, len(slugs) // 2):
+            raise Stale
+        wiki = self._pages(now, keys, wiki.replaced)
+        for key in before:
+            self._listed.put(key, [])
+        return self._resolved(wiki, keys, now.again | {home for key in keys for home in subjects.pages[key].homes},
+                              sorted(replacing))  # fmt: skip
+
+    def _shown(self, subjects: Subjects, key: str) -> list[str]:
+        """What other pages show of a page besides its name: the title and the date that its own sources bear."""
+        homes = [self._taken[home] for home in page.homes] if (page := subjects.pages.get(key)) is not None else []
+        return [homes[0].title if homes else "", min((taken.date for taken in homes if taken.date), default="")]
+
+    def _take(self, found: Standing, sources: Iterable[str]) -> None:
+        """Keeps the words of sources."""
+        texts: dict[str, list[str]] = defaultdict(list)
+        for s in found.statements:
+            texts[s.source] += [s.text, s.object]
+        for name in sources:
+            self._texts.put(name, "\n".join(map(words_of, dict.fromkeys(texts[name]))))
+
+    @staticmethod
+    def _meaning(wiki: Wiki, found: Standing, names: set[str]) -> set[str]:
+        """The pages that show a claim or a mention in which one of these names is a link, or is the subject."""
+        out = set[str]()
+        for s in found.statements:
+            if key_of(s.subject) in names or (s.object and key_of(s.object) in names):
+                out |= {wiki.subjects.names[key_of(name)] for name in (s.subject, s.object)} | {wiki.home(s.source)}
+        for mention in found.mentions:
+            if (key := key_of(mention.name)) in names:
+                out |= {wiki.home(mention.quote.source), wiki.subjects.names[key]}
+        return out
+
+    def _told_in_words(self, wiki: Wiki, names: set[str]) -> set[str]:
+        """The pages with a sentence in which one of these names would be a link."""
+        subjects, out = wiki.subjects, set[str]()
+        if any(subjects.speaks_any(text, names) for told in self._answers.values() for text, _ in told):
+            raise Stale
+        sources = self._texts.holding({f" {name} " for name in names})
+        for s in self._stands(Part(sources)).statements if sources else ():
+            if subjects.speaks_any(s.text, names) or subjects.speaks_any(s.object, names):
+                out |= {subjects.names[key_of(s.subject)], wiki.home(s.source)}
+        return out
+
+    def _everything(self) -> Resolved:
+        wiki, found = self._whole()
+        self._take(found, found.sources)
+        replacing = sorted({s.source for s in found.statements if s.relation in _REPLACES})
+        return self._resolved(wiki, None, found.sources, replacing)
+
+    def _resolved(
+        self, wiki: Wiki, only: Sequence[str] | None, sources: Collection[str], replacing: list[str]
+    ) -> Resolved:
+        pages = wiki.subjects.pages
+        for key in pages if only is None else only:
+            self._listed.put(key, [*entry_of(wiki, pages[key]), self._shown(wiki.subjects, key)])
+        for name in sources:
+            self._logged.put(name, log_entry(wiki, name) if name in self._taken else [])
+        names, listed = self._taken.names(), self._listed.everything()
+        meta: dict[str, list[Any]] = {
+            "basis": [self._basis], "last": [*self._last], "total": [len(names)], "replacing": replacing,
+            "runs": self._told_by_runs(), "replaced": _pairs(wiki), "owed": [],
+            "differing": sorted(key for key, entry in listed.items() if entry[5]),
+        }  # fmt: skip
+        for key, value in meta.items():
+            self._meta.put(key, value)
+        files = sum(not name.startswith(RUNS) for name in names)
+        rendered = wiki.render(only)
+        rendered["index.md"] = index(listed, self._schema, files)
+        rendered["log.md"] = log(self._logged.everything())
+        slugs, self._slugs = wiki.subjects.slugs.names(), wiki.subjects.slugs
+        return Resolved(wiki, rendered, frozenset(f"{slug}.md" for slug in slugs), only is None)
+
+    def keep(self, owed: Iterable[str]) -> None:
+        """Keeps it all for the next compile, but for the files that could not be written."""
+        slugs = (name.removesuffix(".md") for name in owed)
+        self._meta.put("owed", sorted(filter(None, (self._slugs[slug] for slug in slugs))))
+        self._kept.save()
+
+    def close(self) -> None:
+        self._kept.close()
+
+
+class Reading(_Resolving):
+    """What stands now, of which only what is asked for is read: from what was kept, and from what landed since."""
+
+    def __init__(self, memory: Memory, root: Path, kept: Kept) -> None:
+        """Nothing is written. Where nothing was kept that holds, everything is resolved at once."""
+        self._kept = kept
+        self._read(memory, root)
+        self._tables()
+        self._all: Wiki | None = None
+        try:
+            self._now = now = self._settled(self._touched())
+            self.subjects, self.differing = now.subjects, set(self._meta["differing"])
+            if now.again:
+                wiki = self._replacing(now)[0]
+                self._replaced = wiki.replaced
+                self.differing |= now.stale | self._moved(wiki)
+            else:
+                self._replaced = self._known()
+        except Stale:
+            self._all, _ = self._whole()
+            self.subjects, self.differing = self._all.subjects, set(self._all.differing)
+        self.sources = self._taken
+
+    def pages(self, keys: Iterable[str]) -> Wiki:
+        """The wiki, in which at least these pages are whole."""
+        return self._all or self._pages(self._now, [key for key in keys if key in self.subjects.pages], self._replaced)
+
+    def naming(self, keys: Iterable[str]) -> list[Statement]:
+        """The claims of files that have one of these names, in normal form, as subject or value."""
+        names, sources = set[str](), set[str]()
+        for key in keys:
+            for source, uses in self.subjects.said[key].items():
+                sources.add(source)
+                names.update(use[0] for use in uses)
+        said = standing(self._db, Part((), sources, names)).statements if sources else ()
+        return [s for s in said if s.subject in names or s.object in names]
+
+
+def _with(found: Standing, runs: Standing, names: Collection[str]) -> Standing:
+    sources = {name: taken for name, taken in runs.sources.items() if name in names}
+    statements = (*found.statements, *(s for s in runs.statements if s.source in sources))
+    return replace(found, sources={**found.sources, **sources}, statements=statements)
+
+
+def _taken_from(told: list[str]) -> Taken:
+    return Taken(*told)
+
+
+def _head(page: Page | None) -> object:
+    return page and (page.title, page.slug, page.homes)
+
+
+def _pairs(wiki: Wiki) -> list[list[object]]:
+    return [[one.old, one.new, one.fact, *one.claims] for one in wiki.replaced]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return blake2b("\n".join(parts).encode("utf-8", errors="surrogatepass"), digest_size=12).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Pages are rendered anew by another version of what renders them."""
+    return _digest(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
