@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from memexlab.commands.counselling import council
+from memexlab.commands.landing import land
 from memexlab.commands.partnering import gather
 from memexlab.commands.portraying import page_of, prompted, spoken
 from memexlab.ledger import UsageError
@@ -118,7 +120,7 @@ def test_a_question_as_of_a_day_finds_nothing_of_a_later_day(memory: Memory) -> 
 
 
 def test_what_was_taken_back_stands_beside_what_takes_it_back(found: Perspective) -> None:
-    told = {(one.left.text, one.right.text) for one in found.tensions if one.told and one.kind == "revision"}
+    told = {(one.left.text, one.right.text) for one in found.tensions if one.kind == "revision"}
     assert told == {
         ("I think microservices are the right default for every new product.", "I was wrong about microservices."),
         ("Integration tests are a waste of time.",
@@ -172,6 +174,77 @@ def test_an_unknown_seat_and_an_unknown_person_are_told_who_is_known(memory: Mem
     (tmp_path / "memex.toml").write_text('[lab]\nname = "seats"\n')
     with pytest.raises(UsageError, match=r"people and lenses known: brandt"):
         council(memory, tmp_path, "Are integration tests a waste of time?", "brandt,nobody", 0, print)
-    with pytest.raises(UsageError, match="odile") as told:
-        open_corpus(memory, "odile")
+    with pytest.raises(UsageError, match="ophelia") as told:
+        open_corpus(memory, "ophelia")
     assert told.value.hint == "one of: brandt"
+
+
+LIVING = {
+    "posts/2018-01-15-review.md": """---
+title: Code review
+date: 2018-01-15
+---
+I believe that every change needs two reviewers. Reviews teach.
+""",
+    "posts/2021-06-01-one.md": """---
+title: One
+date: 2021-06-01
+---
+
+I was wrong about code review: I no longer think that every change needs two reviewers.
+
+I used to think that mocks were good design, but now I see that they only hide coupling.
+
+I cannot work with others in one room, and yet I cannot think alone.
+
+Though I once thought that tabs were better, I still use them. I formerly thought highly of diagrams.
+""",
+}
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[Memory]:
+    (tmp_path / "posts").mkdir()
+    for name, text in LIVING.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    tweet = [{"tweet": {"id_str": "1354143047324299264", "full_text": "@alice @bob One repository is enough for us."}}]
+    (tmp_path / "tweets.js").write_text("window.YTD.tweets.part0 = " + json.dumps(tweet), encoding="utf-8")
+    memory = Memory(tmp_path / ".memex")
+    told = str(gather(memory, tmp_path, [tmp_path / "posts", tmp_path / "tweets.js"], "Jane Living", "human:ada"))
+    assert "Jane Living may be living" in told
+    assert "posts/2018-01-15-review.md and 2 more: no licence is given" in told
+    yield memory
+    memory.close()
+
+
+def test_the_first_paragraph_under_front_matter_and_an_answer_to_somebody_are_own_sentences(living: Memory) -> None:
+    corpus = open_corpus(living, "jane")
+    first = [said.text for said in corpus.own if said.segment.date in ("2018-01-15", "2021-01-26")]
+    told = ["I believe that every change needs two reviewers.", "Reviews teach.", "One repository is enough for us."]
+    assert first == told
+    assert {said.segment.kind for said in corpus.own} == {"post", "tweet"}
+
+
+def test_one_sentence_that_tells_both_views_is_a_tension_and_words_that_keep_a_view_are_none(living: Memory) -> None:
+    found = perspective(living, "jane").tensions
+    assert {(one.kind, one.left.text, one.right.text) for one in found} == {
+        ("revision", "I believe that every change needs two reviewers.",
+         "I was wrong about code review: I no longer think that every change needs two reviewers."),
+        ("revision", "I used to think that mocks were good design", "but now I see that they only hide coupling."),
+        ("trade-off", "I cannot work with others in one room", "and yet I cannot think alone."),
+    }  # fmt: skip
+
+
+def test_what_an_agent_lands_shows_what_took_it_back_and_a_check_lands_nothing(living: Memory, tmp_path: Path) -> None:
+    line = {"person": "Jane Living", "section": "statement", "text": "Every change needs two reviewers.",
+            "quotes": ["every change needs two reviewers. Reviews teach."]}  # fmt: skip
+    wrong = line | {"quotes": ["every change needs nine reviewers."]}
+    file = tmp_path / "lines.jsonl"
+    file.write_text("\n".join(map(json.dumps, [line, wrong])), encoding="utf-8")
+    before = living.db.execute("SELECT count(*) FROM entries").fetchone()
+    checked = land(living, tmp_path, file, "agent:ada", check=True)
+    assert (checked.accepted, [one.where for one in checked.refused]) == (("lines.jsonl:1",), ["lines.jsonl:2"])
+    assert living.db.execute("SELECT count(*) FROM entries").fetchone() == before
+    land(living, tmp_path, file, "agent:ada", check=False)
+    [held] = [one for one in perspective(living, "jane").once if one.entry]
+    assert [quote.text[:11] for quote in held.counter] == ["I was wrong"]

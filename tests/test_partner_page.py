@@ -139,6 +139,13 @@ def test_the_server_shows_the_page_under_its_own_policy(memory: Memory) -> None:
         assert answer.headers["content-security-policy"] == policy()
         assert "unsafe-inline" not in policy().split("style-src-attr")[0]
         assert client.get("/partner/nobody").status_code == 404
+        assert "Beside Tom Quay" in client.get("/partner/mary-harbour?against=tom-quay").text
+        assert "Beside your notes" in client.get("/partner/mary-harbour?against=notes&as_of=").text
+        early = client.get("/partner/mary-harbour?as_of=1855&against=").text
+        assert "every slow tide shapes" in early
+        assert "slow tide shapes a harbour more than storms do" not in early
+        assert client.get("/partner/mary-harbour?as_of=18").status_code == 400
+        assert client.get("/partner/mary-harbour?against=nobody").status_code == 404
 
 
 @pytest.mark.slow

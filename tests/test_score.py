@@ -13,7 +13,7 @@ import pytest
 from memexlab.commands.scoring import Scored, score
 from memexlab.ledger import Refused, UsageError
 from memexlab.memory import Memory
-from memexlab.partner.scoring import BANDS, Formula, read_rubric, squarified
+from memexlab.partner.scoring import BANDS, Formula, read_rubric, tiled
 
 BAND_LINES = "\n".join(f"- {band}: looks like {band}" for band in BANDS)
 FORMULA = f"# Evidence\nscorer: formula\nformula: 2 * groups + (3 if kinds > 1 else 0)\nsize: groups\n{BAND_LINES}\n"
@@ -146,7 +146,7 @@ def test_a_select_is_a_table_and_text_of_a_row_is_never_markup(memory: Memory) -
 
 def test_tiles_fill_the_picture_in_proportion() -> None:
     sizes = [60.0, 30.0, 5.0, 3.0, 2.0]
-    tiles = squarified(sizes, 200.0, 100.0)
+    tiles = tiled(sizes, 200.0, 100.0)
     for size, (x, y, width, height) in zip(sizes, tiles, strict=True):
         assert width * height == pytest.approx(size * 200)
         assert -1e-6 <= x <= x + width <= 200 + 1e-6

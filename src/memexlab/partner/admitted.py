@@ -6,7 +6,7 @@ A claim's place in a text is looked up by its bytes, and by its words where the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -14,8 +14,9 @@ from ..ledger import Claim, Entry
 from ..memory import Memory
 from ..wiki.quotes import Span
 from .axioms import side_of, statement_of
-from .corpus import OWN, Corpus, by_year, groups_of
+from .corpus import OWN, Corpus, Said, by_year, groups_of
 from .locating import Hit, find, said_at
+from .revisions import Revision
 from .statements import Kind, Made, Mention, Meter, Model, Prediction, Statement, Tension
 from .vocabulary import leaning, uses_of
 
@@ -78,8 +79,11 @@ def metered(memory: Memory, person: str) -> Meter:
     return Meter(*(sum(one[name] for one in told) for name in ("proposed", "verified", "refused")))
 
 
-def admitted(memory: Memory, corpus: Corpus, said: Mapping[str, Word]) -> Admitted:
-    """Everything that landed and was not rejected. As of a year, a claim that rests on later words is not there."""
+def admitted(memory: Memory, corpus: Corpus, said: Mapping[str, Word], revised: Sequence[Revision] = ()) -> Admitted:
+    """Everything that landed and was not rejected, statements with what took their quotes back.
+
+    As of a year, a claim that rests on later words is not there.
+    """
     found = Admitted()
     encoded: dict[int, bytes] = {}
     for (seq,) in memory.db.execute(_CLAIMS, (f"person:{corpus.person}", RELATION)).fetchall():
@@ -91,7 +95,7 @@ def admitted(memory: Memory, corpus: Corpus, said: Mapping[str, Word]) -> Admitt
         hits = [hit for hit, fits in zip(spans, own, strict=True) if fits and hit is not None]
         whole = len(hits) == len(spans)
         if hits and (whole or (corpus.as_of is None and entry.body.scope.get("section") == "statement")):
-            _put(found, corpus, entry, entry.body, hits, whole, said.get(entry.id))
+            _put(found, corpus, entry, entry.body, hits, whole, said.get(entry.id), revised)
     for tier in found.tiers.values():
         tier.sort(key=lambda one: -one.groups)
     return found
@@ -111,8 +115,9 @@ def _hits(memory: Memory, corpus: Corpus, entry: Entry, encoded: dict[int, bytes
 
 
 def _put(
-    found: Admitted, corpus: Corpus, entry: Entry, claim: Claim, hits: list[Hit], whole: bool, word: Word | None
-) -> None:
+    found: Admitted, corpus: Corpus, entry: Entry, claim: Claim, hits: list[Hit], whole: bool, word: Word | None,
+    revised: Sequence[Revision],
+) -> None:  # fmt: skip
     scope, made = claim.scope, {"entry": entry.id, "made_by": entry.by}
     said = said_at(corpus, hits)
     name, explicit = str(claim.object or ""), not scope.get("inferred")
@@ -121,7 +126,8 @@ def _put(
         case "statement":
             against = int(str(scope.get("counter") or 0)) if whole else 0
             support = said[: len(said) - against]
-            tier, part = statement_of(corpus, claim.text, support, said[len(support) :], made)
+            against_it = [*said[len(support) :], *taking_back(said, revised)]
+            tier, part = statement_of(corpus, claim.text, support, against_it, made)
             _add(found.tiers[tier], part, word)
         case "model":
             terms = str(scope.get("terms")).split("|")
@@ -134,7 +140,7 @@ def _put(
         case "tension":
             said.sort(key=lambda one: (one.segment.date, one.source, one.start))
             left, right = (side_of(corpus, one) for one in said[:2])
-            _add(found.tensions, Tension(str(scope["kind"]), left, right, claim.text, False, **made), word)
+            _add(found.tensions, Tension(str(scope["kind"]), left, right, claim.text, **made), word)
         case "prediction":
             quote, status = corpus.quote(said[0]), str(scope.get("status") or "open")
             if not any((quote.source, quote.start) == (one.quote.source, one.quote.start) for one in found.predictions):
@@ -150,6 +156,16 @@ def _put(
             part = Mention(name, kind, str(scope["relation"]), explicit, groups_of(said), first,
                            tuple(map(corpus.quote, said)), held, text, **made)  # fmt: skip
             _add(found.lineage, part, word)
+
+
+def taking_back(said: Sequence[Said], revised: Sequence[Revision]) -> list[Said]:
+    """What takes back a sentence that is quoted, unless it is quoted itself."""
+    return [one.later for one in revised if any(_meet(quoted, earlier) for quoted in said for earlier in one.earlier)
+            and not any(_meet(quoted, one.later) for quoted in said)]  # fmt: skip
+
+
+def _meet(a: Said, b: Said) -> bool:
+    return a.source == b.source and a.start < b.end and b.start < a.end
 
 
 def _add(parts: list[Any], part: Made, word: Word | None) -> None:

@@ -2,8 +2,8 @@
 pairs of them that pull apart.
 
 An axiom has two independent groups, two kinds and thirty days; less is a position; a single group is said once. Every
-one is a sentence of the person, a candidate until somebody accepts it. Which of four kinds a tension is code cannot
-judge; it tells what the words and dates allow. It knows no models.
+one is a sentence of the person, a candidate until somebody accepts it. Two sentences of opposed words are no tension:
+only what the person tells to be one is. It knows no models.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from .statements import Statement, Tension
 
 DAYS_APART = 30
 _SAME, _NEARLY_ALL, _RELATED, _SHARED_WORDS = 0.36, 0.46, 0.28, 4
-#: General words without which a sentence that does not say `I believe` is none of the person's laws.
-_LAW_WEIGHT = 2.5
+#: Stems that say how, and not of what.
+_OF_ANYTHING = frozenset(
+    "important importanc part play element form process degree manner number extent production produc far".split()  # noqa: SIM905
+)
+#: General words without which a sentence that does not say `I believe` is no law of theirs; more where said once.
+_LAW_WEIGHT, _ONCE_WEIGHT = 2.5, 3.5
 _MOST = {"axiom": 40, "position": 60, "once": 60}
 _MOST_QUOTES, _MOST_COUNTER = 6, 4
-_LEAST_OPPOSED, _MOST_TENSIONS, _YEARS_REVISED = 0.36, 30, 5
 SURE = re.compile(
     r"\bI (?:\w+ly )?(?:now |still |also |do |must |can )?(?:think|believe|hold|consider|maintain|suspect|conclude|"
     r"admit|infer|regard|look at|am (?:\w+ly )?(?:convinced|inclined|persuaded|certain|sure|of opinion))\b|\b[Ii]n my "
@@ -38,55 +41,69 @@ _GENERAL = re.compile(
     r"man|mankind|species|being|beings|truth|science|facts?|theory|cause|life)\b"
 )
 LEANING = re.compile(
-    r"^(?:This|These|That|Those|It|He|She|They|His|Her|Their|Such|But this|And|But|Thus|Hence|Here|So|Now|Nor|Or|In "
+    r"^(?:This|These|That|Those|It|He|She|They|His|Her|Their|Such|Both|Why|First|Secondly|Lastly|Finally|Another|One "
+    r"other|P\. ?S|Exactly|But this|And|But|Thus|Hence|Here|So|Now|Nor|Or|In "
     r"this|From this|From these|For this|On this|With this|If so|If this|If these|The (?:above|following|latter|former|"
     r"same|case|two)|In (?:these|such|all these|both)|Nevertheless|Again|Yet|On th(?:is|ese)|Many of|Some of|One of|To "
     r"do|The results|The solution|The explanation)\b|\b(?:that|sure|think|believe) I\b|\bI should\b|\bI have "
     r"(?:expressly|already)\b|\b(?:[Tt]his|[Tt]hese|[Tt]hose|such) (?:process|rule|laws?|facts?|views?|theory|cases?|"
     r"principles?|conclusions?|subject|belief|point|difficult(?:y|ies)|explanation|manner|nine|latter|author|book|"
     r"matter|question|remark|argument)\b|\bof them\b|\bas follows\b|\b(?:think|believe|suspect|infer|doubt|conclude|"
-    r"sure|consider|regard|conviction) (?:that )?(?:it|this|they|he|she|these|those|his|their|them|him|her|its)\b"
+    r"sure|consider|regard|conviction) (?:that )?(?:it|this|they|he|she|these|those|his|their|them|him|her|its)\b|"
+    r"^(?:\S+ ){0,4}(?:nevertheless|however|therefore|also|moreover|likewise|then),? |^\W|"
+    r"\b[Tt]he (?:only |chief |other )?(?:law|rule|principle|view|doctrine|process|results?|conclusion|argument|"
+    r"objection|difficulty|explanation|difference|being|point)\b(?!,? (?:of|that|which|by|in|here|to|between|with|for|"
+    r"on|I|we)\b)"
 )
+#: Kinds whose "you" is anybody; of their sentences only what is quoted or asked is left out.
+_TO_ALL, _MARKED = frozenset({"post", "tweet", "talk", "podcast"}), re.compile(r"[\"“?]|\.\.\.|https?:")
+#: Of the text itself, or of what others hold.
+_ABOUT_TEXT = re.compile(
+    r"\b(?:this|present|little) (?:work|volume|abstract|essay|treatise)\b|\b(?:In|By) (?:illustrating|considering)\b|"
+    r"\bI (?:assumed|have (?:now |here )?(?:shown|given|discussed|tried))\b|\b[Ll]et us\b|\bsum up\b|\b[Ww]e (?:shall|"
+    r"have (?:now |just |here )?seen)\b|\bcome to discuss\b|\b(?:could|can|might|need not|will|shall) (?:here )?be "
+    r"(?:here )?(?:given|discussed|added|adduced)\b|\b(?:facts|cases|instances) (?:now|here) given\b|\b(?:naturalists?|"
+    r"authors?|observers|geologists|writers|those who|many|some|others) (?:[\w,]+ ){0,8}(?:believes?|thinks?|thought|"
+    r"supposes?|maintains?|holds?|assumes?|pretends?|argues?|insists?|consider)\b|\bview\b.{0,20} (?:held|entertained) "
+    r"by\b|\bgenerally (?:looked at|considered|regarded|supposed|believed)\b|\bNo \w+ (?:has|have|pretends|supposes)\b"
+)
+#: He or she, where no man, nature or name stands before.
+_WHOM = re.compile(r"^(?:(?!\b(?:man|men|one|nature|Nature|mother|God|\w+(?:er|or|ist))\b).)*?\b(?:he|she|him|her)\b")
 _LAWLIKE = re.compile(r"\b(?:must|can|cannot|will|is|are|tends?|acts?|depends?)\b")
 _TOLD = re.compile(r"\b(?:was|were|had|did|saw|went|came|said|told|felt|I|we|our|has been)\b")
 _PASSING = re.compile(
     r"\b(?:[Yy]ou|[Yy]our|yours|letter|letters|obliged|enclosed?|note|MS|proofs?|p\.|vol|chapter|paper|reviews?|"
     r"reviewers?|foregoing|aforesaid|above|following|just (?:given|seen|remarked)|hereafter|page|edition|pounds|"
     r"yesterday|to-?day|to-?morrow|week|weeks|month|Mr|Mrs|Dr|Sir|Prof|Professor|Captain|miles|feet|inch|inches|"
-    r"publish(?:ed|ing)?|thank|glad|sorry|hope|wish|thanks|pleasant|pleased|delighted|interested|interesting|admirable|"
+    r"publish(?:ed|ing)?|thank|glad|sorry|hope|wish|thanks|pleasant|pleased|delighted|interested|interesting|admirable|sold|translations?|"
     r"capital|mother|wife|father|uncle|sister|brother|house|horses?|dinner)\b|\d|[\"“?!]|\.\.\."
 )
-
-_CONDITION = re.compile(
-    r"\b(?:if|unless|except|when|under|sometimes|some|rarely|occasionally|often|generally|in certain|partly|to a "
-    r"(?:certain|limited) (?:extent|degree)|in most|most|many|few)\b"
-)
-_WEIGHED = re.compile(r"\b(?:but|on the other hand|at the expense|too (?:much|little)|on the one hand)\b")
 
 
 def believed(corpus: Corpus) -> list[Said]:
     """Own sentences that say what the person holds and can be read alone, those that say most first."""
     found = []
     for said in corpus.counted:
-        if not 9 <= len(said.tokens) <= 48 or len(said.words) < 4 or not said.text[0].isupper():
+        sure = SURE.search(said.text) is not None
+        if not (6 if sure else 9) <= len(said.tokens) <= 48 or len(said.words) < 4 or not said.text[0].isupper():
             continue
-        sure = SURE.search(said.text) or (
-            weight(said) >= _LAW_WEIGHT and _LAWLIKE.search(said.text) and not _TOLD.search(said.text)
-        )
-        if sure and _alone(said):
+        law = weight(said) >= _LAW_WEIGHT and _LAWLIKE.search(said.text) and not _TOLD.search(said.text)
+        if (sure or law) and _alone(said):
             found.append(said)
     return sorted(found, key=lambda said: (-weight(said), said.source, said.start))
 
 
 def _alone(said: Said) -> bool:
     """Whether it can be read alone, and is no matter of the day."""
-    return not LEANING.search(said.text) and not _PASSING.search(said.text)
+    passing = _MARKED if said.segment.kind in _TO_ALL else _PASSING
+    return not any(pattern.search(said.text) for pattern in (LEANING, passing, _ABOUT_TEXT, _WHOM))
 
 
 def _whole(said: Said) -> bool:
     """A sentence, and no heading, question, line of an index or caption."""
     text = said.text
-    return 8 <= len(said.tokens) <= 80 and text[-1] in ".;!)" and text[0].isupper() and not text[:12].isupper()
+    sentence = 8 <= len(said.tokens) <= 80 and text[-1] in ".;!)" and text[0].isupper() and not text[:12].isupper()
+    return sentence and not _ABOUT_TEXT.search(text)
 
 
 def weight(said: Said) -> float:
@@ -101,25 +118,28 @@ def statements(
 ) -> dict[str, tuple[Statement, ...]]:
     """Axioms, positions and what was said once, best supported first; each sentence stands in one of them only."""
     used: set[tuple[int, int]] = set()
+    stated: list[Said] = []
     taken_back: dict[int, list[Said]] = {}
     for one in revised:
         for earlier in one.earlier:
             taken_back.setdefault(id(earlier), []).append(one.later)
     tiers: dict[str, list[tuple[tuple[float, ...], Statement]]] = {"axiom": [], "position": [], "once": []}
     for said in beliefs:
-        if (said.source, said.start) in used:
+        if (said.source, said.start) in used or any(matcher.alike(said, one) >= _NEARLY_ALL for one in stated):
             continue
+        stated.append(said)
         near = [(cosine, one) for cosine, one in matcher.near(said, _RELATED) if _whole(one)]
         against = taken_back.get(id(said), [])
         groups_taking_back = {one.group for one in against}
         same = [
             one for cosine, one in near
-            if cosine >= (_SAME if len({*one.words} & {*said.words}) >= _SHARED_WORDS else _NEARLY_ALL)
+            if cosine >= (_SAME if len({*one.words} & {*said.words} - _OF_ANYTHING) >= _SHARED_WORDS else _NEARLY_ALL)
             and not opposed(said.text, one.text) and one.group not in groups_taking_back
         ]  # fmt: skip
-        against = against + [one for _, one in near if one not in against and opposed(said.text, one.text)]
         used.update((one.source, one.start) for one in (said, *same))
         tier, made = statement_of(corpus, corpus.quote(said).text, [said, *same], against, {})
+        if tier == "once" and weight(said) < _ONCE_WEIGHT and not SURE.search(said.text):
+            continue
         closeness = max((cosine for cosine, one in near if one in same), default=0.0)
         tiers[tier].append(((made.groups, weight(said), closeness), made))
     return {
@@ -165,35 +185,16 @@ def _days(text: str) -> int:
     return date(year, month, day).toordinal()
 
 
-def tensions(
-    corpus: Corpus, matcher: Matcher, beliefs: Sequence[Said], revised: Sequence[Revision] = ()
-) -> tuple[Tension, ...]:
-    """What was taken back, then pairs of own sentences of two groups, nearest first; each sentence in one pair only."""
-    found = [
-        (cosine, said, other) for said in beliefs for cosine, other in matcher.near(said, _LEAST_OPPOSED)
-        if _whole(other) and len(other.tokens) >= 12 and _alone(other) and opposed(said.text, other.text)
-    ]  # fmt: skip
+def tensions(corpus: Corpus, revised: Sequence[Revision]) -> tuple[Tension, ...]:
+    """What the person tells, each sentence in one of them only."""
     used: set[int] = set()
     kept: list[Tension] = []
     for one in revised:
         left = next((earlier for earlier in one.earlier if id(earlier) not in used), None)
         if left is not None and id(one.later) not in used:
             used |= {id(left), id(one.later)}
-            kept.append(Tension("revision", side_of(corpus, left), side_of(corpus, one.later), told=True))
-    for _, a, b in sorted(found, key=lambda pair: (-pair[0], pair[1].source, pair[1].start)):
-        if not used & {id(a), id(b)} and len(kept) < _MOST_TENSIONS:
-            used |= {id(a), id(b)}
-            left, right = sorted((a, b), key=lambda one: (one.segment.date, one.source, one.start))
-            kept.append(Tension(_kind(left, right), side_of(corpus, left), side_of(corpus, right)))
+            kept.append(Tension(one.kind, side_of(corpus, left), side_of(corpus, one.later)))
     return tuple(kept)
-
-
-def _kind(left: Said, right: Said) -> str:
-    if left.year and right.year and right.year - left.year >= _YEARS_REVISED:
-        return "revision"
-    if bool(_CONDITION.search(left.text)) != bool(_CONDITION.search(right.text)):
-        return "scope"
-    return "trade-off" if _WEIGHED.search(left.text + " " + right.text) else "contradiction"
 
 
 def side_of(corpus: Corpus, said: Said) -> Statement:

@@ -44,6 +44,10 @@ COMMON = STOPPED | frozenset(
 WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 _SHINGLE_WORDS, _COPIED_SHARE = 8, 0.5
 _BY_MEDIA = {"text/vtt": "talk", "application/pdf": "paper", "application/epub+zip": "book", "message/rfc822": "letter"}
+#: Whom a post answers: no word of its sentence.
+_ADDRESSED = re.compile(r"(?:@\w+\s+)*")
+#: Folders that say of a text with a day of its own that it was posted.
+_POSTS = re.compile(r"\b(?:_?posts?|blog|articles?|essays?)/|\.(?:xml|rss|atom)#")
 _SNOWFLAKE = re.compile(r"(?<!\d)(\d{17,20})(?!\d)")
 
 
@@ -142,10 +146,11 @@ def people(memory: Memory) -> list[str]:
 
 
 def find_person(memory: Memory, asked: str) -> str:
-    """The name as it was taken in, from it, its slug or its last word."""
-    for name in people(memory):
-        if slug_of(asked) in (slug_of(name), slug_of(name).split("-")[-1]):
-            return name
+    """The name as it was taken in, from it, its slug, its last word or another."""
+    slug, names = slug_of(asked), people(memory)
+    last = [name for name in names if slug in (slug_of(name), slug_of(name).split("-")[-1])]
+    if found := last or [name for name in names if slug in slug_of(name).split("-")]:
+        return found[0]
     known = [slug_of(name).split("-")[-1] for name in people(memory)]
     hint = f"one of: {', '.join(known)}" if known else 'memex ingest corpus --person "Charles Darwin"'
     raise UsageError(f"there is no corpus of {asked!r}; there is one of {', '.join(people(memory)) or 'nobody'}", hint)
@@ -248,7 +253,8 @@ def _source(
 
 
 def _kind(document: Document) -> str:
-    return _BY_MEDIA.get(document.media) or ("tweet" if _SNOWFLAKE.search(document.name) else "note")
+    posted = "post" if document.published and _POSTS.search(document.name) else "note"
+    return _BY_MEDIA.get(document.media) or ("tweet" if _SNOWFLAKE.search(document.name) else posted)
 
 
 def open_corpus(memory: Memory, person: str, as_of: int | str | None = None) -> Corpus:
@@ -291,7 +297,8 @@ def _read(corpus: Corpus, place: int, text: Text) -> None:
         key = (segment.voice, segment.kind, segment.date[:4])
         corpus.word_counts[key] = corpus.word_counts.get(key, 0) + len(text.text[segment.start : segment.end].split())
     starts = [segment.start for segment in text.segments]
-    for sentence in sentences(text.text, 0, ()):
+    opens = _ADDRESSED.match(text.text, starts[0] if starts else 0)
+    for sentence in sentences(text.text, opens.end() if opens else 0, ()):
         at = bisect_right(starts, sentence.start) - 1
         if at < 0 or (segment := text.segments[at]).voice not in OWN or sentence.end > segment.end:
             continue  # a sentence that runs into another voice is nobody's statement

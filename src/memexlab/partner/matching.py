@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from .corpus import Corpus, Said
 
@@ -16,6 +17,10 @@ _BLOCK_DF = 250
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nothing|neither|cannot|without|hardly|scarcely|rarely|seldom|impossible|erroneous|false|"
     r"disbelieve|deny|denies|denied)\b|n't\b"
+)
+_NO_NEGATION = re.compile(
+    r"\bno(?:t the least| little)? (?:doubt|question)\b|\b(?:not|cannot|hardly) (?:only|but|doubt|merely|fail)\b|"
+    r"\bno (?:less|longer)\b|\bcan not but\b"
 )
 _OPPOSITES = tuple(
     (re.compile(rf"\b(?:{a})\b"), re.compile(rf"\b(?:{b})\b"))
@@ -37,15 +42,15 @@ class Matcher:
         self._postings: dict[str, list[int]] = defaultdict(list)
         self._norm: list[float] = []
         for place, one in enumerate(self.said):
-            self._norm.append(math.sqrt(sum(self.weight[word] ** 2 for word in one.words)) or 1.0)
+            self._norm.append(self._length(one.words))
             for word in one.words:
                 if 2 <= count[word] <= _BLOCK_DF:
                     self._postings[word].append(place)
 
     def near(self, said: Said, least: float, shared: int = 3) -> list[tuple[float, Said]]:
         """Sentences of other groups with a cosine of at least `least` and `shared` words in common, best first."""
-        asked = set(said.words)
-        norm = math.sqrt(sum(self.weight.get(word, 0.0) ** 2 for word in asked)) or 1.0
+        asked = frozenset(said.words)
+        norm = self._length(asked)
         hits = Counter[int]()
         for word in asked:
             hits.update(self._postings.get(word, ()))
@@ -58,10 +63,18 @@ class Matcher:
                 found += [(cosine, other)] if cosine >= least else []
         return sorted(found, key=lambda hit: (-hit[0], hit[1].source, hit[1].start))
 
+    def alike(self, a: Said, b: Said) -> float:
+        """The cosine of two sentences."""
+        common = frozenset(a.words).intersection(b.words)
+        return self._length(common) ** 2 / (self._length(a.words) * self._length(b.words)) if common else 0.0
+
+    def _length(self, words: Iterable[str]) -> float:
+        return math.sqrt(sum(self.weight.get(word, 0.0) ** 2 for word in words)) or 1.0
+
 
 def negative(text: str) -> bool:
     """Whether the sentence turns what it says round, an even number of times being none."""
-    plain = re.sub(r"\bno doubt\b|\bnot only\b|\bcannot (?:but|doubt)\b|\bno less\b|\bno longer\b", "", text.lower())
+    plain = _NO_NEGATION.sub("", text.lower())
     return len(_NEGATION.findall(plain)) % 2 == 1
 
 

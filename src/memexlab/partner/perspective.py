@@ -33,15 +33,15 @@ _WHY = {
     "once": "no sentence says what the person holds",
     "models": "no term is used three times by explanations in two groups",
     "vocabulary": "no phrase is used eight times in two groups",
-    "tensions": "no two sentences on one thing pull apart",
+    "tensions": "no sentence tells of a change of mind, or of two minds",
     "predictions": "no sentence speaks of the future",
     "lineage": "nobody is named twice in own voice",
     "periods": "fewer than two periods with five dated groups each",
     "extensions": "no notes of yours besides this corpus, or none that go beyond it",
 }
 
-_MOST_EXTENSIONS = 40
-_NOTES = f"""SELECT c.source, c.subject, c.text, d.title, d.published, coalesce(e.body ->> '$.meta.type', 'note'),
+_MOST_EXTENSIONS, _NEW_SHARE = 40, 0.2
+_NOTES = f"""SELECT c.source, c.text, d.title, d.published, coalesce(e.body ->> '$.meta.type', 'note'),
  q.text, q.line, q.last_line, q.start, q.end, e.by
  FROM {STANDING.replace("WHERE", "JOIN quotes q ON q.entry = c.entry WHERE", 1)}
  AND c.relation NOT IN ('author', 'dated', 'alias') ORDER BY e.id, q.start"""
@@ -77,9 +77,8 @@ def perspective(memory: Memory, person: str, as_of: int | None = None) -> Perspe
 def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
     """The perspective of an open corpus: first what landed, then what code found and nobody rejected or said better."""
     said = judged(memory)
-    got = admitted(memory, corpus, said)
-    matcher, beliefs = Matcher(corpus), believed(corpus)
-    revised = revisions(corpus)
+    matcher, beliefs, revised = Matcher(corpus), believed(corpus), revisions(corpus)
+    got = admitted(memory, corpus, said, revised)
     tiers = statements(corpus, matcher, beliefs, revised)
     ids = {text.entry: text.id for text in corpus.texts}
 
@@ -103,7 +102,7 @@ def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
         "once": with_found(got.tiers["once"], tiers["once"], spoken),
         "models": (*got.models, *(one for one in models(corpus, known_terms) if one.name not in names)),
         "vocabulary": known_terms,
-        "tensions": with_found(got.tensions, tensions(corpus, matcher, beliefs, revised), got.tensions),
+        "tensions": with_found(got.tensions, tensions(corpus, revised), got.tensions),
         "predictions": tuple(
             due(one, year) for one in with_found(got.predictions, predictions(corpus), got.predictions)
         ),
@@ -115,7 +114,7 @@ def perspective_of(memory: Memory, corpus: Corpus) -> Perspective:
                   if getattr(part, "made_by", "code") == "code")  # fmt: skip
     meter = replace(metered(memory, corpus.person), by_code=by_code)
     name, covered = corpus.person, coverage(corpus, people)
-    return Perspective(name, slug_of(name), _living(corpus), covered, meter, **sections, greyed=greyed)
+    return Perspective(name, slug_of(name), living(corpus), covered, meter, **sections, greyed=greyed)
 
 
 def coverage(corpus: Corpus, lineage: Sequence[Mention]) -> Coverage:
@@ -155,20 +154,22 @@ def _gaps(corpus: Corpus, years: Sequence[int], lineage: Sequence[Mention]) -> t
 
 
 def _extensions(memory: Memory, corpus: Corpus) -> tuple[Statement, ...]:
-    """Claims of my other sources, one a subject, of which no own sentence of the person has a word of the subject."""
+    """Claims of my other sources with words that no own sentence has, a fifth of theirs; one for each new word."""
     spoken = Counter(word for said in corpus.own for word in said.words)
     mine = {text.entry for text in corpus.texts}
-    gate = f"not found in {sum(corpus.word_counts.values()):,} words of {corpus.person}"
-    found: dict[str, Statement] = {}
-    for source, subject, text, title, date, kind, words, line, last, start, end, by in memory.db.execute(_NOTES):
-        asked, named = stems(text), {stem(word) for word in WORD.findall(subject.lower()) if len(word) > 2}
-        new = named and not any(spoken[word] for word in named)
-        if source in mine or subject in found or not new or 2 * sum(not spoken[word] for word in asked) < len(asked):
+    gate = f"not found in {sum(corpus.word_counts.values()):,} words of {corpus.person}: "
+    found, told = list[Statement](), set[str]()
+    for source, text, title, date, kind, words, line, last, start, end, by in memory.db.execute(_NOTES):
+        asked = stems(text)
+        new = {word for word in asked if not spoken[word]}
+        if source in mine or not new - told or _NEW_SHARE * len(asked) > len(new):
             continue
+        told |= new
         basis = "declared" if date else "unknown"
         quote = Quote(words, source, title, kind or "note", date, basis, "own", line, last, start, end)
-        found[subject] = Statement(text, gate, 1, (quote.kind,), date, date, (quote,), made_by=by)
-    return tuple(found.values())[:_MOST_EXTENSIONS]
+        named = gate + ", ".join(sorted(word for word in WORD.findall(text.lower()) if stem(word) in new))
+        found.append(Statement(text, named, 1, (quote.kind,), date, date, (quote,), made_by=by))
+    return tuple(found[:_MOST_EXTENSIONS])
 
 
 def _spans(part: Made) -> Iterator[tuple[int, int, int]]:
@@ -194,7 +195,7 @@ def _quotes(part: Any) -> Iterator[Quote]:
         yield from getattr(part, "quotes", getattr(part, "uses", ()))
 
 
-def _living(corpus: Corpus) -> bool:
+def living(corpus: Corpus) -> bool:
     """Who wrote within a lifetime may live: nothing is said of them that they did not publish or give."""
     newest = max((said.year for said in corpus.own if said.year is not None), default=None)
     return newest is None or int(corpus.latest_at[:4] or 0) - newest < _LIFETIME_YEARS

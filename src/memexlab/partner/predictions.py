@@ -23,7 +23,13 @@ _FUTURE = re.compile(
 _NOT = re.compile(
     r"\b(?:I (?:shall|will|hope|wish|may|intend|must|know not)|[Ww]e shall (?:see|hereafter|presently)|as we shall|as "
     r"will|[Yy]ou(?:r| will)|will you|shall I|letter|obliged|my (?:book|next|MS|son)|chapter|I should|would|diagram|"
-    r"proud|he (?:says|believes)|(?:time|before many years|thirty years) had|a few years, and|experiments?)\b|\?"
+    r"proud|he (?:says|believes)|(?:time|before many years|thirty years) had|a few years, and|experiments?|"
+    r"if I live|who will)\b|\?"
+)
+#: What goes on always, or is asked or supposed, where only a word such as "ultimately" speaks of the future.
+_WEAK = re.compile(r"\bwill (?:\w+ ){0,2}(?:ultimately|eventually|in time|in the end|prevail|triumph)\b|\bmight\b")
+_ALWAYS = re.compile(
+    r"\b(?:always|continually|invariably|suffices?|thus|until|what|he will|form may|held by|might)\b|\bwill pretend\b"
 )
 #: A day that the words give: "by 2030", "within a decade", "ten years from now".
 _BY_YEAR = re.compile(r"\b[Bb]y (?:the (?:year|end of) )?(1[5-9]\d\d|2[01]\d\d)\b(?!s)")
@@ -47,7 +53,8 @@ def predictions(corpus: Corpus) -> tuple[Prediction, ...]:
         if (8 <= len(one.tokens) <= 70 and _FUTURE.search(one.text))
         or (5 <= len(one.tokens) <= 70 and _WILL.search(one.text) and _beyond_a_year(one))
     ]  # fmt: skip
-    kept = [one for one in said if not _NOT.search(one.text)]
+    kept = [one for one in said if not _NOT.search(one.text)
+            and not (_WEAK.search(one.text) and _ALWAYS.search(one.text))]  # fmt: skip
     best = sorted(kept, key=lambda one: (LEANING.search(one.text) is not None, len(one.tokens), one.source, one.start))
     kept = sorted(best[:_MOST], key=lambda one: (one.segment.date, one.source, one.start))
     return tuple(Prediction((q := corpus.quote(one)).text, q, one.segment.date, _horizon(one)) for one in kept)

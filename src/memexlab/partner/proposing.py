@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,11 +22,12 @@ from ..memory import Memory
 from ..wiki.claims import ByteOffsets
 from ..wiki.drafting import Line, json_lines
 from ..wiki.quotes import supported
-from .admitted import RELATION, judged, mark_of
+from .admitted import RELATION, judged, mark_of, taking_back
 from .axioms import gate_of
 from .corpus import OWN, WORD, Corpus, Text, find_person, groups_of, open_corpus, slug_of, stems
 from .locating import Hit, find, said_at
 from .predictions import STATUSES
+from .revisions import Revision, revisions
 from .vocabulary import uses_of
 from .voice import VOICES
 
@@ -71,6 +73,10 @@ class _Gate:
         self.proposed = self.verified = 0
         self.notes: list[str] = []
         self._offsets = [ByteOffsets(text.text) for text in corpus.texts]
+
+    @cached_property
+    def revised(self) -> tuple[Revision, ...]:
+        return revisions(self.corpus)
 
     def quotes(self, row: Mapping[str, Any], name: str = "quotes", least: int = 1, most: int = 12) -> list[Hit]:
         """The spans of the words that a line quotes, all in own voice."""
@@ -130,7 +136,10 @@ class _Gate:
     def statement(self, row: Mapping[str, Any]) -> Draft:
         hits = self.quotes(row)
         counter, text = self.quotes(row, "counter", 0), self.text(row, hits)
-        tier, gate, *_ = gate_of(said_at(self.corpus, hits), len(counter))
+        said = said_at(self.corpus, hits)
+        later = [self.corpus.quote(one) for one in taking_back([*said, *said_at(self.corpus, counter)], self.revised)]
+        self.notes += [f'taken back, and shown beside it ({one.date}): "{one.text[:200]}"' for one in later]
+        tier, gate, *_ = gate_of(said, len(counter) + len(later))
         if tier != "axiom":
             self.notes.append(f"{tier} ({gate}): {text[:90]}")
         return self.claim("statement", text, [*hits, *counter], counter=len(counter))
@@ -234,8 +243,11 @@ def _one_of(row: Mapping[str, Any], name: str, allowed: Sequence[str]) -> str:
     return str(row[name])
 
 
-def admit(memory: Memory, lines: Sequence[Line], by: str) -> Told:
-    """Lands what passes, whatever else fails; the same line again adds nothing. The meter counts every quote."""
+def admit(memory: Memory, lines: Sequence[Line], by: str, check: bool = False) -> Told:
+    """Lands what passes, whatever else fails; the same line again adds nothing. The meter counts every quote.
+
+    With `check`, nothing lands or is counted: it tells what would.
+    """
     person = find_person(memory, str(lines[0][1]["person"]))
     corpus = open_corpus(memory, person)
     gate, drafts, findings, known = _Gate(corpus, by), list[tuple[str, Draft]](), list[Finding](), 0
@@ -265,11 +277,12 @@ def admit(memory: Memory, lines: Sequence[Line], by: str) -> Told:
     landed = Counter({draft.key or str(n): name for n, (name, draft) in enumerate(drafts)
                       if draft.key not in before}.values())  # fmt: skip
     known += len(drafts) - landed.total()
-    if gate.proposed:
+    if gate.proposed and not check:
         counts: dict[str, Scalar] = {
             "proposed": gate.proposed, "verified": gate.verified, "refused": gate.proposed - gate.verified
         }  # fmt: skip
         meter = Draft(gate.subject, Verdict("metered", by, counts), (Ref("tests", corpus.texts[0].id),))
         drafts.append(("meter", meter))
-    memory.land([draft for _, draft in drafts], by)
+    if not check:
+        memory.land([draft for _, draft in drafts], by)
     return Told(person, dict(sorted(landed.items())), known, tuple(findings), tuple(gate.notes))

@@ -242,29 +242,15 @@ def _score(
     return Score(name, middle, spread, values, rationale, quote, refused, area)
 
 
-def squarified(sizes: Sequence[float], width: float, height: float) -> list[tuple[float, float, float, float]]:
-    """(x, y, width, height) of a tile for each size above 0, the largest first; tiles as square as they can be."""
-    total = sum(sizes)
-    areas = [size * width * height / total for size in sizes] if total > 0 else []
-    tiles, x, y, i = list[tuple[float, float, float, float]](), 0.0, 0.0, 0
-    while i < len(areas):
-        side, n = min(width, height), 1
-        while i + n < len(areas) and _worst(areas[i : i + n + 1], side) <= _worst(areas[i : i + n], side):
-            n += 1
-        row = areas[i : i + n]
-        thick, along = sum(row) / side, 0.0
-        for area in row:
-            long = area / thick
-            tiles.append((x, y + along, thick, long) if width >= height else (x + along, y, long, thick))
-            along += long
-        if width >= height:
-            x, width = x + thick, max(width - thick, 1e-9)
-        else:
-            y, height = y + thick, max(height - thick, 1e-9)
-        i += n
-    return tiles
-
-
-def _worst(row: Sequence[float], side: float) -> float:
-    thick = sum(row) / side
-    return max(max(thick * thick / area, area / (thick * thick)) for area in row)
+def tiled(sizes: Sequence[float], width: float, height: float) -> list[tuple[float, float, float, float]]:
+    """(x, y, width, height) of a tile for each size above 0, the largest first: halves of halves, cut across."""
+    if len(sizes) < 2:
+        return [(0.0, 0.0, width, height)] * len(sizes)
+    total, cut = sum(sizes), 1
+    while cut < len(sizes) - 1 and sum(sizes[: cut + 1]) <= total / 2:
+        cut += 1
+    share = sum(sizes[:cut]) / total
+    if width < height:
+        return [(x, y, w, h) for y, x, h, w in tiled(sizes, height, width)]
+    right = [(x + share * width, y, w, h) for x, y, w, h in tiled(sizes[cut:], width - share * width, height)]
+    return [*tiled(sizes[:cut], share * width, height), *right]

@@ -78,13 +78,12 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Tension(Made):
-    """Two statements that pull apart: contradiction, revision, scope or trade-off; `told`: one takes the other back."""
+    """Two statements that pull apart: contradiction, revision, scope or trade-off."""
 
     kind: str
     left: Statement
     right: Statement
     text: str = ""
-    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,9 @@ def leaning(term: str, said: Sequence[Said]) -> list[Said]:
 
 
 def models(corpus: Corpus, known: tuple[Term, ...]) -> tuple[Model, ...]:
-    """Terms that are given as a reason in three sentences of two groups, and not just now and then; by load."""
+    """Terms that are given as a reason in three sentences of two groups, and not just now and then; by load.
+
+    A longer term that holds one of more load is that one."""
     found = []
     for name, said in uses_of(corpus, [term.term for term in known]).items():
         leans = leaning(name, said)
@@ -116,4 +118,8 @@ def models(corpus: Corpus, known: tuple[Term, ...]) -> tuple[Model, ...]:
             continue
         quotes = tuple(map(corpus.quote, spread[:_MOST_USES]))
         found.append(Model(name, groups_of(said), len(leans), quotes, by_year(said)))
-    return tuple(sorted(found, key=lambda model: (-model.load, model.name))[:_MOST_MODELS])
+    kept: list[Model] = []
+    for model in sorted(found, key=lambda model: (-model.load, model.name)):
+        if not any(re.search(rf"\b{re.escape(one.name)}\b", model.name) for one in kept):
+            kept.append(model)
+    return tuple(kept[:_MOST_MODELS])

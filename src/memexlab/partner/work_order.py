@@ -79,7 +79,7 @@ def work_order(perspective: Perspective, corpus: Corpus, most_tokens: int) -> st
         "What landed before; do not repeat it": list(_landed(perspective)),
         "Sentences that may be said more than once (candidates: judge each, look for better quotes)": [
             _listed(one.quotes, one.counter) for one in (*perspective.axioms, *perspective.positions) if not one.entry],
-        "Pairs that may pull apart (most do not)": [
+        "Where the words tell of a change of mind, or of two minds": [
             _listed((one.left.quotes[0], one.right.quotes[0])) for one in perspective.tensions if not one.entry],
         "Sentences on the future (about half are no predictions)": [
             _listed((one.quote,)) for one in perspective.predictions if not one.entry],
