@@ -15,6 +15,7 @@ $(VENV)/.ready: pyproject.toml
 run: $(VENV)/.ready  ## a night of research in miniature, in ./night
 	@test -e $(NIGHT)/memex.toml || $(BIN)/memex init $(NIGHT) --target microgpt
 	$(BIN)/memex --lab $(NIGHT) run --runs 8
+	@echo "To look at it: $(BIN)/memex --lab $(NIGHT) serve"
 
 test: $(VENV)/.ready  ## the tests of every day
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

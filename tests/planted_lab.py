@@ -69,7 +69,7 @@ class PlantedLab:
         rival = against or parent
         value = 1.0 - gain
         run = self.run(value, parent, **body)
-        pairs = self.pairs(run, rival, (value, 1.0), (value, 1.0))
+        pairs = self.pairs(run, rival, (value - SIGMA, 1.0), (value + SIGMA, 1.0))
         self.verdict(run, "confirmed", rival, pairs, gain=gain, low=gain - 0.01, high=gain + 0.01)
         return run
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from memexlab.lab.report import Report, build_report
 from memexlab.memory import schema
+from memexlab.memory.effects import CampaignEffects
 
 NOW = datetime(2026, 3, 12, 6, 31, tzinfo=UTC)
 MAR8 = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
@@ -94,6 +95,8 @@ class Views:
         self.db.execute("INSERT INTO champions VALUES (?,?,?,NULL,?,?)", (self.name, run, number, value, gain))
 
     def report(self, **more: str) -> Report:
+        for (name,) in self.db.execute("SELECT campaign FROM campaigns").fetchall():
+            CampaignEffects(self.db, name).settle_all()
         return build_report(self.db, now=NOW, **more)
 
 

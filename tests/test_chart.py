@@ -110,6 +110,14 @@ def test_shorten_cuts_at_words_and_drops_a_closing_remark_first() -> None:
     assert shorten("short", 25) == "short"
 
 
+def test_what_still_runs_is_not_among_the_failed() -> None:
+    running = Chart((Point(1, 1.0, "baseline"), Point(2, None, "running", "#2: lr 1 -> 2")))
+    assert "running" in texts(progress_svg(running))
+    assert "failed" not in texts(progress_svg(running))
+    assert "#2: lr 1 → 2" in progress_svg(running)
+    assert "failed" in texts(progress_svg(campaign([1.0, None])))
+
+
 def test_text_from_outside_is_escaped_everywhere() -> None:
     nasty = "</svg><script>alert(1)</script>&\"'"
     chart = Chart((Point(1, 1.0, "confirmed", nasty), Point(2, None, "failed", nasty)), (Step(1, 1.0, nasty),), nasty)

@@ -34,6 +34,12 @@ def lab(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_lab_may_be_named_like_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "log", "--target", "none"]) == 0
+    assert main(["--lab", "log", "doctor"]) == 0
+
+
 def test_help_names_every_command() -> None:
     done = memex("--help")
     assert done.returncode == 0
@@ -333,7 +339,7 @@ def test_four_repeats_make_the_noise_known_and_belong_to_their_run(tmp_path: Pat
     assert "Noise: unknown" in lab.brief().text
     for value in (0.91, 0.92, 0.9, 0.93):
         lab.log(description="again", status="keep", metric=[f"val_bpb={value}"], repeats=2)
-    assert "Noise: sigma 0.013 for one run" in lab.brief().text
+    assert "Noise: sigma 0.013, the scatter of single runs (3 degrees of freedom)" in lab.brief().text
     assert lab.registry().registry.champion.level == pytest.approx(0.915)
     assert lab.memory.db.execute("SELECT count(*) FROM runs WHERE role = 'candidate'").fetchone() == (1,)
     with pytest.raises(UsageError, match="has no run 99 to repeat"):

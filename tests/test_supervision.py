@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.founding import write_guides
+from memexlab.commands.founding import init_lab, write_guides
 from memexlab.commands.running import Options, run_night
 from memexlab.lab.planning import Event
 from memexlab.lab.steering import Notifier, Notify, Steering
@@ -221,6 +221,27 @@ def test_who_reads_only_agents_md_can_run_the_loop_by_hand(tmp_path: Path) -> No
     assert rows(root, "SELECT status FROM runs WHERE role = 'candidate' ORDER BY number") == [
         ("keep",), ("keep",), ("discard",)
     ]  # fmt: skip
+
+
+def test_who_reads_only_agents_md_can_read_for_a_person(tmp_path: Path) -> None:
+    """The commands of a memory's AGENTS.md, as they stand there, one after the other."""
+    root = tmp_path / "memory"
+    init_lab(root, "none")
+    text = (root / "AGENTS.md").read_text()
+    assert len(text.splitlines()) < 80
+    assert not (root / "program.md").exists()
+    assert (root / ".agents/skills/memex/SKILL.md").read_text().startswith("---\nname: memex\ndescription: Answer")
+    (root / "raw" / "bridge.md").write_text(
+        "# Kestrel Bridge\n\nKestrel Bridge was opened in 1931. It is what it is about.\n"
+    )
+    (root / "raw" / "memory.md").write_text("# Memory\n\nA memory is what was kept. Not all of it is true.\n")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    for block in [blocks[1], *blocks]:  # a search in an empty memory finds nothing, and says so with an exit code
+        script = "set -ex\n" + re.sub(r"(?m)^memex ", f"{sys.executable} -m memexlab ", block)
+        done = subprocess.run(["bash", "-c", script], cwd=root, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert "raw/bridge.md" in done.stdout
 
 
 def test_try_measures_the_working_tree_and_leaves_it_alone(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from memexlab.ledger import Claim, Draft, Ref, Run, Source
 from memexlab.web.app import application
 from memexlab.web.calls import NOT_SERVED, READING, WRITING
 from memexlab.web.labs import Labs
+from memexlab.web.run import curves_svg
 from memexlab.web.taking import safe_name
 
 TOKEN = "a-secret-token"
@@ -104,6 +105,35 @@ def test_an_empty_lab_says_what_to_type(empty: Path, path: str) -> None:
     assert "memex " in answer.text or "<code>" in answer.text
 
 
+def test_a_lab_of_memory_alone_is_offered_no_night(empty: Path) -> None:
+    with browser(empty) as client:
+        opened = client.get("/open", follow_redirects=False).headers["location"]
+        page = client.get("/").text
+        effects = client.get("/effects").text
+    places = re.findall(r'<a href="([^"]+)"[^>]* data-key=', page)
+    assert (opened, places) == ("/wiki", ["/wiki", "/graph", "/ask", "/sources"])
+    assert "memex import results.tsv" in page
+    assert not [text for text in (page, effects) if "memex run" in text or "program.md" in text]
+
+
+def test_runs_side_by_side_say_which_is_best_and_by_how_much(asking: TestClient) -> None:
+    page = asking.get("/runs/compare?runs=7+38").text
+    assert "<b>0.972779</b> best of these<small>0.00719 better than #7, one run each</small>" in page
+
+
+def test_a_column_without_a_value_takes_no_room(asking: TestClient) -> None:
+    heads = re.findall(r'<th[^>]*><a href="[^"]+">(\w+)', asking.get("/runs").text)
+    assert heads == ["number", "role", "status", "value", "description", "by", "at"]
+    assert "seconds" in re.findall(r'<th[^>]*><a href="[^"]+">(\w+)', asking.get("/runs?sort=seconds").text)
+
+
+def test_a_run_leads_to_those_beside_it_and_to_the_champion_of_its_time(asking: TestClient) -> None:
+    page = asking.get("/runs/20").text
+    for at in ("/runs/19?", "/runs/21?", "/runs/compare?", "runs=20+14"):
+        assert at in page
+    assert "0.00624 worse than" in page
+
+
 @pytest.mark.parametrize(
     "path",
     ["/", "/runs", "/runs?group=status", "/runs?group=component", "/runs?group=knob", "/runs?group=day", "/runs/5",
@@ -136,7 +166,7 @@ def test_without_the_token_there_is_nothing_to_steer_with(logged: Path) -> None:
 def test_controls_show_what_the_loop_can_be_told(logged: Path) -> None:
     steering = Steering(logged / ".memex")
     with browser(logged) as client:
-        assert "No loop is at work" in client.get("/").text
+        assert "memex run" not in client.get("/").text  # it has no target: no command is offered that would fail
         steering.beat(owner=this_process(), campaign="mar8", candidates=3, paused=False)
         page = client.get("/").text
         assert "The loop is at work" in page
@@ -278,6 +308,15 @@ def test_a_run_tells_what_rests_on_it(grown: Path) -> None:
         last = client.get("/runs/29").text
     assert "rest on it and would be marked" in page
     assert "No run rests on it" in last or "no value" in last
+
+
+def test_the_progress_a_run_printed_is_drawn_over_that_of_the_champion() -> None:
+    log = "\n".join(f"progress {i / 10} {9 - i}" for i in range(11))
+    drawn = curves_svg(log, log.replace("progress 1.0 -1", "progress 1.0 -11"))
+    dashed, mine = re.findall(r'points="([^"]+)"', drawn)
+    assert mine.startswith("108,12 ")  # a tenth of the budget, the worst value on top
+    assert (mine.split()[-1], dashed.split()[-1]) == ("990,105", "990,208")
+    assert curves_svg("progress 0.5 1\nprogress 0.6 1e999\nprogress 0.7 1", log) == ""
 
 
 def test_a_run_shows_its_own_packet(empty: Path) -> None:

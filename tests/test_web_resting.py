@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from memexlab import Lab
 from memexlab.web import labs as kept_in
+from memexlab.web import resting
 from memexlab.web.labs import Labs
 from memexlab.web.resting import Resting
 
@@ -59,6 +60,46 @@ def test_what_is_asked_differently_is_not_given() -> None:
     told = answers(["/", "/", "/runs?a=1", "/runs?a=2", "/runs?a=1"])
     assert told[2] != told[3]
     assert told[2] == told[4]
+
+
+def test_many_one_after_the_other_are_load_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resting, "_FEW_A_SECOND", 0)
+    app = Starlette(routes=[Route("/", lambda request: HTMLResponse(str(time.monotonic_ns())))],
+                    middleware=[Middleware(Resting)])  # fmt: skip
+    monkeypatch.setattr(resting, "_REST", 1e9)
+
+    async def asked() -> set[str]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return {(await client.get("/")).text for _ in range(5)}
+
+    assert len(asyncio.run(asked())) == 1
+
+
+def test_under_load_a_page_is_made_anew_beside_those_who_are_given_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resting, "_RENEWED_AFTER", 0.0)
+    made = 0
+
+    async def counted(request: Request) -> Response:
+        nonlocal made
+        made += 1
+        mine = made
+        await asyncio.sleep(0.02)
+        return HTMLResponse(str(mine))
+
+    app = Starlette(routes=[Route("/runs", counted)], middleware=[Middleware(Resting)])
+
+    async def asked() -> list[list[str]]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            told = []
+            for _ in range(3):
+                told.append([answer.text for answer in await asyncio.gather(*map(client.get, ["/runs"] * 6))])
+                await asyncio.sleep(0.1)
+            return told
+
+    first, second, third = asyncio.run(asked())
+    assert set(second[2:]) == set(first[2:])  # nobody waited
+    assert set(third[2:]).isdisjoint(second)  # what was made beside them was given to the next
+    assert len(set(third[2:])) == 1
 
 
 def test_what_is_costly_is_renewed_beside_those_who_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

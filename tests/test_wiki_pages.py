@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,11 @@ import pytest
 from memexlab.api import Lab
 from memexlab.commands.evaluating import Evaluated, planted
 from memexlab.ledger import Finding
-from memexlab.wiki.basis import bases, stale
-from memexlab.wiki.compiling import wiki_of
 from memexlab.wiki.drafting import Text, claim_from
 from memexlab.wiki.lint import lint
 from memexlab.wiki.prose import spoken
+from memexlab.wiki.resolving import Resolving
 from memexlab.wiki.times import same
-from memexlab.wiki.vault import Vault
 
 from .test_wiki_land import landed
 from .test_wiki_model import BRIDGE, GOOD, lab_with, pages
@@ -138,20 +137,27 @@ def test_pages_that_are_rendered_only_where_needed_are_those_of_a_whole_compile(
 
 
 def test_one_more_note_renders_its_own_page_and_those_it_touches(tmp_path: Path) -> None:
-    notes = {f"n{n}.md": f"# Note {chr(65 + n)}\n\nNote {chr(65 + n)} is a list of birds.\n" for n in range(12)}
+    notes = {f"n{n}.md": f"# Note {chr(65 + n)}\n\nNote {chr(65 + n)} is a list of birds.\n" for n in range(11)}
     lab = lab_with(tmp_path, notes | {"bridge.md": BRIDGE})
     (lab.root / "raw" / "new.md").write_text("# New Note\n\nNew Note is a tale. The mass of Kestrel Bridge is 3 kg.\n")
-    vault = Vault(lab.root)
-    before, names = vault.bases()
+    kept = lab.root / ".memex" / "resolved.db"
+    shutil.copy(kept, tmp_path / "before.db")
     lab.ingest([lab.root / "raw" / "new.md"])
-    wiki = wiki_of(lab.memory, lab.root)
-    touched = stale(wiki, bases(wiki, wiki.told()), before, names)
-    assert touched is not None
+    assert resolved(lab) == {"index.md", "log.md"}
+    shutil.copy(tmp_path / "before.db", kept)
+    touched = resolved(lab)
     assert {"new-note.md", "kestrel-bridge.md"} <= touched
-    assert len(touched) < 6
-    assert stale(wiki, bases(wiki, wiki.told()), *vault.bases()) == set()
-    vault.close()
+    assert len(touched) < 8
+    kept.unlink()
+    assert len(resolved(lab)) == 15
     lab.close()
+
+
+def resolved(lab: Lab) -> set[str]:
+    resolving = Resolving(lab.memory, lab.root)
+    found = resolving({path.name for path in (lab.root / "wiki").iterdir()})
+    resolving.close()
+    return set(found.files)
 
 
 @pytest.mark.slow

@@ -108,7 +108,7 @@ def test_what_is_shown_is_told_from_what_only_looked_so(tmp_path: Path) -> None:
     assert "WIDTH" not in files["lr.md"]
     experiment = files[f"run-{best.body.number}-of-toy.md"]
     assert "faster steps" in experiment
-    assert "One run is off by" in files["campaign-toy.md"]
+    assert "Noise in nats: sigma" in files["campaign-toy.md"]
 
 
 def test_words_of_a_proposer_stay_words(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ _ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = next((argument for argument in arguments if argument in COMMANDS), None)
+    said = zip(["", *arguments], arguments, strict=False)
+    name = next((word for before, word in said if word in COMMANDS and before != "--lab"), None)
     parser = _parser(name)
     options = vars(parser.parse_args(arguments))
     as_json, folder = options.pop("json", False), options.pop("lab", None)

@@ -78,6 +78,35 @@ def test_a_contradiction_shows_both_sides(opener: Opener, logged: Served) -> Non
     seen.fine()
 
 
+def test_the_index_of_the_wiki_narrows_as_one_types(opener: Opener, logged: Served) -> None:
+    seen = opener(logged)
+    seen.open("/wiki")
+    rows = seen.page.locator(".index li:visible")
+    before = rows.count()
+    seen.page.keyboard.press("/")
+    seen.page.keyboard.type("harbour")
+    expect(rows.first).to_contain_text(re.compile("harbour", re.I))
+    assert 0 < rows.count() < before
+    seen.page.keyboard.type(" nowhere")
+    expect(seen.page.locator(".index h2:visible")).to_have_count(0)
+    seen.fine()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_first_screen_of_the_report_says_what_won_whether_to_trust_it_and_what_to_do(
+    opener: Opener, logged: Served, width: int
+) -> None:
+    seen = opener(logged)
+    seen.page.set_viewport_size({"width": width, "height": 900})
+    seen.open("/report")
+    for text in ("Best kept run 0.9697", "+0.02821", "Not yet", "Do next"):
+        expect(seen.page.locator("main").get_by_text(text).first).to_be_in_viewport()
+    seen.shot(f"report-{width}")
+    seen.page.locator(".lead a").first.click()
+    seen.page.wait_for_url(re.compile(r"/runs/119\?"))
+    seen.fine()
+
+
 def test_ask_and_see_the_sql(opener: Opener, logged: Served) -> None:
     seen = opener(logged)
     seen.open("/ask")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..commands.quoting import Sourced
     from ..commands.results import Table, Text
     from ..commands.searching import Found
-    from ..commands.telling import Names, Story
+    from ..commands.telling import Names, RunLog, Story
     from ..commands.trailing import Conflicts, Related, Trail
     from ..commands.watching import Watch
     from ..partner.asking import Spoken
@@ -96,9 +96,10 @@ class Questions(Opened):
         as_of: str | None = None,
         known_at: str | None = None,
         during: str | None = None,
+        log: bool = False,
         limit: int = 40,
         campaign: str | None = None,
-    ) -> Story:
+    ) -> Story | RunLog:
         """Tells the story of a subject in order: a run, knob, campaign, source, claim's subject, person or agent:NAME.
 
         A moment is a run number, a date, @POSITION of an entry, or words: "the first run with depth = 8".
@@ -108,14 +109,17 @@ class Questions(Opened):
             as_of: what held then, and what happened up to then
             known_at: only what had landed then
             during: only what held or happened then: 10..40, or "since the champion changed"
-            limit: how many events to print, the latest
+            log: of a run, what it printed instead, its errors too; works for one that crashed, above all
+            limit: how many events, or lines of the log, to print, the latest
             campaign: the one whose run numbers are meant (default: the newest)
         """
         from ..commands.deciding import campaign_of
-        from ..commands.telling import story
+        from ..commands.telling import run_log, story
 
         any_run = self.memory.db.execute("SELECT 1 FROM campaigns").fetchone()
         numbered = campaign_of(self.memory, campaign) if campaign or any_run else ""
+        if log:
+            return run_log(self.memory, subject, numbered, limit)
         return story(self.memory, subject, numbered, as_of, known_at, during, limit)
 
     def same(self, a: str = "", b: str = "", *, why: str = "", undo: bool = False) -> Names:
@@ -148,17 +152,23 @@ class Questions(Opened):
 
         return ask_sql(self.memory, query, limit, seconds, schema)
 
-    def search(self, text: str = "", *, k: int = 10, queries: Path | None = None) -> Found:
+    def search(self, text: str = "", *, k: int = 10, queries: Path | None = None, dense: bool = False) -> Found:
         """Finds documents by free words, over what they share names with too; each with its best passage.
 
         Arguments:
             text: what to look for
             k: how many documents
             queries: instead of text, a file with an id and a query a line; prints JSON
+            dense: look for what reads alike too; needs the extra memexlab[semantic], and memex.toml may ask for it
         """
         from ..commands.searching import search
+        from ..folder import says
 
-        return search(self.memory, text, k, queries)
+        if not dense and says(self.root, "search"):
+            from ..config import load  # which takes as long as the search itself
+
+            dense = load(self.root).dense
+        return search(self.memory, text, k, queries, dense)
 
     def path(self, start: str, goal: str, *, campaign: str | None = None) -> Trail:
         """Prints the trail between two things, each step with the entry that makes it, or that there is none.

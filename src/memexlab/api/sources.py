@@ -11,7 +11,7 @@ from .opened import person as speaker
 if TYPE_CHECKING:
     from ..commands.compiling import Taken
     from ..commands.exporting import Exported
-    from ..commands.landing import Drafted, Worked
+    from ..commands.landing import Checked, Drafted, Worked
     from ..commands.linting import Report
     from ..commands.partnering import Gathered
     from ..commands.results import Text
@@ -137,7 +137,7 @@ class Sources(Opened):
 
         return export(self.memory, self.root, kind, out, tokens, any_licence)
 
-    def land(self, drafts: Path) -> Drafted | Told:
+    def land(self, drafts: Path, *, check: bool = False) -> Drafted | Told | Checked:
         """Takes claims and answers that an agent wrote, one JSON object a line, through the gates of the wiki.
 
         Lines with a "person" are of a thinking partner: the form is in memex partner NAME --brief; the review that its
@@ -148,7 +148,8 @@ class Sources(Opened):
 
         Arguments:
             drafts: the file of lines
+            check: say of each line whether it would pass, and land nothing
         """
         from ..commands.landing import land
 
-        return land(self.memory, self.root, drafts, speaker())
+        return land(self.memory, self.root, drafts, speaker(), check)

@@ -12,7 +12,7 @@ from ..memory import Memory
 from ..memory.changes import Change, changes_between, changes_in_source, changes_in_text
 from ..memory.effects import CampaignEffects
 from ..memory.heading import heading_of
-from ..memory.history import history_from
+from ..memory.history import History
 from ..memory.knobs import settings
 from ..memory.names import Aliases, known, normal_knob
 from ..memory.novelty import Guard, Mode, Replayed, check, replay
@@ -36,7 +36,8 @@ class Checked:
         lines = [f"{guard.decision}: {guard.klass.replace('_', ' ')}. {guard.reason}", f"read from {self.read_from}"]
         for match in guard.matches:
             differs = f"; differs: {match.differs}" if match.differs else ""
-            lines.append(f"  run {match.run} {match.why} ({match.score:.1f}) {clean(match.same + differs, _WIDTH)}")
+            run = f"run {match.run}" + (f" of {match.campaign}" if match.campaign else "")
+            lines.append(f"  {run} {match.why} ({match.score:.1f}) {clean(match.same + differs, _WIDTH)}")
         return "\n".join(lines)
 
     def data(self) -> dict[str, object]:
@@ -87,7 +88,7 @@ def check_idea(
     if not description.strip() and not diff:
         raise UsageError("there is no idea to check", 'memex check "LR 0.04 to 0.05"')
     changes, read_from = _read(description, diff, known(memory.index.aliases))
-    history = history_from(memory.db, campaign, None if as_of is None else as_of + 1)
+    history = History(memory.db, campaign, None if as_of is None else as_of + 1)
     changes = _as_meant(memory, campaign, changes, description) if diff is None else changes
     return Checked(check(changes, description, history, history.settings(), mode), campaign, mode, read_from)
 

@@ -156,8 +156,8 @@ def retraction(memory: Memory, run: int, why: str, by: str, campaign: str | None
 def campaign_of(memory: Memory, campaign: str | None) -> str:
     """The campaign that was named, or the one with the newest run; where nothing was ever measured it comes last."""
     found = memory.db.execute(
-        "SELECT campaign FROM campaigns LEFT JOIN runs r USING (campaign) WHERE ?1 IS NULL OR campaign = ?1"
-        f" GROUP BY 1 ORDER BY {MEASURED} DESC, max(r.run) DESC NULLS LAST, 1",
+        f"SELECT campaign FROM campaigns WHERE ?1 IS NULL OR campaign = ?1 ORDER BY {MEASURED} DESC,"
+        " (SELECT max(run) FROM runs r WHERE r.campaign = campaigns.campaign) DESC NULLS LAST, 1",
         (campaign,),
     ).fetchone()
     if found is None:

@@ -26,10 +26,12 @@ _KINDS = {
     "tower": ("mass", "tons"),
 }
 #: Ways to say a value; the last two are not of a form that the compiler reads.
+_READ = 5
 _FORMS = (
     "The {rel} of {name} is {value} {unit}.", "{name}'s {rel} is {value} {unit}.",
     "{name} has a {rel} of {value} {unit}.",
     "At {value} {unit}, the {rel} of {name} surprised everybody.", "{name}: {rel} {value} {unit}.",
+    "With {value} {unit}, {name} leads in {rel}.", "Nobody expected a {rel} as large as {value} {unit} of {name}.",
 )  # fmt: skip
 _FILLER = (
     "Visitors often come in spring, when the weather is mild.", "Nothing else is known about that year.",
@@ -131,7 +133,7 @@ def evaluate_wiki(subjects: int, seed: int) -> Evaluated:
         made = pages(lab.root)
         by_title = {m[1]: text for text in made.values() if (m := re.search(r"(?m)^title: \"(.*)\"$", text))}
         claims = {tuple(row) for row in lab.memory.db.execute("SELECT subject, relation, object FROM claims")}
-        read = [f for f in truth["fact"] if int(f[3]) < 3]
+        read = [f for f in truth["fact"] if int(f[3]) < _READ]
         told = [f for f in truth["fact"] if (f[0], f[1], f[2]) in claims]
         row("facts found, forms the compiler reads", sum(f in told for f in read), len(read))
         row("facts found, all forms", len(told), len(truth["fact"]))
@@ -145,7 +147,7 @@ def evaluate_wiki(subjects: int, seed: int) -> Evaluated:
             for rel, kind in re.findall(r"> \[!contradiction\] ([^:\n]+): (\w+)", text)
         }  # fmt: skip
         planted_all = {(n, r) for n, r, _ in truth["contradiction"]}
-        possible = {(n, r) for n, r, form in truth["contradiction"] if int(form) < 3}
+        possible = {(n, r) for n, r, form in truth["contradiction"] if int(form) < _READ}
         row("contradictions found, both sides readable", len(found & possible), len(possible))
         row("contradictions found, all", len(found & planted_all), len(planted_all))
         row("contradictions shown that were planted", len(found & planted_all), len(found))

@@ -7,9 +7,10 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from ..lab.wording import Amounts, clean, listed, plural, run_numbers
+from ..lab.wording import Amounts, change_told, clean, listed, plural, run_numbers
 from ..ledger import UsageError
 
 if TYPE_CHECKING:
@@ -42,11 +43,8 @@ class EffectTable:
         return "\n".join(lines + ([_UNKNOWN] if self.rows[0]["sigma"] is None else []))
 
     def _told(self, row: Mapping[str, Any], amounts: Amounts) -> str:
-        old = "to" if row["old"] is None else f"{clean(row['old'], 40)} →"
-        new = "none" if row["new"] is None else clean(row["new"], 40)
-        text = f"{clean(row['knob'], 60)} {old} {new}: {row['status']}, {amounts.signed(row['gain'])}"
-        if row["low"] is not None:
-            text += f" ({amounts.signed(row['low'])} to {amounts.signed(row['high'])})"
+        text = change_told(row["knob"], row["old"], row["new"])
+        text += f": {row['status']}, {amounts.estimate(row['gain'], row['low'], row['high'])}"
         text += f" {self.unit}".rstrip() + (f" under {clean(row['condition'])}" if row["condition"] else "")
         singles = [f"{amounts.signed(gain)} in #{number}" for number, gain in row["measured"][:6]]
         text += f"; {', '.join(singles)}" if len(singles) > 1 else f"; {run_numbers(row['runs'])}"
@@ -73,19 +71,22 @@ def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> Effect
         raise UsageError(f"no change of {knob!r} was measured", " ".join(["memex effects", *near]))
     where, values = ("campaign = ?", (campaign,)) if knob is None else ("campaign = ? AND knob = ?", (campaign, knob))
     singles: dict[tuple[object, ...], list[tuple[int, float, int]]] = defaultdict(list)
-    for old, new, gain, number, against, *of in db.execute(
-        "SELECT old, new, gain, r.number, against, component, knob FROM"
+    for component, name, old, new, number, gain, against in db.execute(
+        "SELECT component, knob, old, new, r.number, gain, against FROM"
         f" (SELECT * FROM measurements WHERE {where}) JOIN runs r USING (run) ORDER BY r.number, r.id", values,
     ):  # fmt: skip
-        singles[(*of, old, new)].append((number, gain, against))
-        singles[(*of, new, old)].append((number, -gain, against))
+        singles[component, name, old, new].append((number, gain, against))
     cursor = db.execute(f"SELECT * FROM effects WHERE {where}", values)
     rows = [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
     book = CampaignEffects(db, campaign)
     for row in rows:
         row["runs"] = json.loads(row["runs"])
         among = set(row["runs"])
-        by = [one for one in singles[row["component"], row["knob"], row["old"], row["new"]] if one[0] in among]
+        of, old, new = (row["component"], row["knob"]), row["old"], row["new"]
+        by = singles.get((*of, old, new), [])
+        if back := singles.get((*of, new, old)) if old != new else None:
+            by = sorted([*by, *((number, -gain, against) for number, gain, against in back)], key=itemgetter(0))
+        by = [one for one in by if one[0] in among]
         first, last = book.context(by[0][2]), book.context(by[-1][2])
         differ = not row["condition"] and len({gain > 0 for _, gain, _ in by if gain}) > 1
         moved = sorted(k for k in {**first, **last} if k != row["knob"] and first.get(k) != last.get(k))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..config import load
 from ..ledger import UsageError, blob_id, write_durably
-from ..wiki.fetching import Fetched, fetch
+
+if TYPE_CHECKING:
+    from ..wiki.fetching import Fetched
 
 _SUFFIX = {
     "text/html": ".html", "text/plain": ".txt", "text/markdown": ".md", "application/pdf": ".pdf", "text/csv": ".csv",
@@ -18,14 +20,18 @@ _SUFFIX = {
 }  # fmt: skip
 
 
-def local(root: Path, paths: Sequence[Path], get: Callable[[str], Fetched] = fetch) -> list[Path]:
+def local(root: Path, paths: Sequence[Path], get: Callable[[str], Fetched] | None = None) -> list[Path]:
     """The paths, each address among them replaced by the file it was kept in; one page fetched twice is one file."""
-    return [_kept(root, match[1], match[2], get) if (match := re.match(r"(https?):/+(.+)", str(path))) else path
+    if get is None and any(re.match("https?:/", str(path)) for path in paths):
+        from ..wiki.fetching import fetch as get  # here, so that files on disk do not wait for it
+    return [_kept(root, match[1], match[2], get) if get and (match := re.match(r"(https?):/+(.+)", str(path))) else path
             for path in paths]  # fmt: skip
 
 
 def _kept(root: Path, scheme: str, rest: str, get: Callable[[str], Fetched]) -> Path:
     url = f"{scheme}://{rest}"  # a Path holds one slash where the address had two
+    from ..config import load
+
     if not load(root).network:
         raise UsageError(f"{url[:100]} was not fetched: the network is off", "[network] and allow = true in memex.toml")
     came = get(url)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import load
 from ..lab.wording import clean
-from ..ledger import UsageError
+from ..ledger import Finding, UsageError
 from ..memory import Memory
 from ..models import Driver, provider_from
 from ..partner.proposing import Told, admit, lines_about_a_person
@@ -73,6 +73,25 @@ class Drafted:
         return "\n".join([told, *map(str, done.findings)])
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Which lines would pass the gates, and what is wrong with the others; nothing landed. 1 where one is refused."""
+
+    accepted: tuple[str, ...]
+    refused: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.refused else 0
+
+    def __str__(self) -> str:
+        told = f"{len(self.accepted)} lines would pass, {len(self.refused)} refused; nothing landed"
+        return "\n".join(
+            [told, *(f"{where}: accepted" for where in self.accepted), *self.notes, *map(str, self.refused)]
+        )
+
+
 def driver_for(memory: Memory, root: Path, name: str = "") -> Driver:
     """The model of memex.toml, or another one at the same address; raises UsageError where the dial is at none."""
     settings = load(root).model
@@ -108,8 +127,13 @@ def order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: int) -
     return Text(work_order(memory, root, paths, most_tokens))
 
 
-def land(memory: Memory, root: Path, file: Path, by: str) -> Drafted | Told:
+def land(memory: Memory, root: Path, file: Path, by: str, check: bool) -> Drafted | Told | Checked:
     """An agent's drafts through the gates: of the wiki, or of a person where the first line names one."""
-    if (lines := lines_about_a_person(file)) is not None:
-        return admit(memory, lines, by)
-    return Drafted(land_drafts(memory, root, json_lines(file), by))
+    about = lines_about_a_person(file)
+    lines = json_lines(file) if about is None else about
+    done = admit(memory, lines, by, check) if about else Drafted(land_drafts(memory, root, lines, by, check))
+    if not check:
+        return done
+    findings, notes = (done.findings, done.notes) if isinstance(done, Told) else (done.landed.findings, ())
+    refused = {one.where for one in findings}
+    return Checked(tuple(where for where, _ in lines if where not in refused), findings, notes)

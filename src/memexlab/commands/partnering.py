@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..folder import FOLDER
 from ..lab.wording import plural
-from ..ledger import Refused
+from ..ledger import Finding, Refused
 from ..memory import Memory
 from ..partner.corpus import TakenIn, open_corpus, slug_of, take_in
-from ..partner.perspective import coverage, perspective_of
+from ..partner.perspective import coverage, living, perspective_of
 from ..partner.proposing import Told, admit, lines_about_a_person
 from ..partner.statements import Coverage
 from ..partner.work_order import work_order
@@ -20,6 +20,7 @@ from .founding import Started, init_lab
 from .portraying import portray
 from .results import Text
 
+_SHOWN = 20
 DEMO = Path(__file__).parents[1] / "partner" / "demo"
 
 
@@ -30,6 +31,7 @@ class Gathered:
     person: str
     taken: TakenIn
     coverage: Coverage
+    living: bool = False
 
     def __str__(self) -> str:
         taken, held = self.taken, self.coverage
@@ -43,17 +45,29 @@ class Gathered:
             f"{plural(held.sources, 'source')}{years}",
             f"words by voice, headings too{', what stands twice counted twice' if held.copied else ''}: {voices}",
             f"own words by kind: {kinds}",
-            *map(str, taken.findings[:20]),
+            *map(str, _told(taken.findings)),
+            *(
+                [f"{self.person} may be living: take in what they published; of a private person, what they agreed to"]
+                if self.living
+                else []
+            ),
             f"memex partner {slug_of(self.person).split('-')[-1]}",
         ]
         return "\n".join(lines)
+
+
+def _told(findings: Sequence[Finding]) -> list[Finding]:
+    """One line for all that have no licence, and the first of the rest."""
+    bare, rest = ([one for one in findings if (one.rule == "licence") == same] for same in (True, False))
+    more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
+    return [*(replace(one, where=f"{one.where}{more}") for one in bare[:1]), *rest[:_SHOWN]]
 
 
 def gather(memory: Memory, root: Path, paths: Sequence[Path], person: str, by: str) -> Gathered:
     """Takes the corpus in; the wiki's compiler leaves these sources alone."""
     taken = take_in(memory, root, paths, " ".join(person.split()), by)
     corpus = open_corpus(memory, person)
-    return Gathered(corpus.person, taken, coverage(corpus, ()))
+    return Gathered(corpus.person, taken, coverage(corpus, ()), living(corpus))
 
 
 def init_demo(folder: Path) -> Started:

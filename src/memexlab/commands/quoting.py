@@ -7,22 +7,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..lab.wording import clean
 from ..ledger import Ref
 from ..memory import Memory
 from ..memory.answers import Answer
 from ..wiki.answering import worded_by
-from ..wiki.compiling import render, wiki_of
+from ..wiki.cells import cells
+from ..wiki.compiling import render, wiki_to_read
 from ..wiki.drafting import words
 from ..wiki.forms import Form, write_form
+from ..wiki.pages import Wiki
 from ..wiki.quoting import Piece, evidence, numbered, pieces_of, saved
-from ..wiki.standing import standing
-from ..wiki.values import Values, held_at
+from ..wiki.values import Valued, Values, held_at
 from ..wiki.vault import FOLDER
 from ..wiki.worded import Sentences, page_of
 from .landing import driver_for
 
+_values_now: WeakKeyDictionary[Wiki, Values] = WeakKeyDictionary()
 _VALUES = """SELECT c.subject, c.relation, c.object, coalesce(c.since, ''), c.until, d.document, q.line FROM claims c
  JOIN documents d ON d.entry = c.source JOIN quotes q USING (entry) WHERE c.object IS NOT NULL AND c.relation NOT IN
  ('author', 'alias', 'tag') AND (c.relation IN (SELECT value FROM json_each(?1)) OR lower(c.subject) IN
@@ -54,8 +57,14 @@ def from_sources(
 ) -> Sourced:  # fmt: skip
     """What values of claims answer, else the best words for the question, worded where a model is named; filed where
     asked."""
-    found_values = Values(memory.db, wiki_of(memory, root), standing(memory.db).statements, as_of).answer(question)
-    if found_values is not None:
+    found_values = _values_then(memory, root, as_of).answer(question)
+    tabled = [] if found_values is not None and found_values.value is not None else cells(memory, question)
+    if tabled:
+        found_values = Valued([value for value, _, _ in tabled] if len(tabled) > 1 else tabled[0][0], (), "")
+        pieces = [piece for _, _, piece in tabled]
+        sentences: Sentences = tuple((text, (str(n),)) for n, (_, text, _) in enumerate(tabled, 1))
+        note, kind = "read from tables; no model was asked" if model is not None else "", "exact"
+    elif found_values is not None:
         pieces, sentences = pieces_of(memory, found_values)
         note, kind = "computed from what sources say; no model was asked" if model is not None else "", "exact"
     else:
@@ -91,6 +100,16 @@ def from_sources(
     if pieces and to:
         files += write_form(root, to, question, sentences, pieces, _values(memory, question, as_of))
     return Sourced(answer, tuple(pieces), tuple(str(path.relative_to(root)) for path in files), note)
+
+
+def _values_then(memory: Memory, root: Path, as_of: str | None) -> Values:
+    """The values of claims; those of today are read once for each wiki, and share all but what one question means."""
+    wiki, statements = wiki_to_read(memory, root)
+    if as_of is not None:
+        return Values(memory.db, wiki, statements, as_of)
+    if wiki not in _values_now:
+        _values_now[wiki] = Values(memory.db, wiki, statements)
+    return _values_now[wiki].for_one_question()
 
 
 def _file(memory: Memory, question: str, sentences: Sentences, pieces: Sequence[Piece], by: str) -> None:

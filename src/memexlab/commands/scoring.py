@@ -21,7 +21,7 @@ from ..lab.axes import colour_variables
 from ..lab.wording import clean, plural
 from ..ledger import Claim, Draft, Ref, UsageError
 from ..memory import Memory, query
-from ..partner.scoring import BANDS, Row, Rubric, Score, by_formula, by_model, number, read_rubric, squarified
+from ..partner.scoring import BANDS, Row, Rubric, Score, by_formula, by_model, number, read_rubric, tiled
 from .landing import driver_for
 
 _ROWS, _SECONDS = 20_000, 30.0
@@ -189,7 +189,7 @@ def treemap(scored: Scored) -> str:
     """One page from disk: a tile a row, its area by the rubric's `size`, its score as a number and a shade; a table."""
     tiles = sorted((one for one in scored.scores if one.size > 0), key=lambda one: (-one.size, one.row))
     width, height = 1080.0, 560.0
-    places = squarified([one.size for one in tiles], width, height)
+    places = tiled([one.size for one in tiles], width, height)
     made = Environment(loader=FileSystemLoader(Path(__file__).parents[1] / "partner"), autoescape=True)
     made.filters.update(clean=clean, score=_plain)
     return made.get_template("treemap.html.j2").render(

@@ -94,6 +94,43 @@ def _when(fact: Fact) -> str:
     return f", from {since}{f' to {until}' if until else '' if wrong else ' on'}{wrong}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """The last lines of what a run printed; `earlier` lines were cut."""
+
+    run: int
+    status: str
+    error: str
+    lines: tuple[str, ...]
+    earlier: int
+
+    def __str__(self) -> str:
+        error = f": {clean(self.error, 300)}" if self.error else ""
+        cut = [f"... {plural(self.earlier, 'earlier line')}: --limit {self.earlier + len(self.lines)}"]
+        printed = self.lines or ("It printed nothing.",)
+        return "\n".join([f"run {self.run}, {self.status}{error}", *cut[: self.earlier], *printed])
+
+
+def run_log(memory: Memory, subject: str, campaign: str, limit: int) -> RunLog:
+    """What a run printed; raises UsageError for what is no run, and for one whose output nobody recorded."""
+    number = _number(subject)
+    row = memory.db.execute(
+        "SELECT r.number, r.status, r.error, f.target FROM runs r LEFT JOIN refs f ON f.seq = r.run AND f.role = 'log'"
+        " WHERE r.campaign = ? AND r.number = ?",
+        (campaign, int(number) if number.isdecimal() else -1),
+    ).fetchone()
+    if row is None or row[3] is None:
+        told = f"no output of run {row[0]} was recorded" if row else f"campaign {campaign} has no run {subject!r}"
+        raise UsageError(told, 'memex sql "select number, status, description from runs"')
+    printed = memory.blobs.get(row[3]).decode("utf-8", errors="replace").splitlines()
+    lines = tuple("".join(filter(str.isprintable, line.expandtabs())) for line in printed[-max(1, limit) :])
+    return RunLog(row[0], row[1], row[2], lines, len(printed) - len(lines))
+
+
+def _number(subject: str) -> str:
+    return subject.lower().removeprefix("run").lstrip(" :#")
+
+
 def story(
     memory: Memory, subject: str, campaign: str, as_of: str | None, known_at: str | None, during: str | None, limit: int
 ) -> Story:
@@ -101,7 +138,7 @@ def story(
     if limit < 1:
         raise UsageError(f"--limit is {limit}", "a number above 0, such as --limit 40")
     db, aliases = memory.db, known(memory.index.aliases)
-    number = subject.lower().removeprefix("run").lstrip(" :#")
+    number = _number(subject)
     asked = f"run:{campaign}/{number}" if number.isdigit() else subject
     speaks = db.execute("SELECT 1 FROM entries WHERE by = ? LIMIT 1", (asked,)).fetchone()
     names = [asked] if speaks else subjects(db, asked, aliases)

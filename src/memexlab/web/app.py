@@ -37,7 +37,7 @@ from . import (
 )
 from .guard import COOKIE, Guard
 from .labs import Labs
-from .rendering import HERE, page
+from .rendering import HERE, page, places_of
 from .resting import Resting
 from .tools import Tools
 
@@ -97,7 +97,7 @@ def _open(request: Request) -> Response:
     """The address that `memex serve` prints: it leaves the token with the browser, and shows what the lab is about."""
     has_runs = request.app.state.labs.lab().memory.db.execute("SELECT 1 FROM runs LIMIT 1").fetchone()
     has_wiki = (request.app.state.root / "wiki" / "index.md").is_file()
-    response = RedirectResponse("/wiki" if has_wiki and not has_runs else "/", 303)
+    response = RedirectResponse("/wiki" if has_wiki and not has_runs else places_of(request)[0][0], 303)
     if request.query_params.get("token") == request.app.state.token:
         response.set_cookie(COOKIE, request.app.state.token, httponly=True, samesite="strict")
     return response

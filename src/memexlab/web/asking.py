@@ -20,11 +20,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ..config import load
-from ..lab.logbook import campaigns_newest_first
 from ..ledger import MemexError, UsageError
 from ..models import HEARING
 from .calls import json_object
-from .labs import lab_of, rows_of
+from .labs import campaigns, lab_of, rows_of
 from .rendering import page
 
 _CITED = 20
@@ -34,6 +33,10 @@ _EXAMPLES = (
     "was weight decay tried?",
     "how many runs crashed?",
     "what is unresolved?",
+)
+#: What a memory without runs can be asked: what most of its claims are about.
+_SUBJECTS = (
+    "SELECT subject FROM claims WHERE subject NOT LIKE 'person:%' GROUP BY 1 ORDER BY count(*) DESC, subject LIMIT 5"
 )
 #: What an answer is worth, in words.
 _SURE = {
@@ -63,13 +66,16 @@ def _page(request: Request, question: str, as_of: str, campaign: str = "", model
         except UsageError as error:
             trouble = str(error)
     cited, body = _cited(db, answer) if answer else [], {"question": question} | ({"as_of": as_of} if as_of else {})
-    dial = load(request.app.state.root).model
+    body |= {"campaign": campaign} if campaign else {}
+    dial, names = load(request.app.state.root).model, campaigns(request)
+    examples = _EXAMPLES if names else [f"what is {row[0]}?" for row in db.execute(_SUBJECTS)]
     return page(
         request, "ask.html", "Ask", question=question, as_of=as_of, answer=answer, trouble=trouble,
-        examples=_EXAMPLES, cited=cited, sure=_SURE, said=_linked(answer["text"], cited) if answer else "",
+        examples=examples, campaigns=names, campaign=campaign, cited=cited, sure=_SURE,
+        said=_linked(answer["text"], cited) if answer else "",
         model=dial.dial not in ("none", "agent") and (dial.name or dial.dial), body=body,
         saving=body | {"save": True} | ({"model": ""} if model is not None else {}),
-        nothing=not campaigns_newest_first(db, None) and not db.execute("SELECT 1 FROM documents LIMIT 1").fetchone(),
+        nothing=not names and not db.execute("SELECT 1 FROM documents LIMIT 1").fetchone(),
     )  # fmt: skip
 
 
@@ -97,13 +103,13 @@ def _linked(text: str, cited: list[dict[str, Any]]) -> Markup:
         run["named"] = True
         return str(Markup('<a href="/runs/{}?campaign={}">{}</a>').format(run["number"], run["campaign"], found[0]))
 
-    return Markup(_NAMED.sub(link, str(escape(text))))
+    return Markup(_NAMED.sub(link, str(escape(text)).replace(" -&gt; ", "\N{NO-BREAK SPACE}→ ")))
 
 
 async def _worded(request: Request) -> Response:
     """An answer in a model's words, as server-sent events: `words` as they come, then the `answer` as HTML."""
     given = await json_object(request)
-    question, as_of = str(given.get("question") or ""), str(given.get("as_of") or "")
+    question, as_of, campaign = (str(given.get(name) or "") for name in ("question", "as_of", "campaign"))
     loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
     def hear(piece: str) -> None:
@@ -112,7 +118,7 @@ async def _worded(request: Request) -> Response:
     HEARING.set(hear)
 
     async def stream() -> AsyncIterator[str]:
-        asking = asyncio.ensure_future(run_in_threadpool(_page, request, question, as_of, model=""))
+        asking = asyncio.ensure_future(run_in_threadpool(_page, request, question, as_of, campaign, model=""))
         asking.add_done_callback(lambda _: pieces.put_nowait(None))
         reply = shown = ""
         while (piece := await pieces.get()) is not None:

@@ -11,6 +11,7 @@ import json
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
@@ -54,13 +55,14 @@ def _plain(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
-def _parameters(method: Callable[..., Any]) -> dict[str, tuple[Any, bool, bool]]:
-    """Name to type, whether it takes many, and whether it must be given."""
+@cache
+def _parameters(method: Callable[..., Any]) -> dict[str, tuple[Any, bool, bool, str]]:
+    """Name to type, whether it takes many, whether it must be given, and its name in Python."""
     found = {}
     for name, parameter in inspect.signature(method).parameters.items():
         if name != "self":
             kind, many = _plain(eval(parameter.annotation, method.__globals__))
-            found[name.rstrip("_")] = (kind, many, parameter.default is parameter.empty)
+            found[name.rstrip("_")] = (kind, many, parameter.default is parameter.empty, name)
     return found
 
 
@@ -93,8 +95,7 @@ def arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(given) - set(allowed)):
         raise UsageError(f"{name} takes no {unknown[0][:80]!r}", f"it takes {', '.join(allowed) or 'nothing'}")
     taken = {}
-    real = {parameter.rstrip("_"): parameter for parameter in inspect.signature(method).parameters}
-    for word, (kind, many, needed) in allowed.items():
+    for word, (kind, many, needed, real) in allowed.items():
         if word not in given or given[word] is None:
             if needed:
                 raise UsageError(f"{name} needs {word}", f'send {{"{word}": ...}}')
@@ -102,9 +103,9 @@ def arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
         value = given[word]
         if many:
             items = value if isinstance(value, list) else [value]
-            taken[real[word]] = [_value(word, kind, item) for item in items]
+            taken[real] = [_value(word, kind, item) for item in items]
         else:
-            taken[real[word]] = _value(word, kind, value)
+            taken[real] = _value(word, kind, value)
     return taken
 
 
@@ -166,8 +167,8 @@ def openapi() -> dict[str, Any]:
             if colon:
                 texts[word.strip().rstrip("_")] = text.strip()
         told = {"summary": doc.split("\n\n")[0].replace("\n", " "), "operationId": name, "responses": answer}
-        schemas = {word: _schema(kind, many) for word, (kind, many, _) in _parameters(method).items()}
-        needed = [word for word, (_, _, must) in _parameters(method).items() if must]
+        schemas = {word: _schema(kind, many) for word, (kind, many, _, _) in _parameters(method).items()}
+        needed = [word for word, (_, _, must, _) in _parameters(method).items() if must]
         if name in READING:
             parameters = [
                 {"name": word, "in": "query", "required": word in needed, "schema": schema,

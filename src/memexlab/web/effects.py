@@ -20,8 +20,6 @@ from .rendering import page
 _MARK: dict[str, Mark] = {
     "replicated": "confirmed", "conditional": "provisional", "reversed": "failed", "unresolved": "inconclusive",
 }  # fmt: skip
-#: Style of a status that has none of its own.
-_COLOUR = {"replicated": "confirmed", "conditional": "provisional", "reversed": "failed"}
 _ROWS = 120
 #: What a status says, in the order of the sentence above the table.
 _MEANS = {
@@ -49,7 +47,7 @@ def _effects(request: Request) -> Response:
     for row in rows:
         hurts = row["status"] == "replicated" and row["gain"] < 0
         mark = "failed" if hurts else _MARK.get(row["status"], "discard")
-        row["colour"] = "failed" if hurts else _COLOUR.get(row["status"], row["status"])
+        row["colour"] = "failed" if hurts else _MARK.get(row["status"], row["status"])
         known = row["low"] is not None
         row["drawn"] = Markup(interval_svg(row["low"], row["gain"], row["high"], reach or 1.0, mark)) if known else ""
     failed = db.execute(

@@ -6,6 +6,7 @@ a link to the graph around it; the same is told in words beside the picture. The
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
@@ -53,6 +54,15 @@ _TOTALS = {
     "document": "SELECT count(*) FROM documents WHERE entry <= ?",
     "run": "SELECT count(*) FROM runs WHERE run <= ?",
 }
+#: What runs link to (run, kind, key); the runs are a JSON list.
+_OF_RUNS = (
+    "SELECT f.seq, 'run', r.run FROM json_each(?) j JOIN refs f ON f.seq = j.value AND f.role = 'parent'"
+    " JOIN runs r ON r.id = f.target",
+    "SELECT c.run, 'knob', c.knob FROM json_each(?) j JOIN changes c ON c.run = j.value",
+    "SELECT s.run, 'setting', s.knob || '=' || s.value FROM json_each(?) j JOIN settings s ON s.run = j.value"
+    " WHERE s.value IS NOT NULL",
+    "SELECT seq, 'author', by FROM json_each(?) j JOIN entries ON seq = j.value",
+)
 
 
 class TrailsUntil(Trails):
@@ -222,10 +232,16 @@ def _lines(trails: Trails, start: Node | None, nodes: list[Node]) -> list[tuple[
     pairs = {
         (min(node, link.to, key=str), max(node, link.to, key=str))
         for node in nodes
-        if node[0] in ("run", "document", "said")
+        if node[0] in ("document", "said")
         for link in trails.links(node)
         if link.to in drawn
     }
+    # Runs are many: what they link to is asked of all of them at once.
+    for sql in _OF_RUNS:
+        for run, kind, key in trails.db.execute(sql, (json.dumps([key for kind, key in nodes if kind == "run"]),)):
+            if (kind, key) in drawn:
+                ends: tuple[Node, Node] = ("run", run), (kind, key)
+                pairs.add((min(ends, key=str), max(ends, key=str)))
     # Who recorded nearly everything is no news; without this one person's lines would cover the rest.
     of = Counter(end for pair in pairs for end in pair if end[0] == "author")
     pairs = {(a, b) for a, b in pairs if start or max(of[a], of[b]) <= COLUMN}

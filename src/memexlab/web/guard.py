@@ -9,10 +9,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "memex"
@@ -32,6 +33,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_SENT = [(name.encode(), value.encode()) for name, value in {**_HEADERS, "cache-control": "no-store"}.items()]
 
 
 class Guard:
@@ -44,11 +46,12 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refused = self.refusal(scope["method"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refused = self.refusal(scope["method"], headers)
         if refused is not None:
             await _refuse(send, *refused)
             return
-        scope["memex_may_write"] = self.may_write(Headers(scope=scope))
+        scope["memex_may_write"] = self.may_write(headers)
         await self.app(scope, _limited(receive), _with_headers(send))
 
     def refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
@@ -88,11 +91,9 @@ class Guard:
     def may_write(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         candidates = [given] if scheme.lower() == "bearer" else []
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            cookie = None
-        candidates += [cookie.value] if cookie is not None else []
+        if COOKIE in (given_cookies := headers.get("cookie", "")):
+            with suppress(CookieError):
+                candidates += [cookie.value for name, cookie in SimpleCookie(given_cookies).items() if name == COOKIE]
         return any(hmac.compare_digest(candidate.encode(), self.token.encode()) for candidate in candidates)
 
 
@@ -112,10 +113,9 @@ def _limited(receive: Receive) -> Receive:
 def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("cache-control", "no-store")
+            headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+            given = {name for name, _ in headers}
+            message["headers"] = [*headers, *(item for item in _SENT if item[0] not in given)]
         await send(message)
 
     return sending

@@ -54,10 +54,13 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
     label = 40 + max(lane_of.values()) * _LANE
     query = f"?campaign={quote(campaign)}"
     lines, marks = [], []
+    reigning: int | None = None  # a log that names no parents still says who followed whom
     for node in nodes:
         run, parent = node[0], node[7]
         x, y = 20 + lane_of[run] * _LANE, tops[run]
         main = run in champions
+        if main:
+            parent, reigning = (parent if parent in row_of else reigning), run
         if parent in row_of:
             from_x, from_y = 20 + lane_of[parent] * _LANE, tops[parent]
             strength = 'class="main" stroke-width="5"' if main and parent in champions else 'stroke-width="1.5"'

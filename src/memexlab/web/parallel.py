@@ -42,23 +42,33 @@ def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
     def y(place: float) -> float:
         return _TOP + inner * (1 - place)
 
-    out = []
-    for run, number, value, verdict, status in sorted(runs, key=lambda r: (r[3] == "confirmed", r[4] == "keep")):
+    out: list[str] = []
+    named: list[float] = []
+    names: list[str] = []
+    for run, number, value, verdict, status in sorted(runs, key=lambda r: (r[3] == "confirmed", r[4] == "keep", r[1])):
         share = 1.0 if far == best else max(0.0, min(1.0, (far - value) / (far - best)))
+        dashes = ' stroke-dasharray="4 3"' if (value > far if better == "lower" else value < far) else ""
         points = [(_SIDE + len(knobs) * step, y(share))]
+        if verdict == "confirmed" and all(abs(y(share) - taken) > 13 for taken in named):
+            named.append(y(share))
+            names.append(f'<text x="{points[0][0] + 7:.0f}" y="{y(share) + 4:.0f}" class="n">#{number}</text>')
         for i in reversed(range(len(knobs))):
             place = axes[i][0].get(settings[run].get(knobs[i]))
             if place is not None:
                 points.insert(0, (_SIDE + i * step, y(place)))
         colour = "confirmed" if verdict == "confirmed" else "provisional" if status == "keep" else "quiet"
         strength = 0.95 if colour != "quiet" else 0.16 + 0.3 * share
+        width = 1.2 if colour == "quiet" else 2.2
         path = " ".join(f"{x:.0f},{v:.1f}" for x, v in points)
         out.append(
             f'<a href="/runs/{number}?campaign={escape(campaign)}"><polyline points="{path}" fill="none"'
-            f' stroke="var(--c-{colour})" stroke-width="{2.2 if colour != "quiet" else 1.2}" opacity="{strength:.2f}">'
+            f'{dashes} stroke="var(--c-{colour})" stroke-width="{width}" opacity="{strength:.2f}">'
             f"<title>#{number}: {value:.6g}</title></polyline></a>"
         )
-    ends = [*((knob, axis[1]) for knob, axis in zip(knobs, axes, strict=True)), (metric, (f"{far:.5g}", f"{best:.5g}"))]
+    ends = [
+        *((knob, axis[1]) for knob, axis in zip(knobs, axes, strict=True)),
+        (metric, (f"{far:.5g} or worse", f"{best:.5g}")),
+    ]
     for i, (name, (low, high)) in enumerate(ends):
         x, bottom = _SIDE + i * step, _HEIGHT - _BOTTOM
         middle = f'<text x="{x:.0f}" text-anchor="middle"'
@@ -66,12 +76,12 @@ def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
             f'<line x1="{x:.0f}" x2="{x:.0f}" y1="{_TOP}" y2="{bottom}" stroke="var(--c-text)" opacity=".5"/>',
             f'{middle} y="16" font-weight="600">{escape(_short(name, 20))}</text>',
             f'{middle} y="36" fill="var(--c-quiet)">{escape(_short(high, 14))}</text>',
-            f'{middle} y="{_HEIGHT - 8}" fill="var(--c-quiet)">{escape(_short(low, 14))}</text>',
+            f'{middle} y="{_HEIGHT - 8}" fill="var(--c-quiet)">{escape(_short(low, 18))}</text>',
         ]
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Settings and {escape(metric, quote=True)} of'
         f' {len(runs)} runs" font-size="12.5" fill="var(--c-text)" font-family="\'DejaVu Sans\',system-ui,sans-serif">'
-        f"{''.join(out)}</svg>"
+        f"{''.join(out)}{''.join(names)}</svg>"
     )
 
 

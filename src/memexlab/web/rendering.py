@@ -10,6 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from ..config import load
+from ..lab.report import linked, sentences_of
 from ..lab.wording import run_numbers
 from ..ledger import MemexError
 from .labs import labs_of
@@ -38,7 +40,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(runs=run_numbers, number=number, arrows=arrows)
+    made.filters.update(runs=run_numbers, number=number, arrows=arrows, told=linked, sentences=sentences_of)
     return made
 
 
@@ -54,22 +56,38 @@ def number(value: object, digits: int = 6) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-_SOMEBODY = "SELECT 1 FROM documents JOIN entries ON seq = entry WHERE body ->> '$.meta.person' IS NOT NULL LIMIT 1"
+#: Those of a night: a lab without target and runs has no use for them.
+_OF_A_NIGHT = ("/", "/runs", "/effects", "/report")
+_HAS = (
+    "SELECT EXISTS (SELECT 1 FROM documents JOIN entries ON seq = entry WHERE body ->> '$.meta.person' IS NOT NULL),"
+    " EXISTS (SELECT 1 FROM runs)"
+)
 
 
-def _places(request: Request) -> tuple[tuple[str, str, str], ...]:
-    """The places of a lab: people stand there where a corpus of somebody was taken in."""
+def has_target(request: Request) -> bool:
+    """Whether `memex run` has something to run; a lab that cannot be read says so on its pages."""
+    try:
+        return load(request.app.state.root).contract is not None
+    except MemexError:
+        return False
+
+
+def places_of(request: Request) -> tuple[tuple[str, str, str], ...]:
+    """The places of a lab: people where a corpus of somebody was taken in, a night where one can be or was run."""
     labs = labs_of(request)
     try:
-        somebody = labs.kept(("people",), lambda: labs.lab().memory.db.execute(_SOMEBODY).fetchone())
+        somebody, ran = labs.kept(("places",), lambda: labs.lab().memory.db.execute(_HAS).fetchone())
     except MemexError:  # a lab that cannot be opened still has a page that says so
         return PLACES
-    return (*PLACES, ("/partner", "People", "p")) if somebody else PLACES
+    people = (("/partner", "People", "p"),) if somebody else ()
+    if ran or has_target(request):
+        return (*PLACES, *people)
+    return (*people, *(place for place in PLACES if place[0] not in _OF_A_NIGHT))
 
 
 def page(request: Request, name: str, title: str, status: int = 200, **context: Any) -> Response:
     """A page in its frame; with `?part=1` its inside alone, for a live replacement."""
-    here, places = request.url.path, _places(request)
+    here, places, can_run = request.url.path, places_of(request), has_target(request)
 
     def parts(path: str) -> tuple[str, str]:
         return f"{path}/", f"{path}-"
@@ -79,8 +97,10 @@ def page(request: Request, name: str, title: str, status: int = 200, **context: 
         .get_template(name)
         .render(
             title=title,
-            here=next((path for path, _, _ in reversed(places) if here == path or here.startswith(parts(path))), "/"),
+            here=next((path for path, _, _ in reversed(places) if here == path or here.startswith(parts(path))), ""),
             places=places,
+            can_run=can_run,
+            start="memex run --runs 8" if can_run else "memex import results.tsv",
             lab=request.app.state.root.name,
             may_write=request.scope.get("memex_may_write", False),
             frame="part.html" if request.query_params.get("part") else "frame.html",

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from ..lab.chart import progress_svg
 from ..lab.report import Report, build_report, report_main, report_style, to_html, to_markdown
 from .labs import campaigns, lab_of, labs_of
-from .rendering import page
+from .rendering import has_target, page
 
 
 class Drawn:
@@ -32,7 +32,7 @@ class Drawn:
         chart = self.report.sections[0].chart if self.report.sections else None
         if chart is None or not chart.points:
             return "", ""
-        return progress_svg(chart, height=420), progress_svg(chart, width=420, height=420)
+        return progress_svg(chart, height=460), progress_svg(chart, width=420, height=420)
 
 
 def report_key(request: Request, campaign: str | None, since: str | None = None) -> tuple[str, str | None, str | None]:
@@ -45,7 +45,8 @@ def report_key(request: Request, campaign: str | None, since: str | None = None)
 def drawn(request: Request, campaign: str | None, since: str | None = None) -> Drawn:
     def made() -> Drawn:
         db = lab_of(request).memory.db
-        return Drawn(build_report(db, campaign=campaign, since=since, now=datetime.now(UTC)))
+        now, can_run = datetime.now(UTC), has_target(request)
+        return Drawn(build_report(db, campaign=campaign, since=since, now=now, runs=can_run))
 
     return labs_of(request).kept(report_key(request, campaign, since), made)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ..commands.deciding import campaign_of
 from ..lab.agenda import TITLES
+from ..lab.curves import curve_in
 from ..lab.packets import desk_of, ranked
 from ..lab.sandbox import MEANING
 from ..ledger import OutsideError
@@ -56,8 +59,10 @@ def _run(request: Request) -> Response:
     ):
         desk = desk_of(db, campaign)
     packet = next(iter(ranked(db, campaign, [run["number"]], desk)), None)
+    near = "SELECT {}(number) AS number FROM runs WHERE campaign = ? AND number {} ?"
+    beside = [rows_of(db, near.format(*way), campaign, run["number"])[0] for way in (("max", "<"), ("min", ">"))]
     return page(
-        request, "run.html", f"Run {run['number']}", run=run, campaign=campaign, terms=campaign_row,
+        request, "run.html", f"Run {run['number']}", run=run, campaign=campaign, terms=campaign_row, beside=beside,
         parent=parent[0] if parent else None, champion=reign[0] if reign else None, children=children, judged=judged,
         packet=packet, asks=TITLES, walls=MEANING.get(run["isolation"], ""),
         settings=_settings(db, [position, *[r["run"] for r in (*parent, *reign)]]),
@@ -66,7 +71,24 @@ def _run(request: Request) -> Response:
         doubts=rows_of(db, "SELECT path, retracted FROM doubted WHERE run = ? AND kind = 'run'", position),
         diff=diff_rows(_text(request, position, "diff")), log=_text(request, position, "log")[-_LOG_TAIL_BYTES:],
         falls=_what_falls(db, position),
+        curves=curves_svg(*(_text(request, at, "log") for at in (position, reign[0]["run"] if reign else -1))),
     )  # fmt: skip
+
+
+def curves_svg(mine: str, champions: str) -> Markup:
+    """The progress that two logs print, from a tenth of the budget on; '' where the first prints too little."""
+    curves = [[p for p in curve_in(log) if p[0] >= 0.1 and math.isfinite(p[1])] for log in (mine, champions)]
+    if len(curves[0]) < 3:
+        return Markup("")
+    values = [value for curve in curves for _, value in curve]
+    top, reach = max(values), (max(values) - min(values)) or 1.0
+    told = "at the end " + ", the champion ".join(f"{curve[-1][1]:.4g}" for curve in curves if curve)
+    drawn = [" ".join(f"{10 + 980 * x:.0f},{12 + 196 * (top - v) / reach:.0f}" for x, v in curve) for curve in curves]
+    return Markup(
+        '<svg viewBox="0 0 1000 220" role="img" aria-label="Progress" fill="none"><polyline stroke="var(--c-quiet)"'
+        f' stroke-dasharray="6 5" points="{drawn[1]}"/><polyline stroke="var(--c-confirmed)" stroke-width="2.5"'
+        f' points="{drawn[0]}"/><text x="10" y="210" font-size="14" fill="var(--c-text)">{told}</text></svg>'
+    )
 
 
 def _settings(db: sqlite3.Connection, positions: list[int]) -> list[tuple[str, list[str], bool]]:
@@ -117,13 +139,16 @@ def _compare(request: Request) -> Response:
     runs = []
     for number in wanted[:_COMPARED]:
         runs += rows_of(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, number)[-1:]
+    [terms] = rows_of(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
+    sign = 1 if terms["better"] == "lower" else -1
     metrics = [
         dict(db.execute("SELECT name, value FROM metrics WHERE run = ?", (run["run"],)).fetchall()) for run in runs
     ]
     return page(
         request, "compare.html", "Compare", runs=runs, campaign=campaign, wanted=" ".join(map(str, wanted)),
-        settings=_settings(db, [run["run"] for run in runs]), metrics=metrics,
-        names=sorted({name for one in metrics for name in one}),
+        settings=_settings(db, [run["run"] for run in runs]), metrics=metrics, terms=terms, sign=sign,
+        best=max((run["value"] for run in runs if run["value"] is not None), key=lambda v: -sign * v, default=None),
+        names=sorted({name for one in metrics for name in one} - {terms["metric"]}),
     )  # fmt: skip
 
 

@@ -75,11 +75,13 @@ def _table(request: Request) -> Response:
         one = _GROUPS[group][1].format("'" + str(name).replace("'", "''") + "'")
         return link(where=f"({where}) AND {one}" if where else one, group="")
 
+    shown = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    # A column in which nothing stands on this page only takes room from those that say something.
+    columns = [name for name in COLUMNS if name == sort or any(row.get(name) not in (None, "") for row in shown)]
     return page(
-        request, "runs.html", "Runs", rows=[dict(zip(rows.columns, row, strict=True)) for row in rows.rows],
-        more=rows.truncated, after=after, step=ROWS, columns=COLUMNS, sort=sort, down=down, where=where, group=group,
-        groups=tuple(_GROUPS), campaign=campaign, campaigns=names, trouble=trouble, link=link, within=within,
-        chips=CHIPS,
+        request, "runs.html", "Runs", rows=shown, more=rows.truncated, after=after, step=ROWS, columns=columns,
+        sort=sort, down=down, where=where, group=group, groups=tuple(_GROUPS), campaign=campaign, campaigns=names,
+        trouble=trouble, link=link, within=within, chips=CHIPS,
     )  # fmt: skip
 
 

@@ -32,13 +32,17 @@ def tonight(request: Request) -> Response:
     report, (wide, narrow) = kept.report, kept.pictures
     section = report.sections[0] if report.sections else None
     running = _running(db, campaign)
+    loop = loop_of(lab, campaign, running)
+    # What a loop at work will do by itself is no work for a person.
+    left = section.queue if section else ()
+    queue = [item for item in left if not (loop.alive and item.command.startswith("memex run"))]
     wins = [row for row in section.verdicts if row.decision == "confirmed"][:_WINS] if section else []
     why = "SELECT coalesce(max(hypothesis), '') FROM runs WHERE campaign = ? AND number = ?"
     return page(
         request, "tonight.html", "Tonight", report=report, section=section, chart=Markup(wide), narrow=Markup(narrow),
         campaigns=names, campaign=campaign, running=running, latest=_latest(db, campaign),
         wins=[(win, *db.execute(why, (campaign, win.number)).fetchone()) for win in wins],
-        loop=loop_of(lab, campaign, running), waiting=waiting(lab), program=program_of(lab.root),
+        loop=loop, queue=queue, waiting=waiting(lab), program=program_of(lab.root),
         behind=labs_of(request).is_behind(report_key(request, campaign)),
     )  # fmt: skip
 

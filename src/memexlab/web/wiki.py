@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -26,6 +27,8 @@ _REPLACED = re.compile(
 _DIFFERING = re.compile(r'<blockquote class="callout contradiction">.*?</blockquote>', re.S)
 #: Pages that list pages, and say nothing of their own.
 _LISTS = frozenset({"index", "log"})
+#: Lines of each part of a list that are shown at a time.
+_STEP = 200
 
 
 def _folder(request: Request) -> Path:
@@ -37,13 +40,30 @@ def _file(request: Request, name: str) -> Path | None:
     """A file of the wiki by its name; None for what is not there, and for what is outside of it."""
     folder = _folder(request)
     try:
+        if not os.path.isfile(f"{folder}/{name}"):
+            return None
         path = (folder / name).resolve()
         return path if path.is_relative_to(folder) and path.is_file() else None
     except (OSError, ValueError):
         return None
 
 
-def _rendered(request: Request, path: Path) -> Rendered:
+def _some(text: str, first: int) -> tuple[str, bool]:
+    """A list with so many items of each of its parts, behind the `first` ones; and whether there are more."""
+    kept, count, more, shown = [], 0, False, True
+    for line in text.splitlines(keepends=True):
+        if line.startswith(("- ", "## [")):
+            count += 1
+            shown = first < count <= first + _STEP
+            more = more or count > first + _STEP
+        elif line.startswith("#"):
+            count, shown = 0, True
+        if shown:
+            kept.append(line)
+    return "".join(kept), more
+
+
+def _rendered(request: Request, text: str) -> Rendered:
     db = lab_of(request).memory.db
 
     def page_of(name: str) -> str | None:
@@ -55,7 +75,7 @@ def _rendered(request: Request, path: Path) -> Rendered:
         row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (name,)).fetchone()
         return int(row[0]) if row and row[0] is not None else None
 
-    return render(path.read_text(encoding="utf-8", errors="replace"), page_of, source_of)
+    return render(text, page_of, source_of)
 
 
 def _page(request: Request) -> Response:
@@ -65,14 +85,20 @@ def _page(request: Request) -> Response:
         if name == "index":
             return page(request, "wiki.html", "Wiki", at="", made=None, html="", dates={})
         return page(request, "error.html", "No such page", 404, text=f"The wiki has no page {name!r}.")
-    made = _rendered(request, path)
+    text, first, more = path.read_text(encoding="utf-8", errors="replace"), 0, False
+    if name in _LISTS:
+        asked = request.query_params.get("from", "0")
+        first = int(asked) if asked.isdecimal() and asked.isascii() and len(asked) < 8 else 0
+        text, more = _some(text, first)
+    made = _rendered(request, text)
     if request.query_params.get("preview"):
         words = re.sub(r"<(sup|section|h1)\b.*?</\1>", "", made.html, flags=re.S)
         text = " ".join(re.sub(r"<[^>]+>", " ", words).split())
         return JSONResponse({"title": made.front.get("title", name), "text": text[:_PREVIEW_CHARS]})
     return page(
         request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(_since(made.html)),
-        dates=_dates(lab_of(request).memory.db, made.html) if name not in _LISTS else {},
+        dates=_dates(lab_of(request).memory.db, made.html) if name not in _LISTS else {}, first=first, more=more,
+        step=_STEP,
     )  # fmt: skip
 
 

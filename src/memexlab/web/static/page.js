@@ -220,6 +220,18 @@ document.addEventListener("keydown", (event) => {
   lastKey = event.key;
 });
 
+// The index of the wiki: what has not all of the words is put away, and headings with nothing left below them.
+for (const field of all("[data-narrow]")) {
+  const lists = all(".index ul").map((list) => [list, all("li", list).map((row) => [row, row.textContent.toLowerCase()])]);
+  field.addEventListener("input", () => {
+    const words = field.value.toLowerCase().split(/\s+/);
+    for (const [list, rows] of lists) {
+      for (const [row, text] of rows) row.hidden = !words.every((word) => text.includes(word));
+      list.hidden = list.previousElementSibling.hidden = rows.every(([row]) => row.hidden);
+    }
+  });
+}
+
 // In the graph, the lines of the thing under the pointer or the keyboard stand out, and what they lead to.
 function trace(event) {
   const node = event.target.closest?.(".graph [data-n]");

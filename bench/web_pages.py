@@ -1,0 +1,149 @@
+"""What every page costs: `python bench/web_pages.py [LAB] [--runs 10000] [--notes 10000]`.
+
+Without a LAB it makes one of as many runs and notes; with 10,000 notes that takes ten minutes. A page is asked within
+this process, so that its processor time is its own: the first time, the middle of five, and the first after a run has
+landed; its size is what a browser gets, packed. Then a real server: from the command to the last byte of the first
+page, and its processor time until then. Writes bench/results/web_pages.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from research_memory import planted
+from web_load import processor_seconds
+
+from memexlab.api import Lab
+from memexlab.commands.evaluating import planted as notes_of
+from memexlab.commands.evaluating import write_lab
+from memexlab.web.app import application
+from memexlab.web.rendering import PLACES
+
+MORE = ("/runs?group=knob", "/runs?sort=value&down=0", "/runs?where=status+%3D+'keep'", "/runs/500", "/runs/500/log",
+        "/runs/compare?runs=10,500,9000", "/runs/lineage", "/effects?knob=depth", "/graph?at=depth", "/search?q=depth",
+        "/search?json=1&q=dep", "/ask?q=how+many+runs+crashed%3F", "/wiki-lint", "/wiki-review",
+        "/api/sql?query=select+count(*)+from+runs", "/static/page.css", "/static/page.js")  # fmt: skip
+AIM_BYTES, AIM_MS = 300_000, 100
+
+
+def made(runs: int, notes: int) -> Path:
+    root = Path(tempfile.mkdtemp()) / "lab"
+    write_lab(root, dict(list(notes_of(7, int(notes / 1.6) + 50)[0].items())[:notes]))
+    lab = Lab(root)
+    lab.ingest([root / "raw"])
+    lab.close()
+    planted(root / ".memex", runs).close()
+    return root
+
+
+async def ask(app: Any, path: str, body: bytes = b"") -> tuple[int, int, float]:
+    """Status, bytes and processor seconds of one request."""
+    place, _, query = path.partition("?")
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1:80"), (b"accept-encoding", b"gzip"), (b"content-type", b"application/json"),
+               (b"authorization", b"Bearer t")]  # fmt: skip
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST" if body else "GET",
+        "path": unquote(place), "raw_path": place.encode(), "query_string": query.encode(), "root_path": "",
+        "scheme": "http", "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
+    }  # fmt: skip
+    begun = time.process_time()
+    await app(scope, receive, send)
+    return sent[0]["status"], sum(len(m.get("body", b"")) for m in sent), time.process_time() - begun
+
+
+async def pages(root: Path) -> list[str]:
+    app = application(root, "t")
+    lab = Lab(root)
+    subjects = sorted(path.stem for path in (root / "wiki").glob("*.md"))[1000:1001]
+    [source] = lab.memory.db.execute("SELECT max(entry) FROM documents").fetchone()
+    lab.close()
+    paths = [*(path for path, _, _ in PLACES), *MORE, *(f"/wiki/{quote(name)}" for name in subjects)]
+    paths += [f"/sources/{source}"] if source else []
+    rows = []
+    async with app.router.lifespan_context(app):
+        for n, path in enumerate(paths):
+            status, size, first = await ask(app, path)
+            warm = statistics.median([(await ask(app, path))[2] for _ in range(5)])
+            run = {"metric": "val_bpb=0.5", "description": f"page {n}", "status": "discard", "campaign": "c"}
+            await ask(app, "/api/log", json.dumps(run).encode())
+            after = (await ask(app, path))[2]
+            missed = [*(["size"] * (size > AIM_BYTES)), *(["time"] * (1000 * max(warm, after) > AIM_MS))]
+            told = " and ".join(missed) + " MISSED" if missed else "met"
+            rows.append(
+                f"| {path} | {status} | {size / 1000:,.1f} | {1000 * first:,.0f} | {1000 * warm:,.0f} |"
+                f" {1000 * after:,.0f} | {told} |"
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def cold(root: Path) -> tuple[float, float]:
+    """Seconds, and processor seconds of the server, from the command to the last byte of the first page."""
+    log = root / "serve.log"
+    with log.open("w") as told:
+        begun = time.monotonic()
+        command = [sys.executable, "-m", "memexlab", "--lab", str(root), "serve", "--port", "0"]
+        server = subprocess.Popen(command, stdout=told, stderr=told)
+        try:
+            while (found := re.search(r"(http\S+:\d+)/open", log.read_text())) is None:
+                if server.poll() is not None:
+                    sys.exit(log.read_text())
+                time.sleep(0.01)
+            with urllib.request.urlopen(found[1] + "/") as answer:
+                answer.read()
+            return time.monotonic() - begun, processor_seconds(server.pid)
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("lab", type=Path, nargs="?")
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--notes", type=int, default=10_000)
+    options = parser.parse_args()
+    root = options.lab or made(options.runs, options.notes)
+    starts = [cold(root) for _ in range(3)]
+    load = os.getloadavg()[0]
+    rows = asyncio.run(pages(root))
+    lab = Lab(root)
+    [runs], [notes] = (
+        lab.memory.db.execute(f"SELECT count(*) FROM {name}").fetchone() for name in ("runs", "documents")
+    )
+    lab.close()
+    first, used = min(starts), min(used for _, used in starts)
+    text = (
+        f"# What every page costs\n\n`python bench/web_pages.py`\n\nA lab of {runs:,} runs and {notes:,} notes. Aim:"
+        f" below {AIM_BYTES // 1000} kB packed and {AIM_MS} ms, warm and after a run has landed. Processor time; load"
+        f" of the machine: {load:.1f} on {os.cpu_count()} cores.\n\nFrom `memex serve` to the last byte of the first"
+        f" page: {first[0]:.1f} s, the best of three; the server used {used:.1f} s of processor time.\n\n| page"
+        " | status | kB packed | first ms | warm ms | after a write ms | aim |\n|---|---:|---:|---:|---:|---:|---|\n"
+    )
+    (Path(__file__).parent / "results" / "web_pages.md").write_text(text + "\n".join(rows) + "\n", "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
