@@ -261,8 +261,10 @@ class Experiments(Opened):
             folder: where to write (default: reports/ in the lab)
         """
         from ..commands.running import write_report
+        from ..config import load
 
-        return write_report(self.memory, folder or self.root / "reports", since, campaign)
+        runs = load(self.root).contract is not None
+        return write_report(self.memory, folder or self.root / "reports", since, campaign, runs)
 
     def import_(
         self,

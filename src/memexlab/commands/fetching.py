@@ -21,11 +21,12 @@ _SUFFIX = {
 
 
 def local(root: Path, paths: Sequence[Path], get: Callable[[str], Fetched] | None = None) -> list[Path]:
-    """The paths, each address among them replaced by the file it was kept in; one page fetched twice is one file."""
+    """The paths, each address among them replaced by the file it was kept in, one page fetched twice by one file; a
+    relative one that is not here but in the lab is the lab's."""
     if get is None and any(re.match("https?:/", str(path)) for path in paths):
         from ..wiki.fetching import fetch as get  # here, so that files on disk do not wait for it
-    return [_kept(root, match[1], match[2], get) if get and (match := re.match(r"(https?):/+(.+)", str(path))) else path
-            for path in paths]  # fmt: skip
+    return [_kept(root, match[1], match[2], get) if get and (match := re.match(r"(https?):/+(.+)", str(path)))
+            else root / path if not path.exists() and (root / path).exists() else path for path in paths]  # fmt: skip
 
 
 def _kept(root: Path, scheme: str, rest: str, get: Callable[[str], Fetched]) -> Path:

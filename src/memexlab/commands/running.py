@@ -458,8 +458,11 @@ def since_instant(text: str, now: datetime) -> str:
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
-def write_report(memory: Memory, folder: Path, since: str | None, campaign: str | None) -> Reported:
-    """Writes `<date>.md`, `.html`, `.png` and the same as `latest.*`; a second report of a day replaces the first."""
+def write_report(memory: Memory, folder: Path, since: str | None, campaign: str | None, runs: bool = True) -> Reported:
+    """Writes `<date>.md`, `.html`, `.png` and the same as `latest.*`; a second report of a day replaces the first.
+
+    `runs`: whether the lab has something to run, so that it may be proposed.
+    """
     from ..lab.report import build_report, to_html, to_markdown, to_png
 
     now = utc_now()
@@ -467,7 +470,8 @@ def write_report(memory: Memory, folder: Path, since: str | None, campaign: str 
         known = [row[0] for row in memory.db.execute("SELECT campaign FROM campaigns ORDER BY campaign")]
         if campaign not in known:
             raise UsageError(f"there is no campaign {campaign!r}", f"known are: {', '.join(known) or 'none yet'}")
-    report = build_report(memory.db, campaign=campaign, since=since_instant(since, now) if since else None, now=now)
+    instant = since_instant(since, now) if since else None
+    report = build_report(memory.db, campaign=campaign, since=instant, now=now, runs=runs)
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{now:%Y-%m-%d}" + (f"-{campaign}" if campaign else "")
     files = {"md": to_markdown(report, f"{stem}.png").encode(), "html": to_html(report).encode(), "png": to_png(report)}

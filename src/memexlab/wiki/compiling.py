@@ -202,7 +202,7 @@ def _files(
     seen: set[str] = set()
     for path in paths:
         if not path.exists() and name_of(path, root) not in known and not _below(name_of(path, root), known):
-            raise UsageError(f"there is no {path}", "memex ingest raw")
+            raise UsageError(f"there is no {path}, here or in the lab", f"ls {path.parent}; memex ingest --help")
         for file in _walk(path, root, findings, found) if path.is_dir() else [path] if path.exists() else []:
             name = name_of(file, root)
             if name in seen:
