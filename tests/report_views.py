@@ -71,7 +71,7 @@ class Views:
         )  # fmt: skip
         self.db.execute(f"INSERT INTO runs VALUES ({','.join('?' * 22)})", row)
         for knob, setting in (settings or {}).items():
-            self.db.execute("INSERT INTO settings VALUES (?,?,?,NULL)", (seq, knob, str(setting)))
+            self.db.execute("INSERT INTO settings VALUES (?,?,?,NULL,?)", (seq, knob, str(setting), self.number))
         if tests is not None:
             self.db.execute("INSERT INTO refs VALUES (?,'tests',?,NULL,NULL)", (seq, f"e:{tests:032x}"))
         return seq

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.explaining import attribution_of
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, UsageError, Verdict
 from memexlab.memory import Memory
+from memexlab.memory.attribution import attribute
 
 SIGMA = 0.01
 
@@ -51,7 +51,7 @@ def test_two_changes_with_all_four_combinations(tmp_path: Path) -> None:
     first = bench.run(at(a=1), base)
     bench.run(at(b=1), base)
     both = bench.run(at(a=1, b=1), first)
-    found = attribution_of(bench.memory, "c", bench.number)
+    found = attribute(bench.memory.db, "c", bench.number)
     assert (found.run, found.against, found.method, found.missing) == (7, 1, "two by two", ())
     assert found.total.gain == pytest.approx(0.6)
     assert [(s.knobs, round(s.gain or 0, 9)) for s in found.shares] == [(("a",), 0.2), (("b",), 0.4)]
@@ -67,7 +67,7 @@ def test_two_changes_with_all_four_combinations(tmp_path: Path) -> None:
     bench.memory.land([Draft("v", Verdict("retract", "a bug"), (Ref("retracts", first.id),))], "code:test")
     assert both.id  # its parent is gone now, and with it what it descends from
     with pytest.raises(UsageError, match="no measured ancestor"):
-        attribution_of(bench.memory, "c", 7)
+        attribute(bench.memory.db, "c", 7)
     bench.memory.close()
 
 
@@ -75,20 +75,20 @@ def test_what_always_moved_together_cannot_be_separated_and_it_says_which_run_wo
     bench = Bench(tmp_path, lambda s: 1 - 0.1 * s["a"] - 0.3 * s["b"], 0.0)
     base = bench.baseline(at())
     bench.run(at(a=1, b=1), base)
-    found = attribution_of(bench.memory, "c", 5)
+    found = attribute(bench.memory.db, "c", 5)
     assert found.method == "inseparable"
     assert [share.gain for share in found.shares] == [None, None]
     assert found.total.gain == pytest.approx(0.4)
     assert found.missing == ("run 1 with a = 1 and nothing else",)
     assert "cannot be separated" in str(found)
     bench.run(at(a=1), base)
-    found = attribution_of(bench.memory, "c", 5)
+    found = attribute(bench.memory.db, "c", 5)
     assert found.method == "additive"
     assert [round(share.gain or 0, 9) for share in found.shares] == [0.1, 0.3]
     assert found.missing == ("run 1 with b = 1 and nothing else",)
     assert "Only if the changes do not interact" in str(found)
     bench.run(at(b=1), base)
-    assert attribution_of(bench.memory, "c", 5).method == "two by two"
+    assert attribute(bench.memory.db, "c", 5).method == "two by two"
     bench.memory.close()
 
 
@@ -97,7 +97,7 @@ def test_what_is_told_is_told_even_where_the_rest_is_not(tmp_path: Path) -> None
     base = bench.baseline(at())
     bench.run(at(c=1), base)
     bench.run(at(a=1, b=1, c=1), base)
-    found = attribution_of(bench.memory, "c", 6)
+    found = attribute(bench.memory.db, "c", 6)
     assert found.method == "inseparable"
     assert [share.gain and round(share.gain, 9) for share in found.shares] == [None, None, 0.4]
     bench.memory.close()
@@ -112,7 +112,7 @@ def test_shapley_values_of_three_changes_with_pairs_agree_with_all_orders(tmp_pa
     for size in (1, 2, 3):
         for moved in combinations("abc", size):
             bench.run(at(**dict.fromkeys(moved, 1)), base)
-    found = attribution_of(bench.memory, "c", bench.number)
+    found = attribute(bench.memory.db, "c", bench.number)
     assert found.method == "pairs"
     by_orders = {"a": 0.1 + 0.025, "b": 0.2 + 0.025 - 0.04, "c": 0.3 - 0.04}
     assert {s.knobs[0]: round(s.gain or 0, 9) for s in found.shares} == pytest.approx(by_orders)
@@ -137,7 +137,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(tmp_path: Path) -> None:
             for _ in range(2):
                 bench.run(moved, candidate, "pair")
                 bench.run(at(), base, "pair")
-        found = attribution_of(bench.memory, "c", 15)
+        found = attribute(bench.memory.db, "c", 15)
         assert (found.run, found.method) == (15, "two by two")
         assert [cell.n for cell in found.measured] == [10, 2, 2, 2]  # fresh values only, where there are any
         truths = (0.025, 0.035, 0.01, 0.06)
@@ -146,7 +146,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(tmp_path: Path) -> None:
             assert share.high is not None
             covered += share.low <= truth <= share.high
             labs += 1
-        assert str(attribution_of(bench.memory, "c", 15)) == str(found)
+        assert str(attribute(bench.memory.db, "c", 15)) == str(found)
         bench.memory.close()
     assert labs == 160
     assert 0.90 <= covered / labs <= 0.995
@@ -156,13 +156,13 @@ def test_a_run_that_nothing_is_known_of(tmp_path: Path) -> None:
     bench = Bench(tmp_path, lambda s: 1.0, 0.0)
     base = bench.baseline(at())
     with pytest.raises(UsageError, match="no run 9"):
-        attribution_of(bench.memory, "c", 9)
+        attribute(bench.memory.db, "c", 9)
     with pytest.raises(UsageError, match="no measured ancestor"):
-        attribution_of(bench.memory, "c", 1)
+        attribute(bench.memory.db, "c", 1)
     bench.run({f"k{i}": 1 for i in range(20)}, base)
     with pytest.raises(UsageError, match="too many"):
-        attribution_of(bench.memory, "c", 5)
+        attribute(bench.memory.db, "c", 5)
     bench.run(at(a=1), base)
-    one = attribution_of(bench.memory, "c", 6)
+    one = attribute(bench.memory.db, "c", 6)
     assert (one.method, one.shares[0].gain) == ("one change", pytest.approx(0.0))
     bench.memory.close()

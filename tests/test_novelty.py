@@ -252,6 +252,16 @@ def test_a_run_within_noise_is_worth_one_replicate(memory: Memory) -> None:
     assert log.ask("rope base 10K to 40K").decision == "block"
 
 
+def test_a_loss_by_the_noise_of_then_is_none_by_that_of_all_repeats_since(memory: Memory) -> None:
+    log = Log(memory)
+    log.verdict(log.run("rope base 10K to 20K", "ok", 1.02), "discard", z=-2.0, sigma=0.01)
+    assert log.ask("rope base 10K to 20K").decision == "block"
+    for number, value in enumerate((0.95, 1.0, 1.05, 1.0), 3):  # no verdict has landed since; the repeats say enough
+        again = Run("c", "ok", number, "baseline", "again", metrics={"loss": value}, commit="c0")
+        memory.land([Draft(f"run:c/{number}", again)], "code:test")
+    assert log.ask("rope base 10K to 20K").decision == "caution"
+
+
 def test_what_another_campaign_tried_is_a_caution_and_never_a_block(memory: Memory) -> None:
     data = (LOGS / "mar8.results.tsv").read_bytes()
     import_log(memory, data, "mar8.results.tsv", "code:test", "mar8", None, None)

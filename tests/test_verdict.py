@@ -189,14 +189,23 @@ def test_screen_leaves_out_champion_runs_that_failed_and_needs_one_that_did_not(
 
 def test_thresholds_have_the_o_brien_fleming_shape_when_the_noise_is_well_known() -> None:
     thresholds = [race_threshold(look, 10**6) for look in (1, 2, 3)]
-    assert thresholds == pytest.approx([1.64 * math.sqrt(3), 1.64 * math.sqrt(3 / 2), 1.64], abs=1e-4)
+    assert thresholds == pytest.approx([1.96 * math.sqrt(3), 1.96 * math.sqrt(3 / 2), 1.96], abs=1e-4)
+
+
+@pytest.mark.parametrize("dof", [3, 10, 1000])
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_a_confirmed_win_has_its_interval_above_zero(n: int, dof: int) -> None:
+    noise = Noise(1.0, dof, 1)
+    for gain in [step / 20 for step in range(400)]:
+        state = race([(0.0, gain)] * n, noise, "lower")
+        assert state.decision != "confirmed" or state.interval[0] > -1e-9
 
 
 def test_little_known_noise_asks_for_more() -> None:
     for look in (1, 2, 3):
         falling = [race_threshold(look, dof) for dof in (3, 6, 12, 24, 48, 1000)]
         assert falling == sorted(falling, reverse=True)
-    assert race_threshold(1, 3) == pytest.approx(7.73, abs=0.01)
+    assert race_threshold(1, 3) == pytest.approx(14.67, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -206,11 +215,11 @@ def test_little_known_noise_asks_for_more() -> None:
         ((3.0,), "continue"),
         ((0.0,), "continue"),
         ((-0.1,), "dropped"),
-        ((3.0, 1.2), "confirmed"),
+        ((3.0, 1.9), "confirmed"),
         ((3.0, -3.1), "dropped"),
         ((3.0, 0.5), "continue"),
-        ((2.0, 1.0, 1.1), "confirmed"),
-        ((2.0, 1.0, 0.9), "inconclusive"),
+        ((2.0, 1.5, 1.4), "confirmed"),
+        ((2.0, 1.0, 1.1), "inconclusive"),
         ((2.0, 1.0, -3.1), "dropped"),
     ],
 )

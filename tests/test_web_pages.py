@@ -233,9 +233,9 @@ def test_what_is_costly_is_made_once_for_each_end_of_the_ledger(grown: Path) -> 
         return len(made)
 
     assert [labs.kept("k", make), labs.kept("k", make), labs.kept("other", make)] == [1, 1, 2]
-    assert not labs.is_behind("k")
+    assert labs.seconds_behind("k") is None
     labs.lab().log(description="one more", status="discard", metric=["loss=9.4"], campaign="c")
-    assert labs.is_behind("k")
+    assert labs.seconds_behind("k") == 1
     assert labs.kept("k", make) == 3
     labs.close()
 
@@ -507,7 +507,7 @@ def test_the_graph_of_a_lab_whose_claims_rest_on_a_campaign(empty: Path) -> None
 
 def test_a_report_that_is_older_than_the_ledger_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path / "lab", 3)
-    monkeypatch.setattr("memexlab.web.labs._COSTLY_SECONDS", -1.0)  # so small a report is not kept otherwise
+    monkeypatch.setattr("memexlab.web.labs._MANY_RUNS", 1)  # so small a report is not kept otherwise
     monkeypatch.setattr("memexlab.web.labs._REST", 10**9)
     with browser(tmp_path / "lab") as client:
         assert "Entries have landed since" not in client.get("/report").text
@@ -516,3 +516,18 @@ def test_a_report_that_is_older_than_the_ledger_says_so(tmp_path: Path, monkeypa
         lab.close()
         assert "Entries have landed since" in client.get("/report").text
         assert "Entries have landed since" not in client.get("/report?since=2020-01-01").text
+        assert "newer runs are being counted" in client.get("/").text
+
+
+def test_what_is_quick_is_shown_before_the_report_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path / "lab", 3)
+    monkeypatch.setattr("memexlab.web.labs._MANY_RUNS", 1)
+    monkeypatch.setattr("memexlab.web.tonight._PATIENCE", (0.0, 60.0))
+    with browser(tmp_path / "lab") as client:
+        first = client.get("/").text
+        assert "The runs are being counted" in first
+        assert 'data-behind="0"' in first
+        assert 'href="/runs/3?campaign=c"' in first
+        part = client.get("/?part=1").text
+    assert "The runs are being counted" not in part
+    assert 'aria-label="Progress of 3 runs' in part

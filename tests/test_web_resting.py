@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,8 +18,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from memexlab import Lab
+from memexlab.ledger import OutsideError, UsageError
+from memexlab.memory import Memory
+from memexlab.web import apart as apart_of
 from memexlab.web import labs as kept_in
 from memexlab.web import resting
+from memexlab.web.apart import Apart
 from memexlab.web.labs import Labs
 from memexlab.web.resting import Resting
 
@@ -76,7 +83,7 @@ def test_many_one_after_the_other_are_load_as_well(monkeypatch: pytest.MonkeyPat
 
 
 def test_under_load_a_page_is_made_anew_beside_those_who_are_given_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resting, "_RENEWED_AFTER", 0.0)
+    monkeypatch.setattr(resting, "_REST", 0)
     made = 0
 
     async def counted(request: Request) -> Response:
@@ -102,27 +109,95 @@ def test_under_load_a_page_is_made_anew_beside_those_who_are_given_it(monkeypatc
     assert len(set(third[2:])) == 1
 
 
-def test_what_is_costly_is_renewed_beside_those_who_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Lab.init(tmp_path / "lab", target="none")
+@pytest.fixture
+def known_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of its own finds what this file defines."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
+
+def _of_memory(memory: Memory, what: str) -> tuple[int, str, int]:
+    [(count,)] = memory.db.execute("SELECT count(*) FROM runs").fetchall()
+    if what == "fails":
+        raise UsageError("it cannot be", "memex doctor")
+    if what == "never":
+        time.sleep(600)
+    return os.getpid(), what, count
+
+
+@pytest.mark.usefixtures("known_apart")
+def test_what_is_made_apart_is_made_by_one_process_that_is_started_again_and_ends_with_it(tmp_path: Path) -> None:
+    Lab.init(tmp_path, target="none")
+    apart = Apart(tmp_path)
+    process, what, count = apart.made(_of_memory, "told")
+    assert (process == os.getpid(), what, count) == (False, "told", 0)
+    with pytest.raises(UsageError, match="it cannot be"):
+        apart.made(_of_memory, "fails")
+    assert apart.made(_of_memory, "again")[0] == process
+    assert apart.process
+    apart.process.kill()
+    apart.process.wait()
+    other, what, _ = apart.made(_of_memory, "after a fault")
+    assert (other != process, what) == (True, "after a fault")
+    apart.close()
+    assert not Path(f"/proc/{other}").exists()
+    with pytest.raises(OutsideError, match="the server ends"):
+        apart.made(_of_memory, "told")
+
+
+@pytest.mark.usefixtures("known_apart")
+def test_what_never_comes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Lab.init(tmp_path, target="none")
+    monkeypatch.setattr(apart_of, "SECONDS", 1.5)
+    apart = Apart(tmp_path)
+    with pytest.raises(OutsideError, match="not made within"):
+        apart.made(_of_memory, "never")
+    apart.close()
+
+
+@pytest.mark.slow
+def test_a_process_whose_server_was_killed_ends(tmp_path: Path) -> None:
+    Lab.init(tmp_path, target="none")
+    text = (
+        "import os, pathlib, sys; from memexlab.web.apart import Apart; from memexlab.web.drawing import drawn_of\n"
+        "apart = Apart(pathlib.Path(sys.argv[1])); apart.made(drawn_of, None, None, False)\n"
+        "print(apart.process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", text, str(tmp_path)], stdout=subprocess.PIPE, check=False)
+    assert done.returncode == -9
+    for _ in range(500):
+        if not Path(f"/proc/{int(done.stdout)}").exists():
+            break
+        time.sleep(0.01)
+    assert not Path(f"/proc/{int(done.stdout)}").exists()
+
+
+@pytest.mark.usefixtures("known_apart")
+def test_in_a_large_lab_what_takes_long_is_made_apart_and_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Lab.init(tmp_path, target="none")
+    monkeypatch.setattr(kept_in, "_MANY_RUNS", 0)
+    kept = Labs(tmp_path)
+
+    def log(description: str) -> None:
+        kept.lab().log(metric=["loss=1"], description=description, status="discard", campaign="c")
+
+    assert kept.apart("key", _of_memory, "told") == (os.getpid(), "told", 0)
+    log("first")
+    kept._kept.clear()
+    first = kept.apart("key", _of_memory, "told")
+    assert first
+    assert (first[0] == os.getpid(), first[2]) == (False, 1)
+    monkeypatch.setattr(kept_in, "_REST", 1e9)
+    log("second")
+    assert kept.apart("key", _of_memory, "told") == first
+    assert kept.seconds_behind("key") == 1
     monkeypatch.setattr(kept_in, "_REST", 0)
-    kept, made = Labs(tmp_path / "lab"), 0
-
-    def costly() -> int:
-        nonlocal made
-        begun = time.thread_time()
-        while time.thread_time() - begun < kept_in._COSTLY_SECONDS * 1.1:
-            pass
-        made += 1
-        return made
-
-    assert kept.kept("key", costly) == kept.kept("key", costly) == 1
-    kept.lab().log(metric=["loss=1"], description="first", status="keep", campaign="c")
-    assert kept.is_behind("key")
-    assert kept.kept("key", costly) == 1
+    assert kept.apart("key", _of_memory, "told") == first  # and is made anew beside
     kept._renewing.submit(str).result()
-    assert not kept.is_behind("key")
-    assert kept.kept("key", costly) == 2
-    kept.lab().log(metric=["loss=1"], description="second", status="discard", campaign="c")
-    monkeypatch.setattr(kept_in, "_OLDEST_SECONDS", 0)
-    assert kept.kept("key", costly) == 3
+    assert kept.seconds_behind("key") is None
+    second = kept.apart("key", _of_memory, "told")
+    assert second
+    assert second[2] == 2
+    assert kept.apart("other", _of_memory, "never", patience_seconds=0.1) is None
     kept.close()

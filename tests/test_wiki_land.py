@@ -13,6 +13,8 @@ from memexlab.api import Lab
 from memexlab.cli import main
 from memexlab.commands.quoting import Sourced
 from memexlab.tokens import count_tokens
+from memexlab.wiki.compiling import wiki_of
+from memexlab.wiki.lint import lint
 from memexlab.wiki.values import held_at
 
 from .test_wiki_model import BRIDGE, DONE, FERRY, GOOD, lab_with, pages
@@ -22,6 +24,10 @@ def landed(lab: Lab, lines: list[Any]) -> Any:
     file = lab.root / "drafts.jsonl"
     file.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
     return lab.land(file)
+
+
+def page_of(lab: Lab, name: str) -> str:
+    return (lab.root / "wiki" / f"{name}.md").read_text()
 
 
 def asked(lab: Lab, question: str, **options: Any) -> Sourced:
@@ -55,15 +61,111 @@ def test_the_work_order_names_sources_and_questions_and_its_answer_lands(tmp_pat
     order = str(lab.ingest([lab.root / "raw"], brief=True))
     assert "memex land FILE" in order
     assert "- raw/bridge.md" in order
-    page = re.findall(r"Question: page (\S+), section Facts:", order)[0]
-    claim = re.search(r"(?m)^(c[0-9a-f]{10}): Kestrel Bridge rises", order)
-    assert claim is not None, order
-    answer = {"page": page, "section": "Facts", "sentences": [{"text": "It rises 134 metres.", "cites": [claim[1]]}]}
+    assert "(175 characters, 2 claims)" in order
+    assert "section Facts" not in order  # values need no words
+    [claim] = re.findall(r"134 metres.* \^(c[0-9a-f]{10})", page_of(lab, "kestrel-bridge"))
+    answer = {
+        "page": "kestrel-bridge",
+        "section": "Facts",
+        "sentences": [{"text": "It rises 134 metres.", "cites": [claim]}],
+    }
     done = landed(lab, [answer])
     assert (done.landed.answers, done.exit_code) == (1, 0), done
-    assert re.search(r"(?m)^It rises 134 metres\.\[\^\d\]$", (lab.root / "wiki" / f"{page}.md").read_text())
-    assert f"page {page}, section Facts" not in str(lab.ingest([lab.root / "raw"], brief=True))
+    assert re.search(r"(?m)^It rises 134 metres\.\[\^\d\]$", page_of(lab, "kestrel-bridge"))
     assert landed(lab, [answer]).landed.answers == 0
+    lab.close()
+
+
+LAMP = """# Lamp
+
+Author: Ada Lovelace
+
+Lamp is a light for every desk in the house. Ada Lovelace said that oil is dear. A lamp burns oil for six hours.
+The glass of a lamp is blown by hand. A wick is trimmed on each evening. Every lamp hangs from a hook.
+"""
+
+
+def says(sentence: str, quote: str, subject: str = "Lamp") -> dict[str, str]:
+    return {"source": "raw/lamp.md", "subject": subject, "sentence": sentence, "quote": quote, "relation": "says"}
+
+
+OIL = says("A lamp burns oil for six hours.", "A lamp burns oil for six hours.")
+GLASS = says("The glass of a lamp is blown by hand.", "The glass of a lamp is blown by hand.")
+WICK = says("A wick of a lamp is trimmed on each evening.", "A wick is trimmed on each evening.")
+
+
+def worded(lab: Lab, *texts: str) -> dict[str, Any]:
+    """An answer to what is said of the lamp, each sentence with the claim of the same words."""
+    page = page_of(lab, "lamp")
+    cites = [re.findall(rf"{re.escape(text)}.* \^(c[0-9a-f]{{10}})", page)[0] for text in texts]
+    section = re.findall(r"(?m)^## (What .*says?.*)$", page)[0]
+    told = [{"text": text, "cites": [one]} for text, one in zip(texts, cites, strict=True)]
+    return {"page": "lamp", "section": section, "sentences": told}
+
+
+def test_an_answer_is_kept_and_marked_until_it_is_worded_from_all_that_is_known(tmp_path: Path) -> None:
+    lab = lab_with(tmp_path, {"lamp.md": LAMP})
+    landed(lab, [OIL, GLASS])
+    answer = worded(lab, str(OIL["sentence"]))
+    assert (landed(lab, [answer]).landed.answers, lab.land(tmp_path / "drafts.jsonl").landed.again) == (1, ())
+    assert "Worded before" not in page_of(lab, "lamp")
+    done = landed(lab, [WICK])
+    assert done.landed.again == (f"lamp, {answer['section']}",)
+    assert f"shown until worded again: lamp, {answer['section']}" in str(done)
+    assert re.search(r"(?m)^A lamp burns oil for six hours\.\[\^\d\]$", page_of(lab, "lamp"))
+    assert re.search(r"(?m)^\*Worded before 1 of these \d claims was known\.\*$", page_of(lab, "lamp"))
+    assert "(its answer was worded before 1 of them)" in str(lab.ingest([lab.root / "raw"], brief=True))
+    assert not [f for f in lint(lab.memory, lab.root).findings if f.severity == "error"]
+    again = worded(lab, str(GLASS["sentence"]))
+    assert landed(lab, [again]).landed.again == ()
+    assert "Worded before" not in page_of(lab, "lamp")
+    assert re.search(r"(?m)^The glass of a lamp is blown by hand\.\[\^\d\]$", page_of(lab, "lamp"))
+    (lab.root / "raw" / "lamp.md").write_text(LAMP.replace("blown", "pressed"))
+    lab.ingest([lab.root / "raw"])
+    assert not re.search(r"(?m)^The glass of", page_of(lab, "lamp"))
+    lab.close()
+
+
+def test_an_answer_shows_though_a_rule_and_an_agent_made_the_same_claim(tmp_path: Path) -> None:
+    lab = lab_with(tmp_path, {"lamp.md": LAMP})
+    before = re.findall(r"\^(c[0-9a-f]{10})", page_of(lab, "lamp"))
+    found = [s for s in wiki_of(lab.memory, lab.root).about["lamp"] if s.relation in ("is", "summary", "says")]
+    twice = [says(s.text, s.quotes[0].text) | {"relation": s.relation} for s in found]
+    assert twice
+    landed(lab, [*twice, OIL, GLASS])
+    assert set(before) <= set(re.findall(r"\^(c[0-9a-f]{10})", page_of(lab, "lamp")))
+    done = landed(lab, [worded(lab, str(OIL["sentence"]))])
+    assert (done.landed.answers, done.landed.unseen) == (1, ())
+    assert re.search(r"(?m)^A lamp burns oil for six hours\.\[\^\d\]$", page_of(lab, "lamp"))
+    lab.close()
+
+
+def test_what_is_said_of_a_person_stands_on_the_page_of_the_person(tmp_path: Path) -> None:
+    schema = "## source\n### In short\nfrom: summary, is\n## concept\n### In short\nfrom: is\n## person\n### Works\nfrom: works\n"
+    words = "Ada Lovelace said that oil is dear."
+    for name, own in (("given", ""), ("without", schema)):
+        lab = lab_with(tmp_path / name, {"lamp.md": "---\nauthor: Ada Lovelace\n---\n\n" + LAMP})
+        if own:
+            (lab.root / "schema.md").write_text(own)
+        done = landed(lab, [says(words, words, "Ada Lovelace"), OIL | {"relation": "burning"}])
+        assert (done.landed.claims, done.landed.unseen) == (2, ())
+        assert "type: person" in page_of(lab, "ada-lovelace")
+        assert re.search(r"## What sources say\n\n- Ada Lovelace said that oil is dear\.", page_of(lab, "ada-lovelace"))
+        assert "A lamp burns oil for six hours." in page_of(lab, "lamp")  # neither a section nor a value
+        lab.close()
+
+
+def test_the_same_words_twice_are_a_warning_and_no_refusal(tmp_path: Path) -> None:
+    lab = lab_with(tmp_path, {"lamp.md": LAMP})
+    again = says("For six hours a lamp burns oil.", str(OIL["quote"]))
+    done = landed(lab, [OIL, GLASS, again])
+    assert (done.landed.claims, done.exit_code) == (3, 0)
+    [warning] = done.landed.warnings
+    assert (warning.where, warning.rule) == ("drafts.jsonl:3", "draft-twice")
+    assert "A lamp burns oil for six hours." in str(done)
+    first = says("Lamp names Ada Lovelace.", "Author: Ada Lovelace")
+    field = landed(lab, [first, says("Ada Lovelace is named by Lamp.", "Ada Lovelace\n")])
+    assert [one.where for one in field.landed.warnings][-1:] == ["drafts.jsonl:2"]
     lab.close()
 
 

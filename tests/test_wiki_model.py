@@ -15,6 +15,7 @@ from memexlab.api import Lab
 from memexlab.cli import main
 from memexlab.ledger import OutsideError
 from memexlab.models import Driver, ModelSettings, Prompt, Reply
+from memexlab.wiki.bearing import unsupported
 from memexlab.wiki.drafting import Text, claim_from, sentences_from
 from memexlab.wiki.landing import Worded, compile_by_model
 from memexlab.wiki.proposing import OVERLAP_CHARS, PART_CHARS, parts
@@ -261,6 +262,52 @@ def test_a_sentence_stands_only_on_names_of_the_closed_list_that_bear_it() -> No
     ]
     rules = ["sentence-cites", "sentence-cites", "claim-number", "claim-denial", "claim-unsaid", "sentence-shape"]
     assert [finding.rule for finding in wrong] == rules
+
+
+@pytest.mark.parametrize(
+    ("sentence", "quote", "rule"),
+    [
+        ("Two crews voted: 2 for, 4 against.", "Two crews voted (4 for, 2 against).", "claim-number"),
+        ("Two crews voted: 4 for and 2 against.", "Two crews voted (4 for, 2 against).", ""),
+        ("The crossing needs Steel 3.", "The crossing needs Steel 2, 3 or 4.", ""),
+        ("The name `wren` is an alias for `heron`.", "``heron`` is now an alias for ``wren``", "claim-swapped"),
+        ("The name `heron` is an alias for `wren`.", "``heron`` is now an alias for ``wren``", ""),
+        ("Heron Bridge was replaced by Wren Bridge.", "Wren Bridge replaced Heron Bridge in spring", ""),
+        ("Wren Bridge was replaced by Heron Bridge.", "Wren Bridge replaced Heron Bridge in spring", "claim-swapped"),
+        ("The rails were removed.", "In autumn the rails will be removed.", "claim-strength"),
+        ("The rails are to be removed.", "In autumn the rails will be removed.", ""),
+        ("The bridge will not be closed.", "The bridge is not expected to be closed.", "claim-strength"),
+        ("Ada Carr is the author of the plan.", "Sponsor: Ada Carr", "claim-unsaid"),
+        ("Ada Carr is the sponsor of the plan.", "Sponsor: Ada Carr", ""),
+        ("Ada rejected the toll plan for its cost.", "In the end Ada rejected the rope plan for its cost.", "claim-unsaid"),
+        ("In the end Ada rejected the ferry timetable because of its cost.",
+         "In the end Ada rejected the rope idea because of its cost.", "claim-unsaid"),
+        ("It is unknown whether to bind the rope twice.", "It is unknown if the rope should be bound twice.", ""),
+        ("It lacks the second lock of the gate.", "It does not have the suggested second lock of the gate.", ""),
+        ("Some guards who know little found the sign misleading.",
+         "some guards who aren't steeped in old lore found the sign misleading", ""),
+        ("The gate breaks unless it is oiled.", "The gate breaks if it is not oiled.", ""),
+        ("A width of 3 is meant where none is named.", "if the width is omitted, then 3 is meant", ""),
+        ("Bo Carr contributed the drawing of the crossing.",
+         "If a town wants a crossing, it may do so with this drawing, contributed by Bo Carr", ""),
+        ("In the end it stands on the hill.", "One plan proposed the valley. In the end it stands on the hill.", ""),
+        ("DOCs of the bridge list each bolt.", "Each DOC of the bridge lists each bolt.", ""),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_who_did_what_how_surely_and_when_as_its_quote_does(
+    sentence: str, quote: str, rule: str
+) -> None:
+    found = unsupported(sentence, {"": quote}, "Bridges")
+    assert (found.rule if found else "") == rule, found
+
+
+def test_a_refused_answer_names_its_sentence_the_claim_and_the_word() -> None:
+    evidence = {"c1": "The lock is new.", "c2": "The gate may be opened at night."}
+    told = [{"text": "The gate is opened at night, and the lock is new.", "cites": ["c1", "c2"]}]
+    [wrong] = sentences_from(told, evidence, "Gate")[1]
+    assert "'The gate is opened at night" in wrong.message
+    assert "the words of c2 say 'may'" in wrong.message
+    assert wrong.hint == "keep 'may' or a word as weak"
 
 
 def test_parts_cover_a_long_text_overlap_and_break_at_headings() -> None:

@@ -14,6 +14,7 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     said = zip(["", *arguments], arguments, strict=False)
     name = next((word for before, word in said if word in COMMANDS and before != "--lab"), None)
-    parser = _parser(name)
+    parser = _parser(name, {"-h", "--help"}.isdisjoint(arguments))
     options = vars(parser.parse_args(arguments))
     as_json, folder = options.pop("json", False), options.pop("lab", None)
     name = options.pop("command")
@@ -88,9 +89,11 @@ def _run(name: str, options: dict[str, Any], as_json: bool, folder: Path | None)
     return int(getattr(result, "exit_code", 0))
 
 
-def _parser(only: str | None) -> argparse.ArgumentParser:
-    """The parser; only the named command gets its options, so that start-up stays short."""
-    shared = argparse.ArgumentParser(add_help=False)
+def _parser(only: str | None, alone: bool = False) -> argparse.ArgumentParser:
+    """The parser; only the named command gets its options, and `alone` is the only one, so that start-up is short."""
+    width = 100 if alone and only else None  # None asks the terminal, for which much is imported
+    usual = partial(argparse.HelpFormatter, width=width)
+    shared = argparse.ArgumentParser(add_help=False, formatter_class=usual)
     shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
     shared.add_argument(
         "--lab", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the lab's folder (default: here or above)"
@@ -100,14 +103,18 @@ def _parser(only: str | None) -> argparse.ArgumentParser:
         description="A research memory that runs: it experiments, remembers what it meant, answers with evidence.",
         epilog="Every command: memex COMMAND --help. Start with: memex init night && cd night && memex run --runs 8",
         parents=[shared],
+        formatter_class=usual,
     )
     parser.add_argument("--version", action="version", version=f"memexlab {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, method in COMMANDS.items():
+        if alone and only not in (None, name):
+            continue
         doc = inspect.getdoc(method) or ""
         first = doc.split("\n\n")[0].replace("\n", " ")
+        shape = partial(argparse.RawDescriptionHelpFormatter, width=width)
         sub = commands.add_parser(name, help=first, description=_without_arguments(doc), parents=[shared],
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+                                  formatter_class=shape)  # fmt: skip
         if name == only:
             _add_arguments(sub, method)
     return parser

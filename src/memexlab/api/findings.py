@@ -97,9 +97,9 @@ class Findings(Opened):
             campaign: the campaign (default: the newest)
         """
         from ..commands.deciding import campaign_of
-        from ..commands.explaining import attribution_of
+        from ..memory.attribution import attribute
 
-        return attribution_of(self.memory, campaign_of(self.memory, campaign), run)
+        return attribute(self.memory.db, campaign_of(self.memory, campaign), run)
 
     def registry(self, *, as_of: int | None = None, campaign: str | None = None) -> Standings:
         """Prints champion, challengers, lineages and failures by cause, now or as they stood.

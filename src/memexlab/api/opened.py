@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -23,6 +21,9 @@ def person() -> str:
 @cache
 def _named() -> str:
     """The person by the name that git knows, else by that of the login."""
+    import getpass
+    import subprocess  # here, so that a question does not wait for them
+
     try:
         git = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False).stdout
     except OSError:

@@ -1,4 +1,4 @@
-"""What the memory knows of changes, as answers: the effect of each knob, and what a run's changes contributed."""
+"""What the memory knows of changes, as an answer: the effect of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ..ledger import UsageError
 
 if TYPE_CHECKING:
     from ..memory import Memory
-    from ..memory.attribution import Attribution
 
 #: What claims most comes first.
 _ORDER = ("reversed", "conditional", "replicated", "unresolved", "within noise", "stale")
@@ -93,10 +92,3 @@ def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> Effect
         row |= {"measured": [one[:2] for one in by], "moved": moved if differ else []}
     rows.sort(key=lambda row: (_ORDER.index(row["status"]), -abs(row["gain"]), row["knob"], row["runs"]))
     return EffectTable(campaign, found[0], tuple(rows))
-
-
-def attribution_of(memory: Memory, campaign: str, run: int) -> Attribution:
-    """What each change of a run contributed to its gain; raises UsageError where there is nothing to split."""
-    from ..memory.attribution import attribute
-
-    return attribute(memory.db, campaign, run)

@@ -70,7 +70,11 @@ class Drafted:
         if done.nowhere:
             names = ", ".join(clean(name, 40) for name in done.nowhere[:8])
             told += f"\nno page of its own: {names}; these claims stand on the page of their source"
-        return "\n".join([told, *map(str, done.findings)])
+        if done.unseen:
+            told += f"\nlanded, but shown on no page: {', '.join(clean(name, 60) for name in done.unseen[:8])}"
+        if done.again:
+            told += f"\nworded before some of their claims were known, and shown until worded again: {'; '.join(done.again)}"
+        return "\n".join([told, *map(str, (*done.findings, *done.warnings))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,10 @@ def land(memory: Memory, root: Path, file: Path, by: str, check: bool) -> Drafte
     done = admit(memory, lines, by, check) if about else Drafted(land_drafts(memory, root, lines, by, check))
     if not check:
         return done
-    findings, notes = (done.findings, done.notes) if isinstance(done, Told) else (done.landed.findings, ())
+    findings, notes = (
+        (done.findings, done.notes)
+        if isinstance(done, Told)
+        else (done.landed.findings, tuple(map(str, done.landed.warnings)))
+    )
     refused = {one.where for one in findings}
     return Checked(tuple(where for where, _ in lines if where not in refused), findings, notes)

@@ -13,19 +13,16 @@ from ..lab.wording import clean
 from ..ledger import Ref
 from ..memory import Memory
 from ..memory.answers import Answer
-from ..wiki.answering import worded_by
+from ..wiki.bearing import words
 from ..wiki.cells import cells
-from ..wiki.compiling import render, wiki_to_read
-from ..wiki.drafting import words
 from ..wiki.forms import Form, write_form
-from ..wiki.pages import Wiki
 from ..wiki.quoting import Piece, evidence, numbered, pieces_of, saved
+from ..wiki.resolving import Reading, reading
 from ..wiki.values import Valued, Values, held_at
 from ..wiki.vault import FOLDER
 from ..wiki.worded import Sentences, page_of
-from .landing import driver_for
 
-_values_now: WeakKeyDictionary[Wiki, Values] = WeakKeyDictionary()
+_values_now: WeakKeyDictionary[Reading, Values] = WeakKeyDictionary()
 _VALUES = """SELECT c.subject, c.relation, c.object, coalesce(c.since, ''), c.until, d.document, q.line FROM claims c
  JOIN documents d ON d.entry = c.source JOIN quotes q USING (entry) WHERE c.object IS NOT NULL AND c.relation NOT IN
  ('author', 'alias', 'tag') AND (c.relation IN (SELECT value FROM json_each(?1)) OR lower(c.subject) IN
@@ -57,7 +54,8 @@ def from_sources(
 ) -> Sourced:  # fmt: skip
     """What values of claims answer, else the best words for the question, worded where a model is named; filed where
     asked."""
-    found_values = _values_then(memory, root, as_of).answer(question)
+    with reading(memory, root) as wiki:
+        found_values = _values_then(memory, wiki, as_of).answer(question)
     tabled = [] if found_values is not None and found_values.value is not None else cells(memory, question)
     if tabled:
         found_values = Valued([value for value, _, _ in tabled] if len(tabled) > 1 else tabled[0][0], (), "")
@@ -72,6 +70,9 @@ def from_sources(
         sentences = tuple((p.text, (str(n),)) for n, p in enumerate(pieces, 1))
         note, kind = "", "passages"
     if model is not None and pieces and found_values is None:
+        from ..wiki.answering import worded_by
+        from .landing import driver_for
+
         driver = driver_for(memory, root, model)
         found, dropped = driver.drive(worded_by(question, "", numbered(pieces), []), "ask")
         spent = driver.spent_tonight()
@@ -94,6 +95,8 @@ def from_sources(
         answer = Answer(question, what, None, text, "", refs, 0, sure)
     files: list[Path] = []
     if pieces and save:
+        from ..wiki.compiling import render
+
         _file(memory, question, sentences, pieces, by)
         render(memory, root)
         files.append(root / FOLDER / f"{page_of(question)}.md")
@@ -102,14 +105,13 @@ def from_sources(
     return Sourced(answer, tuple(pieces), tuple(str(path.relative_to(root)) for path in files), note)
 
 
-def _values_then(memory: Memory, root: Path, as_of: str | None) -> Values:
-    """The values of claims; those of today are read once for each wiki, and share all but what one question means."""
-    wiki, statements = wiki_to_read(memory, root)
+def _values_then(memory: Memory, wiki: Reading, as_of: str | None) -> Values:
+    """The values of claims; those of today are read once for each wiki."""
     if as_of is not None:
-        return Values(memory.db, wiki, statements, as_of)
+        return Values(memory.db, wiki, as_of)
     if wiki not in _values_now:
-        _values_now[wiki] = Values(memory.db, wiki, statements)
-    return _values_now[wiki].for_one_question()
+        _values_now[wiki] = Values(memory.db, wiki)
+    return _values_now[wiki]
 
 
 def _file(memory: Memory, question: str, sentences: Sentences, pieces: Sequence[Piece], by: str) -> None:

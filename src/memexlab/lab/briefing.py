@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from ..ledger import FAILED, UsageError
 from ..memory.effects import CampaignEffects
 from ..memory.noise import Noise, minimum_detectable_effect
 from ..tokens import count_tokens, counting
-from .learned import Effect, Outcome, failures, read_effects
+from .learned import Effect, failures, read_effects
 from .packets import Packet, book_of, desk_of, ranked
 from .sentences import standing_of
 from .wording import Amounts, clean, command, plural, run_numbers, sigmas
@@ -57,23 +57,17 @@ def briefing(db: sqlite3.Connection, campaign: str, tokens: int) -> Briefing:
         raise UsageError(f"{tokens} tokens are too few: the head alone takes {spent}", f"--tokens {spent + 400}")
     parts = page.parts()
     taken = [0] * len(parts)
-    opened: set[int] = set()
-    full: set[int] = set()
-    while len(full) < len(parts):
-        for i, part in enumerate(parts):
-            for _ in range(part.share if i not in full else 0):
-                if taken[i] >= len(part.lines):
-                    full.add(i)
-                    break
-                title = "" if i in opened else f"\n## {part.title}\n"
+    filling = [*range(len(parts))]
+    while filling:
+        for i in filling[:]:
+            for line in (*parts[i].lines[taken[i] :], None)[: parts[i].share]:
+                title = "" if taken[i] else f"\n## {parts[i].title}\n"
                 # A token may span the seam of two lines, never more than the count of both apart.
-                cost = count_tokens(f"{title}{part.lines[taken[i]]}\n") + 1
-                if spent + cost > tokens:
-                    full.add(i)
+                cost = count_tokens(f"{title}{line}\n") + 1
+                if line is None or spent + cost > tokens:
+                    filling.remove(i)
                     break
-                spent += cost
-                opened.add(i)
-                taken[i] += 1
+                spent, taken[i] = spent + cost, taken[i] + 1
     out = list(head)
     for part, count in zip(parts, taken, strict=True):
         if count:
@@ -157,16 +151,30 @@ class _Page:
     # --- sections
 
     def parts(self) -> list[_Part]:
+        effects, now = self.effects, self.settings
+        better, worse = effects["looked better"], effects["looked worse"]
+        near = [effect for effect in better if effect.low is not None]
+        clear = [effect for effect in worse if effect.high is not None and effect.high < 0]
+        # Only moves that start where the champion stands now; and nothing twice that is in the champion's line.
+        again = [e for e in effects["stale"] if e.knob in now and now[e.knob] == e.old != e.new]
+        line = {run.number for reign in self.book.reigns if (run := self.book.by_run.get(reign.run))}
+        unknown = [effect for effect in better + worse if effect.low is None and not line & {*effect.numbers}]
         found = [
-            _Part("Helped", self._effects("helped"), 2),
+            _Part("Helped", self._told(effects["helped"]), 2),
             _Part("Led to the champion", self._line(), 2),
             _Part("Settings of the champion, as far as the log says", self._settings()),
-            _Part("Hurt", self._effects("hurt"), 2),
-            _Part("Depends on other settings", self._effects("depends")),
-            _Part("Near misses: better so far, not settled", self._near_misses()),
-            _Part("Looked worse beyond the noise, not settled", self._looked_worse(), 2),
-            _Part("Worth another try: measured under settings that have changed since", self._stale()),
-            _Part("Looked better or worse in one run, noise unknown", self._unknown()),
+            _Part("Hurt", self._told(effects["hurt"]), 2),
+            _Part("Depends on other settings", self._told(effects["depends"])),
+            _Part(
+                "Near misses: better so far, not settled",
+                self._told(sorted(near, key=lambda effect: effect.pairs_to_settle or 10**9), 12),
+            ),
+            _Part("Looked worse beyond the noise, not settled", self._told(clear), 2),
+            _Part("Worth another try: measured under settings that have changed since", self._told(again, 12)),
+            _Part(
+                "Looked better or worse in one run, noise unknown",
+                self._told(sorted(unknown, key=lambda effect: -abs(effect.gain)), 24),
+            ),
             _Part("What is due", self._due()),
             _Part(
                 "Failed; a failure says nothing about the idea", self._failures(FAILED - {"started", "lost", "blocked"})
@@ -186,8 +194,8 @@ class _Page:
             found[effect.outcome].append(effect)
         return found
 
-    def _effects(self, outcome: Outcome) -> tuple[str, ...]:
-        return tuple(map(self._effect, self.effects[outcome][:_MOST_LINES]))
+    def _told(self, effects: Sequence[Effect], most: int = _MOST_LINES) -> tuple[str, ...]:
+        return tuple(map(self._effect, effects[:most]))
 
     def _effect(self, effect: Effect) -> str:
         text = f"- {effect.told('->')}: {self.amounts.estimate(effect.gain, effect.low, effect.high)}"
@@ -201,15 +209,6 @@ class _Page:
         ]
         told = "; ".join(filter(None, notes))
         return f"{text}{f', {told}' if told else ''} [{run_numbers(numbers, 6)}]"
-
-    def _near_misses(self) -> tuple[str, ...]:
-        near = [effect for effect in self.effects["looked better"] if effect.low is not None]
-        near.sort(key=lambda effect: effect.pairs_to_settle or 10**9)
-        return tuple(map(self._effect, near[:12]))
-
-    def _looked_worse(self) -> tuple[str, ...]:
-        clear = [effect for effect in self.effects["looked worse"] if effect.high is not None and effect.high < 0]
-        return tuple(map(self._effect, clear[:_MOST_LINES]))
 
     @cached_property
     def known(self) -> CampaignEffects:
@@ -241,12 +240,6 @@ class _Page:
         known = sorted((k, v) for k, v in self.settings.items() if v is not None)
         return tuple(_packed(f"{clean(k, 60)} = {clean(v, 40)}" for k, v in known))
 
-    def _stale(self) -> tuple[str, ...]:
-        """Only moves that start where the champion stands now."""
-        now = self.settings
-        apply = [e for e in self.effects["stale"] if e.knob in now and now[e.knob] == e.old != e.new]
-        return tuple(map(self._effect, apply[:12]))
-
     def _line(self) -> tuple[str, ...]:
         """In a log that repeats nothing: the changes of the running best, each as good as its one run."""
         if self.noise.known:
@@ -260,13 +253,6 @@ class _Page:
             f"- {clean(text, _TEXT_CHARS)}: {self.amounts.signed(gain)} in one run [#{number}]"
             for number, text, gain in rows
         )
-
-    def _unknown(self) -> tuple[str, ...]:
-        line = {run.number for reign in self.book.reigns if (run := self.book.by_run.get(reign.run))}  # is listed above
-        looked = self.effects["looked better"] + self.effects["looked worse"]
-        unknown = [effect for effect in looked if effect.low is None and not line & {*effect.numbers}]
-        unknown.sort(key=lambda effect: -abs(effect.gain))
-        return tuple(map(self._effect, unknown[:24]))
 
     def _nothing(self) -> tuple[str, ...]:
         told = [

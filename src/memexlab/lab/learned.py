@@ -6,18 +6,15 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ..memory.noise import minimum_detectable_effect
 from ..memory.registry import by_cause, example_of
 from .logbook import Logbook, LoggedRun
 from .wording import Amounts, change_told, clean, command, listed, plural, run_numbers
 
-Outcome = Literal[
-    "helped", "depends", "hurt", "looked better", "looked worse", "no visible effect", "stale", "not counted"
-]
 #: Which rows of `effects` say what, what is surest first; report and briefing go by the same.
-OUTCOMES: dict[Outcome, str] = {
+OUTCOMES: dict[str, str] = {
     "helped": "status = 'replicated' AND gain > 0",
     "depends": "status IN ('reversed', 'conditional')",
     "hurt": "status = 'replicated' AND gain <= 0",
@@ -39,7 +36,7 @@ _MEASURED = """SELECT sum(iif(m.basis = 'pairs', m.pairs, 0)), max(r.number), a.
 class Effect(NamedTuple):
     """One row of `effects`."""
 
-    outcome: Outcome
+    outcome: str
     status: str
     knob: str
     component: str
@@ -65,7 +62,7 @@ class Effect(NamedTuple):
 class Lesson:
     """One sentence: what it is about, and what is known; `command` would settle it and can be typed, or is ''."""
 
-    outcome: Outcome
+    outcome: str
     lead: str
     text: str
     runs: tuple[int, ...]
@@ -95,15 +92,14 @@ def read_effects(db: sqlite3.Connection, campaign: str) -> list[Effect]:
     return [Effect._make(row) for row in db.execute(_SQL, (campaign,))]
 
 
-def lessons(db: sqlite3.Connection, book: Logbook, effects: Sequence[Effect], amounts: Amounts) -> list[Lesson]:
+def lessons(db: sqlite3.Connection, book: Logbook, amounts: Amounts) -> list[Lesson]:
     """A sentence for each change that is settled, or can be; one line for each kind of the others."""
     if book.constant is not None:
         return []
-    groups: dict[Outcome, dict[object, list[Effect]]] = {outcome: {} for outcome in OUTCOMES}
-    for effect in effects:  # knobs that only ever moved together are one change
-        groups[effect.outcome].setdefault((effect.runs, effect.gain) if effect.confounded else effect, []).append(
-            effect
-        )
+    groups: dict[str, dict[object, list[Effect]]] = {outcome: {} for outcome in OUTCOMES}
+    for effect in read_effects(db, book.campaign):  # knobs that only ever moved together are one change
+        key = (effect.runs, effect.gain) if effect.confounded else effect
+        groups[effect.outcome].setdefault(key, []).append(effect)
     found: list[Lesson] = []
     for outcome, members in ((outcome, list(by_change.values())) for outcome, by_change in groups.items()):
         alone = outcome in ("helped", "depends", "hurt") or (outcome == "looked better" and book.noise)
@@ -120,54 +116,60 @@ def lessons(db: sqlite3.Connection, book: Logbook, effects: Sequence[Effect], am
 
 
 def _joint(group: Sequence[Effect]) -> str:
+    along = clean(group[0].confounded, 60) if len(group) == 1 else ""
     more = [f"{len(group) - 3} more"] if len(group) > 3 else []
-    return listed([effect.told() for effect in group[:3]] + more)
+    return listed([effect.told() for effect in group[:3]] + more) + (f" along with {along}" if along else "")
 
 
 def _sentence(db: sqlite3.Connection, book: Logbook, group: Sequence[Effect], amounts: Amounts) -> Lesson:
-    effect, race = group[0], ""
+    effect, numbers, race = group[0], group[0].numbers, ""
     key = (book.campaign, effect.knob, effect.component, effect.runs)
     pairs, ours, theirs, can_race = db.execute(_MEASURED, key).fetchone()
     verb = effect.outcome if effect.outcome != "depends" else "helped" if effect.gain > 0 else "hurt"
     told = f"{verb} when {clean(effect.condition, 120)}" if effect.condition else verb
     told += f": {amounts.estimate(effect.gain, effect.low, effect.high, '95 %: ')}, "
-    told += f"{plural(pairs, 'fresh pair') if pairs else plural(len(effect.numbers), 'run')}, "
-    told += run_numbers(effect.numbers)
+    told += f"{plural(pairs, 'fresh pair') if pairs else plural(len(numbers), 'run')}, {run_numbers(numbers)}"
     told += {"reversed": "; elsewhere the sign turns", "conditional": "; elsewhere it differs"}.get(effect.status, "")
-    if effect.confounded:
-        other = "one without the other" if len(group) > 1 else f"without {clean(effect.confounded, 120)}"
-        told += f"; never {other}: a run that moves it alone would tell"
+    if effect.outcome == "helped" and book.origin == "lab":
+        sure = any(run.verdict == "confirmed" for run in book.runs if run.number in numbers)
+        told += "" if sure else "; no run of it was confirmed"
+    told += "; never moved apart: a run that moves one alone would tell" if effect.confounded else ""
     settle = effect.pairs_to_settle
     if settle and effect.outcome == "looked better":
         told += f"; {plural(settle, 'fresh pair')} would settle it 8 times in 10"
         words = ("memex", "race", str(ours), str(theirs), "--pairs", str(settle), "--campaign", book.campaign)
         race = command(*words) if can_race and book.origin == "lab" else ""
-    return Lesson(effect.outcome, _joint(group), f"{told}.", effect.numbers, race)
+    return Lesson(effect.outcome, _joint(group), f"{told}.", numbers, race)
 
 
-def _line(
-    book: Logbook, outcome: Outcome, groups: Sequence[Sequence[Effect]], amounts: Amounts, goes_on: bool
-) -> Lesson:
+def _line(book: Logbook, outcome: str, groups: Sequence[Sequence[Effect]], amounts: Amounts, goes_on: bool) -> Lesson:
     """Changes of one outcome; without repeats, those that moved less than a new seed does are only counted."""
     shift = book.seed_shift.shift if book.seed_shift and not book.noise else 0.0
     large = [group for group in groups if abs(group[0].gain) >= shift]
-    told, most = [], 3 if outcome == "stale" else _MOST_IN_LINE
-    for group in large[:most]:
-        along = f" along with {clean(group[0].confounded, 60)}" if group[0].confounded and len(group) == 1 else ""
-        amount = amounts.signed(group[0].gain)
-        told.append(f"{_joint(group)}{along} ({amount}, {run_numbers(group[0].numbers, 3)})")
-    told += [f"{len(large) - most} more"] if large[most:] else []
+    if outcome == "stale":
+        large = [group for group in groups if group[0].gain > shift][:3]
+    told = []
+    for group in large[:_MOST_IN_LINE]:
+        low, high, amount = group[0].low, group[0].high, amounts.signed(group[0].gain)
+        if low is not None and high is not None and outcome not in ("stale", "no visible effect"):
+            amount += f", {amounts.signed(low)} to {amounts.signed(high)}"
+        told.append(f"{_joint(group)} ({amount}, {run_numbers(group[0].numbers, 3)})")
+    lead = "Also " + outcome if goes_on else outcome.capitalize()
+    numbers = tuple(sorted({number for group in groups for number in group[0].numbers}))
+    if outcome == "stale":
+        lead = plural(len(groups), "change is open again", "changes are open again")
+        text = f"{'; '.join(told)} looked best." if told else "none of them looked better."
+        return Lesson(outcome, f"{lead}, as three or more other settings have changed since:", text, numbers)
+    told += [f"{len(large) - _MOST_IN_LINE} more"] if large[_MOST_IN_LINE:] else []
     if len(groups) > len(large):
         told.append(f"{len(groups) - len(large)} that moved it by less than a new seed does ({amounts.fine(shift)})")
-    lead, text = "Also " + outcome if goes_on else outcome.capitalize(), "; ".join(told) + "."
-    if outcome == "stale":
-        lead = f"Open again, as three or more other settings have changed since ({plural(len(groups), 'change')})"
-    elif outcome.startswith("looked"):
+    text = "; ".join(told) + "."
+    if outcome.startswith("looked"):
         lead += "" if book.noise else ", and the noise is unknown"
     elif outcome == "no visible effect" and book.noise and book.noise.sigma:
         least = amounts.fine(minimum_detectable_effect(book.noise, 1))
         text += f" That is not “no effect”: one fresh pair sees nothing smaller than {least}."
-    return Lesson(outcome, f"{lead}:", text, tuple(sorted({n for group in groups for n in group[0].numbers})))
+    return Lesson(outcome, f"{lead}:", text, numbers)
 
 
 # --- failures

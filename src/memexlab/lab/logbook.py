@@ -223,11 +223,6 @@ class Logbook:
         """What decides how many digits are worth printing."""
         return self.noise.sigma if self.noise else self.seed_shift.shift if self.seed_shift else None
 
-    @property
-    def believable(self) -> float | None:
-        """Below this, a gain between two single runs says nothing: sqrt(2) of their scatter, or the seed shift."""
-        return self.noise.alone.sigma * 2**0.5 if self.noise else self.scale
-
     def _only_seed(self, run: LoggedRun, parent: LoggedRun | None) -> bool:
         if _SEED_ONLY.fullmatch(run.description.strip()):
             return True

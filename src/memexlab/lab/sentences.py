@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..memory.noise import student_t_quantile
-from .learned import Effect, Next
+from .learned import Next
 from .logbook import Logbook, LoggedRun, busy_seconds
 from .wording import Amounts, clean, command, duration, plural, run_numbers, sigmas
 
@@ -70,7 +70,7 @@ def standing_of(book: Logbook) -> Standing | None:
     )  # fmt: skip
 
 
-def headline(book: Logbook, standing: Standing | None, amounts: Amounts, effects: Sequence[Effect]) -> str:
+def headline(book: Logbook, standing: Standing | None, amounts: Amounts) -> str:
     """What won, by how much, how sure; or plainly that nothing did."""
     if not book.runs:
         return "Nothing has been measured yet."
@@ -81,7 +81,7 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts, effects
         return f"Nothing could be measured: {plural(sum(r.failed for r in book.runs), 'run')} failed."
     sigma = book.noise.sigma if book.noise else None
     if standing is None:
-        return _nothing_won(book, amounts, effects, sigma)
+        return _nothing_won(book, amounts, sigma)
     value = amounts.with_unit(standing.champion_value)
     gain = (amounts.value if amounts.decimals is not None else amounts.fine)(abs(standing.gain))
     name = f"#{standing.champion} {clean(standing.champion_description, 60)}".strip()
@@ -114,7 +114,7 @@ def _luck(book: Logbook, amounts: Amounts) -> str:
     return f" A new seed alone moved it by {moved}; {inside} of the {plural(len(gains), 'keep')} gained less than that."
 
 
-def _nothing_won(book: Logbook, amounts: Amounts, effects: Sequence[Effect], sigma: float | None) -> str:
+def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
     if book.constant is not None and book.origin != "lab":
         count = plural(sum(run.usable is not None for run in book.runs), "measured run")
         return f"{clean(book.metric, 60)} is {book.constant:g} in all {count}, so it cannot say which idea was better."
@@ -124,14 +124,18 @@ def _nothing_won(book: Logbook, amounts: Amounts, effects: Sequence[Effect], sig
     if not book.ideas(book.runs):
         floor = f", sigma {sigma:.2g} from {plural(repeats, 'run')}" if sigma else ""
         return f"The baseline is measured: {stands}{floor}. No idea has been tried yet."
-    best = max(effects, key=lambda effect: effect.gain, default=None)
     text = f"Nothing beat the baseline, which stands at {stands}."
     if book.origin != "lab" and not any(run.role == "baseline" for run in book.runs):
         text = f"No kept run is better than the first one, {stands} (#{book.baseline.number if book.baseline else 1})."
-    if best is not None and best.gain > 0:
-        how = f" ({sigmas(best.gain, sigma)})" if sigma else ""
-        told = f"{best.told()} ({run_numbers(best.numbers, 3)})"
-        text += f" The closest, {told}, looked {amounts.fine(best.gain)} better{how}: {best.status}."
+    levels = [(book.level(run), run) for run in book.ideas(book.runs) if run.usable is not None]
+    gains = [
+        (book.gain(level, base), -run.number, run) for level, run in levels if level is not None and base is not None
+    ]
+    gain, _, best = max(gains, default=(0.0, 0, None))
+    if best is not None and gain > 0:
+        how = f" ({sigmas(gain, sigma)})" if sigma else ""
+        seen = "fresh runs" if book.fresh(best) else "one run"
+        text += f" The closest, run {best.number}, looked {amounts.fine(gain)} better{how} in {seen}."
     return text
 
 

@@ -10,14 +10,14 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from ..memory.doubts import doubts as resting_on_retracted
 from .agenda import agenda
+from .axes import MARKS
 from .chart import Chart, Mark, Point, Step
-from .learned import Failure, Lesson, Next, failures, lessons, read_effects
+from .learned import Failure, Lesson, Next, failures, lessons
 from .logbook import Logbook, LoggedRun, busy_seconds, campaigns_newest_first, is_since, read_logbook
 from .sentences import (
     Standing,
@@ -30,9 +30,8 @@ from .sentences import (
     third_split,
     trust,
 )
-from .wording import Amounts, clean, duration, plural, run_numbers, usd, utc
+from .wording import Amounts, clean, duration, plural, run_numbers, sigmas, usd, utc
 
-EMPTY_HEADLINE = "Nothing has been measured yet."
 _DECISION_ORDER = ("confirmed", "provisional", "inconclusive", "dropped", "discard")
 _MOST_SECTIONS = 12
 
@@ -66,18 +65,6 @@ class KeptRow:
     within_noise: bool | None
 
 
-Row = TypeVar("Row", VerdictRow, KeptRow)
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """A knob in which champion and baseline differ."""
-
-    knob: str
-    baseline: str
-    champion: str
-
-
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A number worth a glance."""
@@ -108,7 +95,7 @@ class CampaignReport:
     verdicts: tuple[VerdictRow, ...]
     kept: tuple[KeptRow, ...]
     lessons: tuple[Lesson, ...]
-    settings: tuple[SettingRow, ...]
+    settings: tuple[tuple[str, str, str], ...]  # knob, baseline, champion
     queue: tuple[Next, ...]
     failures: tuple[Failure, ...]
     costs: tuple[tuple[str, str], ...]
@@ -148,7 +135,7 @@ def build_report(
         if len(names) > 1:
             text += f" {plural(len(names) - 1, 'other campaign')} below."
     elif sections or since is None:
-        text, hints = EMPTY_HEADLINE, _first_steps(runs)
+        text, hints = "Nothing has been measured yet.", _first_steps(runs)
     else:
         last = db.execute("SELECT max(at) FROM runs").fetchone()[0]
         text = f"Nothing was measured since {utc(since)}." + (f" The last run is from {utc(last)}." if last else "")
@@ -205,11 +192,10 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
     new = [run for run in book.runs if since is None or is_since(run.at, since)]
     amounts = Amounts.of(clean(book.unit, 40), book.scale)
     standing = standing_of(book)
-    effects = read_effects(db, book.campaign)
     failed = failures([run for run in new if run.failed])
     split = third_split(book, amounts)
     resting = {doubt.run: doubt.retracted for doubt in resting_on_retracted(db, book.campaign) if doubt.kind == "run"}
-    kept = tuple(_marked(_kept_rows(book), resting))
+    kept = tuple(_kept_rows(book, resting))
     return CampaignReport(
         campaign=clean(book.campaign, 80),
         metric=clean(book.metric, 60),
@@ -217,22 +203,22 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
         better=book.better,
         origin=book.origin,
         terms=_terms(book),
-        headline=headline(book, standing, amounts, effects),
+        headline=headline(book, standing, amounts),
         counts=counts_sentence(book, new, since is not None),
-        tiles=tuple(_tiles(book, standing, split, amounts, new)),
+        tiles=tuple(_tiles(book, standing, split, amounts, new, kept)),
         amounts=amounts,
         standing=standing,
         noise=noise_sentence(book, amounts),
         third_split=split.text if split else "",
-        verdicts=tuple(_marked(_verdict_rows(book, new), resting)),
+        verdicts=tuple(_verdict_rows(book, new, resting)),
         kept=kept,
-        lessons=tuple(lessons(db, book, effects, amounts)),
+        lessons=tuple(lessons(db, book, amounts)),
         settings=_settings(book),
         queue=tuple(agenda(db, book, failed, doubts(book, standing, split, amounts))),
         failures=tuple(failed),
         costs=tuple(_costs(book, new)),
         warnings=tuple(_warnings(book, new)),
-        chart=_chart(book, since),
+        chart=_chart(book, since, kept),
     )
 
 
@@ -247,8 +233,9 @@ def _terms(book: Logbook) -> str:
 
 
 def _tiles(
-    book: Logbook, standing: Standing | None, split: ThirdSplit | None, amounts: Amounts, new: Sequence[LoggedRun]
-) -> list[Tile]:
+    book: Logbook, standing: Standing | None, split: ThirdSplit | None, amounts: Amounts, new: Sequence[LoggedRun],
+    kept_rows: Sequence[KeptRow],
+) -> list[Tile]:  # fmt: skip
     tiles = []
     champion = book.champion
     level = book.level(champion) if champion else None
@@ -259,40 +246,32 @@ def _tiles(
         name = name if book.origin == "lab" else "Best kept run"
         tiles.append(Tile(name, amounts.value(level), f"{amounts.unit + ', ' if amounts.unit else ''}{note}"))
     if standing is not None:
-        value = amounts.signed(standing.gain)
-        if standing.sigmas is not None:
-            note = f"{standing.sigmas:.0f} sigma" if standing.sigmas >= 9.95 else f"{standing.sigmas:.1f} sigma"
-        elif book.seed_shift is not None:
-            note = f"{standing.gain / book.seed_shift.shift:.0f} × the seed shift"
-        else:
-            note = "noise unknown"
-        tiles.append(
-            Tile("Better than the baseline", value, note + (", confirmed" if standing.confirmed else ", not verified"))
-        )
-        doubted = [row.within_noise is True for row in _kept_rows(book)]
-        return [*tiles, Tile("Can it be trusted?", *trust(standing, split, amounts, sum(doubted), len(doubted)))]
+        note = sigmas(standing.gain, book.noise.sigma if book.noise else None)
+        if not note:
+            shift = book.seed_shift
+            note = f"{standing.gain / shift.shift:.0f} × the seed shift" if shift else "noise unknown"
+        note += ", confirmed" if standing.confirmed else ", not verified"
+        tiles.append(Tile("Better than the baseline", amounts.signed(standing.gain), note))
+        doubted = sum(row.within_noise is True for row in kept_rows)
+        return [*tiles, Tile("Can it be trusted?", *trust(standing, split, amounts, doubted, len(kept_rows)))]
     ideas = book.ideas(new)
     wins = sum(run.verdict == "confirmed" for run in ideas)
     kept = sum(run.status == "keep" and not run.verdict for run in ideas)
     note = f"{plural(wins, 'confirmed win')}" if book.origin == "lab" else f"{kept} kept, {wins} confirmed"
     tiles.append(Tile("Ideas tried", f"{len(ideas):,}", note))
-    busy = busy_seconds(new)
+    busy, failed = busy_seconds(new), sum(run.failed for run in new)
     if busy:
-        tiles.append(Tile("Time at work", duration(busy), plural(len([r for r in new if r.seconds]), "run")))
-    else:
-        failed = sum(run.failed for run in new)
-        tiles.append(Tile("Failed", f"{failed:,}", f"of {plural(len(new), 'run')}"))
-    return tiles
+        return [*tiles, Tile("Time at work", duration(busy), plural(sum(bool(r.seconds) for r in new), "run"))]
+    return [*tiles, Tile("Failed", f"{failed:,}", f"of {plural(len(new), 'run')}")]
 
 
-def _marked(rows: Sequence[Row], resting: Mapping[int, int]) -> list[Row]:
-    """Rows of runs that rest on a retracted one say so."""
-    told = {row.number: f"{row.description} (rests on #{resting[row.number]}, retracted)" for row in rows
-            if row.number in resting}  # fmt: skip
-    return [replace(row, description=told.get(row.number, row.description)) for row in rows]
+def _described(run: LoggedRun, resting: Mapping[int, int]) -> str:
+    """A run that rests on a retracted one says so."""
+    told = f" (rests on #{resting[run.number]}, retracted)" if run.number in resting else ""
+    return clean(run.description, 140) + told
 
 
-def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:
+def _verdict_rows(book: Logbook, new: Sequence[LoggedRun], resting: Mapping[int, int]) -> list[VerdictRow]:
     rows = []
     for run in new:
         judged = book.judged.get(run.run)
@@ -302,7 +281,7 @@ def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:
         sigma = book.noise.sigma if book.noise else judged.sigma  # of now, as all else in the report
         rows.append(
             VerdictRow(
-                run.number, run.verdict, clean(run.description, 140), run.usable, gain,
+                run.number, run.verdict, _described(run, resting), run.usable, gain,
                 judged.low if judged.pairs else None, judged.high if judged.pairs else None,
                 gain / sigma if gain is not None and sigma else None, judged.pairs, judged.mde, clean(run.reason, 300),
                 run.commit[:12],
@@ -313,25 +292,24 @@ def _verdict_rows(book: Logbook, new: Sequence[LoggedRun]) -> list[VerdictRow]:
     return rows
 
 
-def _kept_rows(book: Logbook) -> list[KeptRow]:
-    threshold = book.believable
+def _kept_rows(book: Logbook, resting: Mapping[int, int]) -> list[KeptRow]:
+    # Below this, a gain between two single runs says nothing: sqrt(2) of their scatter, or the seed shift.
+    least = book.noise.alone.sigma * 2**0.5 if book.noise else book.scale
     return [
-        KeptRow(
-            run.number, clean(run.description, 140), run.usable, gain, None if threshold is None else gain < threshold
-        )
+        KeptRow(run.number, _described(run, resting), run.usable, gain, None if least is None else gain < least)
         for run, gain in book.kept()
         if run.usable is not None
     ]
 
 
-def _settings(book: Logbook) -> tuple[SettingRow, ...]:
+def _settings(book: Logbook) -> tuple[tuple[str, str, str], ...]:
     if book.champion is None or book.baseline is None or book.champion is book.baseline:
         return ()
     old, new = book.settings(book.baseline.run), book.settings(book.champion.run)
     if not old or not new:
         return ()
     return tuple(
-        SettingRow(clean(knob, 80), clean(old.get(knob, "absent"), 80), clean(new.get(knob, "absent"), 80))
+        (clean(knob, 80), clean(old.get(knob, "absent"), 80), clean(new.get(knob, "absent"), 80))
         for knob in sorted(old.keys() | new.keys())
         if old.get(knob) != new.get(knob)
     )
@@ -388,11 +366,11 @@ def _warnings(book: Logbook, new: Sequence[LoggedRun]) -> list[str]:
 # --- the picture
 
 
-def _chart(book: Logbook, since: str | None) -> Chart:
-    doubted = {row.number for row in _kept_rows(book) if row.within_noise}
+def _chart(book: Logbook, since: str | None, kept: Sequence[KeptRow]) -> Chart:
+    doubted = {row.number for row in kept if row.within_noise}
     shown = [run for run in book.runs if run.role != "final" and run.status != "blocked"]
     points = tuple(
-        Point(run.number, run.usable, mark, f"#{run.number} {MARK_WORDS.get(mark, mark)}: {clean(run.description, 90)}"
+        Point(run.number, run.usable, mark, f"#{run.number} {MARKS[mark]}: {clean(run.description, 90)}"
               + (f" ({run.usable:.6g})" if run.usable is not None else ""))
         for run in shown
         for mark in [_mark(book, run, doubted)]
@@ -409,21 +387,12 @@ def _chart(book: Logbook, since: str | None) -> Chart:
     is_new = [run.number for run in shown if since is not None and is_since(run.at, since)]
     new_from = min(is_new) if is_new and len(is_new) < len(shown) else None
     axis = clean(book.unit or book.metric, 60) or "value"
+    band = (0.0, "", "")
     if book.noise is not None and book.noise.sigma > 0:
-        return Chart(points, tuple(steps), axis, book.better, book.noise.sigma, "± 1 sigma", "sigma", new_from)
-    if book.seed_shift is not None:
-        return Chart(
-            points, tuple(steps), axis, book.better, book.seed_shift.shift, "± seed shift (weak)", "", new_from
-        )
-    return Chart(points, tuple(steps), axis, book.better, new_from=new_from)
-
-
-MARK_WORDS = {
-    "discard": "discarded",
-    "pair": "fresh pair",
-    "doubtful": "kept, gain within noise",
-    "running": "still running",
-}
+        band = (book.noise.sigma, "± 1 sigma", "sigma")
+    elif book.seed_shift is not None:
+        band = (book.seed_shift.shift, "± seed shift (weak)", "")
+    return Chart(points, tuple(steps), axis, book.better, *band, new_from)
 
 
 def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:

@@ -47,9 +47,8 @@ PROVISIONAL_SIGMAS = 0.5
 SUSPICIOUS_SIGMAS = 8.0
 #: How many pairs a race may look at before it is undecided.
 LOOKS = 3
-Z_STAR = 1.64
-#: The z of pairs that were asked for beyond that: they are one more look, which the thresholds before did not pay for.
-Z_STAR_BEYOND = 1.96
+#: Of the last look, and of pairs that were asked for beyond it: a confirmed win has a 95 % interval above zero.
+Z_STAR = 1.96
 
 _NORMAL = NormalDist()
 
@@ -177,8 +176,7 @@ def suspicious(gain: float, noise: Noise) -> bool:
 @lru_cache(maxsize=4096)
 def race_threshold(look: int, dof: int) -> float:
     """What T must reach at this look: z* sqrt(looks / look), carried to Student's t at equal tail probability."""
-    z = Z_STAR * math.sqrt(LOOKS / look) if look <= LOOKS else Z_STAR_BEYOND
-    return student_t_quantile(_NORMAL.cdf(-z), dof)
+    return student_t_quantile(_NORMAL.cdf(-Z_STAR * math.sqrt(max(1, LOOKS / look))), dof)
 
 
 def in_words(judged: Screen | Race, noise: Noise, against: str) -> str:

@@ -181,8 +181,18 @@ class Anchors:
                 f" AND c.knob IN ({names})", text,
             )  # fmt: skip
         condition = terms.conditions[0]
+        order, first = "DESC" if best == "max" else "ASC", after + 1
+        if condition.sign == "=" and recorded(self.db, self.campaign, condition.knob):
+            near = (
+                "SELECT s.run_number FROM settings s CROSS JOIN runs r USING (run) WHERE s.knob ="
+                f" {quoted(condition.knob)} AND {compared('s', '=', condition.value)} AND s.run_number BETWEEN"
+                f" {first} AND {self.last} AND r.campaign = {quoted(self.campaign)}"
+                f" ORDER BY s.run_number {order} LIMIT 1"
+            )
+            if not found["c"]:
+                return self._first(near, text)
+            [first] = self.db.execute(near).fetchone() or (first,)
         held, other = self._held(condition, "="), self._held(condition, "<>")
-        first = self._earliest(condition, held, after) if best == "min" and condition.sign == "=" else after + 1
         since = runs.replace(f"BETWEEN {after + 1} ", f"BETWEEN {first} ")
         if found["c"]:  # a switch: the run before had another value; back: the value had held before that
             was = f"SELECT 1 FROM runs p WHERE p.campaign = r.campaign AND p.number = r.number - 1 AND {other}"
@@ -190,7 +200,6 @@ class Anchors:
             back = f" AND r.number > (SELECT r.number FROM {ever} AND {held} ORDER BY r.number LIMIT 1)"
             before = f" AND EXISTS ({was.replace('r.run', 'p.run')}){back if found['back'] else ''}"
             return self._first(f"SELECT r.number FROM {since} AND {held}{before} ORDER BY r.number LIMIT 1", text)
-        order = "DESC" if best == "max" else "ASC"
         return self._first(f"SELECT r.number FROM {since} AND {held} ORDER BY r.number {order} LIMIT 1", text)
 
     def _held(self, condition: Condition, sign: str) -> str:
@@ -199,22 +208,6 @@ class Anchors:
         table = "settings" if recorded(self.db, self.campaign, condition.knob) else "changes"
         test = f"{table[0]}.knob = {quoted(condition.knob)} AND {compared(table[0], sign, condition.value)}"
         return f"EXISTS (SELECT 1 FROM {table} {table[0]} WHERE {table[0]}.run = r.run AND {test})"
-
-    def _earliest(self, condition: Condition, held: str, after: int) -> int:
-        """The first run with a recorded setting, from where an event is looked for: nothing before it can be one.
-
-        Whoever holds it landed with the run that landed first, or later; few of those have a smaller number.
-        """
-        campaign = f"r.campaign = {quoted(self.campaign)} AND r.number BETWEEN {after + 1}"
-        row = self.db.execute(
-            f"SELECT s.run, r.number FROM settings s CROSS JOIN runs r USING (run) WHERE s.knob ="
-            f" {quoted(condition.knob)} AND {compared('s', '=', condition.value)} AND {campaign} AND {self.last}"
-            " ORDER BY s.run LIMIT 1"
-        ).fetchone()
-        if row is None or not recorded(self.db, self.campaign, condition.knob):
-            return after + 1
-        early = f"SELECT min(r.number) FROM runs r WHERE {campaign} AND {row[1]} AND r.run >= {row[0]} AND {held}"
-        return int(self.db.execute(early).fetchone()[0])
 
     def _first(self, sql: str, text: str) -> int:
         [number] = self.db.execute(sql).fetchone() or (None,)

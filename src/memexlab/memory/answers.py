@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .anchors import ANYTIME, Impossible, NotHere, compared, quoted
+from .anchors import ANYTIME, Impossible, NotHere, Window, compared, quoted
 from .base_level import base_levels
 from .effects import CampaignEffects
 from .names import SHIPPED, Aliases
@@ -116,7 +116,8 @@ def _repeated(scene: Scene, row: Row) -> str:
     """What a value that was picked for being the best is worth: that of its repeats, where there are any."""
     [count, mean] = scene.db.execute(
         "SELECT count(*), avg(f.value) FROM runs r JOIN runs f ON f.campaign = r.campaign AND f.commit_id = r.commit_id"
-        " AND f.commit_id <> '' AND f.role IN ('baseline', 'pair') AND f.value IS NOT NULL WHERE r.id = ?",
+        " AND f.commit_id <> '' AND f.role IN ('baseline', 'pair', 'control')"
+        " AND f.role <> 'control' AND f.value IS NOT NULL WHERE r.id = ?",
         (row[1],),
     ).fetchone()
     once = "; measured once and picked for being the best, so expect less"
@@ -142,6 +143,9 @@ def _extreme(scene: Scene, q: Question) -> Answer:
     # Found first by what the index holds, then shown: the runs before an anchor are read without their rows.
     part = f"LIMIT {q.most or 1}{f' OFFSET {q.skip}' if q.skip else ''}"
     found = f"SELECT r.run FROM runs r WHERE {fits} ORDER BY {order} {part}"
+    if scene.cut is None and lower == scene.lower and metric == scene.metric and _only_before(q):
+        own = f"k.campaign = {scene.name} AND k.number <= {min(scene.last, q.window.last or 0)}"
+        found = f"SELECT k.run FROM records k WHERE {own} ORDER BY k.number DESC LIMIT 1"
     sql, rows = scene.rows(q, f"{scene.shown(value)} r.run {'IN' if q.most else '='} ({found}) ORDER BY {order}")
     if not rows:
         raise NotHere("no run was measured that fits")
@@ -155,6 +159,13 @@ def _extreme(scene: Scene, q: Question) -> Answer:
     labels = text_columns(scene.names.one(body, row[1]))
     told += "".join(f"; {column} {value}" for column, value in labels.items() if value not in row[4])
     return scene.answer(q, {"run": row[0], "value": row[3]}, told, sql, [row[1]])
+
+
+def _only_before(q: Question) -> bool:
+    """Whether the best of all runs up to one is asked for, and nothing else is said of it."""
+    return q.window.last is not None and q == Question(
+        "best", Window(last=q.window.last, why=q.window.why), metric=q.metric, lowest=q.lowest
+    )
 
 
 def _folded(scene: Scene, q: Question) -> Answer:
@@ -218,6 +229,12 @@ def _runs(scene: Scene, q: Question) -> Answer:
     head = f"{len(rows)} run{'s' * (len(rows) != 1)} {done.get(q.kind, fit)}"
     lines = [head, *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN])]
     lines += [f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)
+    if q.kind in ("helped", "hurt") and scene.cut is None:
+        among = f"EXISTS (SELECT 1 FROM json_each(e.runs) WHERE value IN ({', '.join(str(row[0]) for row in rows)}))"
+        _, said = scene.rows(q, f"SELECT status, count(*) FROM effects e WHERE campaign = {scene.name} AND {among}"
+                             " GROUP BY 1 ORDER BY 2 DESC, 1")  # fmt: skip
+        counts = ", ".join(f"{count} {status}" for status, count in said)
+        lines += [f"what all runs together say of these changes (memex effects): {counts}"] if said else []
     value = len(rows) if q.kind == "count" else [row[0] for row in rows]
     return scene.answer(q, value, "\n".join(lines), sql, [row[1] for row in rows])
 

@@ -16,11 +16,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..ledger import Blobs, Cursor, Entry, FileLedger, Finding, OutsideError
 from ..ledger.wire import body_to, dumps, entry_from
-from . import claims, endings, passages, runs, schema
+from . import schema
 from .namespaces import CAMPAIGN, definition_of
+
+if TYPE_CHECKING:
+    from . import runs
 
 _TAIL_BYTES = 64
 _CHECKPOINT_BYTES, _PATIENCE_SECONDS = 32_000_000, 30
@@ -187,6 +191,11 @@ class Index:
             self._drop()
             self._connect()
             cursor = Cursor()
+        elif self._is_current(cursor):
+            self._cursor = cursor
+            return
+        from . import claims, endings, passages, runs  # here, so that a question does not wait for them
+
         db = self.db
         findings: list[Finding] = []
         db.execute("BEGIN IMMEDIATE")

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from .anchors import ANYTIME, TIE, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
-from .vocabulary import LEXICON, NARROWING, WORDS, Vocabulary, named_in, read_metric, unnamed_bound
+from .vocabulary import LEXICON, NARROWING, WORDS, Vocabulary, may_hold, named_in, read_metric, unnamed_bound
 
 MOST_CHARS = 600
 NO_CONTENT = frozenset(WORDS["no_content"].split())
@@ -76,12 +76,14 @@ def read_question(names: Vocabulary, text: str, last: int) -> Question:
     """The typed question, or NotHere with what is not known; `last` is the newest run that counts."""
     plain = _plain(text)
     for pattern, other in WORDS["rewritten"].items():
-        plain = re.sub(pattern, other, plain)
+        plain = re.sub(pattern, other, plain) if may_hold(pattern, plain) else plain
     numbers = {int(n) for n in re.findall(r"\brun (\d{1,9})\b(?![.])", plain)}
     if named_in("of (?:them|those|these)", plain):
         raise NotHere("of which, an earlier question said; ask it in one")
     newest = r"\b(?:the |our )?(?:last|latest|newest|most recent) (?:run|experiment|trial)\b"
-    if _cue(plain)[0] in ("why", "idea", "sure") or named_in("change|edit|alter|turn|move", plain):
+    if re.search(newest, plain) and (
+        _cue(plain)[0] in ("why", "idea", "sure") or named_in("change|edit|alter|turn|move", plain)
+    ):
         own = "max(number) FROM runs WHERE campaign = ?1 AND role IN ('candidate', 'baseline') AND number <= ?2"
         plain = re.sub(newest, f"run {names.one(own, last)}", plain)
     labels, plain = names.labelled(names.joined(plain))

@@ -111,7 +111,7 @@ class _Links:
         ends = np.cumsum(counts)
         links = np.repeat(begins - ends + counts, counts) + np.arange(counts.sum())
         arrived = np.repeat(activation[active], counts) * self._shares[links]
-        return np.bincount(self.tails[links], arrived, self._size).astype(np.float64)
+        return np.bincount(self.tails[links], arrived, self._size).astype(np.float64, copy=False)
 
 
 class Graph:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: A column of `verdicts v`: the last run when a win over a younger champion was confirmed, NULL for any other.
 SINCE = "json_extract(v.numbers, '$.since')"
 _NO_WIN = (None, None, None)
+_FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
 STATUS_OF_DECISION = {
     "confirmed": "keep",
     "provisional": "keep",
@@ -48,6 +49,7 @@ class Fold:
         self._unsettled: set[str] = set()
         self._moved: set[str] = set()  # campaigns whose effects are settled whole, and runs that are measured again
         self._measured: set[int] = set()
+        self._ranked: dict[str, int] = {}  # the lowest run number from which the records of a campaign may have moved
         self._reigned: dict[str, list[tuple[int, int]]] = {}  # who was champion before, where that may have moved
         self._read: tuple[int, dict[str, Scalar]] = (-1, {})
         self._said = False  # something landed that may rest on a retracted run
@@ -73,6 +75,9 @@ class Fold:
         for campaign in self._redefined | self._unsettled:
             self._champions_move(campaign)
             self._settle_champions(campaign)
+        for campaign, number in (self._ranked | dict.fromkeys(self._redefined, 0)).items():
+            self._settle_records(campaign, number)
+        self._ranked.clear()
         self._moved |= self._redefined
         if self._moved or self._measured or self._reigned:
             from .effects import settle  # here, so that a question does not wait for it
@@ -165,11 +170,14 @@ class Fold:
         )  # fmt: skip
         db.executemany("INSERT INTO metrics VALUES (?, ?, ?)", [(entry.seq, k, v) for k, v in run.metrics.items()])
         db.executemany(
-            "INSERT INTO settings VALUES (?, ?, ?, ?)", [(entry.seq, k, *cells(v)) for k, v in run.settings.items()]
+            "INSERT INTO settings VALUES (?, ?, ?, ?, ?)",
+            [(entry.seq, k, *cells(v), run.number) for k, v in run.settings.items()],
         )
         self._changes(entry.seq, run, parent)
         if value is not None or run.role == "candidate":
             self._touch(entry.seq, run.campaign, run.role)
+        if value is not None:
+            self._rank(run.campaign, run.number)
         if run.status == "keep" and value is not None and defined:
             self._extend_champions(run.campaign, entry.seq, run.number, value, defined)
         elif run.role == "baseline":
@@ -229,10 +237,13 @@ class Fold:
 
     def _touch_gone(self, run: int) -> None:
         """A measured run is superseded: who reigned, and what was measured against it, is settled again."""
-        row = self.db.execute("SELECT campaign FROM runs WHERE run = ? AND status <> 'started'", (run,)).fetchone()
+        row = self.db.execute(
+            "SELECT campaign, number FROM runs WHERE run = ? AND status <> 'started'", (run,)
+        ).fetchone()
         if row is not None:
             self._moved.add(row[0])
             self._unsettled.add(row[0])
+            self._rank(*row)
 
     # --- verdicts
 
@@ -272,7 +283,7 @@ class Fold:
             "SELECT json_extract(body, '$.status') FROM entries WHERE seq = ?", (run,)
         ).fetchone()
         status = STATUS_OF_DECISION.get(decision, measured)
-        before = self.db.execute("SELECT status, role, campaign FROM runs WHERE run = ?", (run,)).fetchone()
+        before = self.db.execute("SELECT status, role, campaign, number FROM runs WHERE run = ?", (run,)).fetchone()
         self.db.execute(
             "UPDATE runs SET status = ?, verdict = ?, reason = ? WHERE run = ?", (status, decision, reason, run)
         )
@@ -280,6 +291,34 @@ class Fold:
             counts_now, counted = status not in FAILED, before[0] not in FAILED
             self._touch(run, before[2], before[1] if counts_now == counted else "")
             self._unsettled.add(before[2])
+            if counts_now != counted:
+                self._rank(before[2], before[3])
+
+    # --- records
+
+    def _rank(self, campaign: str, number: int) -> None:
+        self._ranked[campaign] = min(number, self._ranked.get(campaign, number))
+
+    def _settle_records(self, campaign: str, first: int) -> None:
+        """Folds again, from a run number on, which runs were better than all measured ones before them."""
+        self.db.execute("DELETE FROM records WHERE campaign = ? AND number >= ?", (campaign, first))
+        defined = self._campaign(campaign)
+        if defined is None:
+            return
+        last = "SELECT value FROM records WHERE campaign = ? ORDER BY number DESC LIMIT 1"
+        [best] = self.db.execute(last, (campaign,)).fetchone() or (None,)
+        rows = self.db.execute(
+            "SELECT campaign, number, run, value FROM runs WHERE campaign = ? AND number >= ? AND value IS NOT NULL"
+            f" AND role IN ('candidate', 'baseline') AND status NOT IN ({_FAILED})"
+            f" ORDER BY number, value {'DESC' if defined[1] == 'higher' else 'ASC'}, id",
+            (campaign, first),
+        ).fetchall()
+        found = []
+        for row in rows:
+            if best is None or better(row[3], best, defined[1]):
+                found.append(row)
+                best = row[3]
+        self.db.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", found)
 
     # --- champions
 

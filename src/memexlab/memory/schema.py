@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 10
+VERSION = 11
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -96,10 +96,11 @@ CREATE TABLE settings(
   knob TEXT NOT NULL,
   value TEXT,                   -- as text, true and false for booleans
   number REAL,                  -- as a number, where it is one
+  run_number INTEGER NOT NULL,  -- runs.number, so that the first run with a value is found without the others
   PRIMARY KEY(run, knob)
 ) WITHOUT ROWID;
-CREATE INDEX settings_value ON settings(knob, value COLLATE NOCASE, run);
-CREATE INDEX settings_number ON settings(knob, number, run) WHERE number IS NOT NULL;
+CREATE INDEX settings_value ON settings(knob, value COLLATE NOCASE, run_number, run);
+CREATE INDEX settings_number ON settings(knob, number, run_number, run) WHERE number IS NOT NULL;
 
 -- typed edits of a run against its parent
 CREATE TABLE changes(
@@ -182,6 +183,15 @@ CREATE TABLE champions(
   value REAL,
   gain REAL,                    -- against the champion before, positive is better
   PRIMARY KEY(campaign, since)
+) WITHOUT ROWID;
+
+-- measured candidates and baselines that were better than all of them with a smaller number, kept or not
+CREATE TABLE records(
+  campaign TEXT NOT NULL,
+  number INTEGER NOT NULL,      -- runs.number
+  run INTEGER NOT NULL,
+  value REAL NOT NULL,
+  PRIMARY KEY(campaign, number)
 ) WITHOUT ROWID;
 
 -- documents that were ingested and that nothing superseded
@@ -315,8 +325,8 @@ HINTS: dict[tuple[str, str], str] = {
     ("runs", "runs_at"): "100000 1",
     ("metrics", "metrics"): "1000000 10 1",
     ("settings", "settings"): "1000000 10 1",
-    ("settings", "settings_value"): "1000000 100000 25000 1",
-    ("settings", "settings_number"): "1000000 100000 10000 1",
+    ("settings", "settings_value"): "1000000 100000 25000 1 1",
+    ("settings", "settings_number"): "1000000 100000 10000 1 1",
     ("changes", "changes_run"): "200000 2",
     ("changes", "changes_knob"): "200000 5000 2000 1",
     ("runs", "runs_fresh"): "2000 200 3",
@@ -336,6 +346,7 @@ POSITIONS: dict[str, tuple[str, ...]] = {
     "verdicts": ("seq", "run", "champion"),
     "measurements": ("run", "against"),
     "champions": ("run",),
+    "records": ("run",),
     "doubted": ("entry", "run", "retracted"),
     "documents": ("entry",),
     "passages": ("entry",),
@@ -356,6 +367,7 @@ HASHED: tuple[str, ...] = (
     "measurements",
     "effects",
     "champions",
+    "records",
     "doubted",
     "documents",
     "passages",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 import anyio.to_thread
@@ -12,29 +13,12 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from ..ledger import MemexError
-from . import (
-    asking,
-    calls,
-    editing,
-    effects,
-    graph,
-    judging,
-    lineage,
-    partner,
-    report,
-    run,
-    runs,
-    searching,
-    sources,
-    steering,
-    taking,
-    tonight,
-    wiki,
-)
+from . import report, steering, tonight
 from .guard import COOKIE, Guard
 from .labs import Labs
 from .rendering import HERE, page, places_of
@@ -62,21 +46,7 @@ def application(root: Path, token: str) -> Starlette:
         routes=[
             *tonight.ROUTES,
             *steering.ROUTES,
-            *lineage.ROUTES,
-            *run.ROUTES,
-            *runs.ROUTES,
-            *effects.ROUTES,
             *report.ROUTES,
-            *taking.ROUTES,
-            *sources.ROUTES,
-            *editing.ROUTES,
-            *judging.ROUTES,
-            *wiki.ROUTES,
-            *asking.ROUTES,
-            *partner.ROUTES,
-            *graph.ROUTES,
-            *searching.ROUTES,
-            *calls.ROUTES,
             Route("/open", _open),
             Route("/mcp", tools),
             Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
@@ -89,8 +59,37 @@ def application(root: Path, token: str) -> Starlette:
         exception_handlers={MemexError: _told, ClientDisconnect: _gone, 404: _missing},
         lifespan=lifespan,
     )
+    app.router.default = _later
     app.state.root, app.state.token, app.state.labs = root, token, Labs(root)
     return app
+
+
+async def _later(scope: Scope, receive: Receive, send: Send) -> None:
+    await _other_pages()(scope, receive, send)
+
+
+@cache
+def _other_pages() -> Router:
+    """What the first page has no use for is read when it is asked for: a quarter of the start."""
+    from . import (
+        asking,
+        calls,
+        editing,
+        effects,
+        graph,
+        judging,
+        lineage,
+        partner,
+        run,
+        runs,
+        searching,
+        sources,
+        taking,
+        wiki,
+    )
+
+    modules = (lineage, run, runs, effects, taking, sources, editing, judging, wiki, asking, partner, graph, searching)
+    return Router([route for module in (*modules, calls) for route in module.ROUTES])
 
 
 def _open(request: Request) -> Response:

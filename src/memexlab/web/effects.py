@@ -37,11 +37,8 @@ def _effects(request: Request) -> Response:
     campaign = asked if asked in names else (names[0] if names else "")
     knob = request.query_params.get("knob") or None
     labs = labs_of(request)
-    table = (
-        labs.kept(("effects", campaign, knob), lambda: effects_of(labs.lab().memory, campaign, knob))
-        if campaign
-        else None
-    )
+    key = "effects", campaign, knob
+    table = labs.apart(key, effects_of, campaign, knob) if campaign else None
     rows = [dict(row) for row in table.rows[:_ROWS]] if table else []
     reach = max((abs(row[side]) for row in rows for side in ("low", "high") if row[side] is not None), default=1.0)
     for row in rows:
@@ -67,7 +64,7 @@ def _effects(request: Request) -> Response:
         amounts=Amounts.of(table.unit, rows[0]["sigma"]) if table and rows else None,
         left_out=max(0, len(table.rows) - _ROWS) if table else 0, causes=causes[:20],
         picture=Markup(labs.kept(("parallel", campaign), lambda: parallel_svg(labs.lab().memory.db, campaign)))
-        if campaign else "",
+        if campaign else "", behind=labs.seconds_behind(key),
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,13 +15,13 @@ from starlette.requests import Request
 
 from ..api import Lab
 from ..lab.logbook import campaigns_newest_first
+from .apart import Apart
 
 T = TypeVar("T")
-#: What took more processor time than this to make may be older than the end of the ledger: it is made anew beside
-#: the requests, and then rests for so many times what it took.
-_COSTLY_SECONDS, _REST = 0.2, 10
-#: What was made longer ago than this is given to nobody before it is made anew.
-_OLDEST_SECONDS = 60
+#: What was made apart rests for so many times what it took, and is given to nobody when it is older than this.
+_REST, _OLDEST_SECONDS = 20, 60
+#: With fewer runs than this nothing takes long.
+_MANY_RUNS = 1000
 _MOST_KEPT = 64
 
 
@@ -34,7 +35,8 @@ class Labs:
         self._adding = threading.Lock()
         self._kept: dict[Hashable, tuple[int, float, float, Any]] = {}
         self._making: dict[Hashable, threading.Lock] = {}
-        self._renewing = ThreadPoolExecutor(1, "renewing")
+        self._under_way: dict[Hashable, Future[Any]] = {}
+        self._apart, self._renewing = Apart(root), ThreadPoolExecutor(1, "renewing")
 
     def lab(self) -> Lab:
         found: Lab | None = getattr(self._local, "lab", None)
@@ -45,47 +47,63 @@ class Labs:
         return found
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, made once for each end of the ledger, by one thread while the others wait.
-
-        Where making is costly, what is given may be a minute older than the ledger, and `make` is called on another
-        thread, so it takes its connection from here and from no request.
-        """
+        """What `make` gives, made once for each end of the ledger, by one thread while the others wait."""
         with self._adding:
             making = self._making.setdefault(key, threading.Lock())
-        if (found := self._kept.get(key)) is None:
+        if (found := self._kept.get(key)) is None or found[0] != self._end():
             with making:
-                found = self._kept.get(key) or self._made(key, make)
-        end, at, took, value = found
-        if end == self._end():
+                if (found := self._kept.get(key)) is None or found[0] != self._end():
+                    return self._made(key, make)
+        return cast(T, found[3])
+
+    def apart(
+        self, key: Hashable, make: Callable[..., T], *given: object, patience_seconds: float | None = None
+    ) -> T | None:
+        """What `make` gives for the memory of the lab and `given`; kept as above where there are few runs.
+
+        Where there are many it is made in a process of its own and may be a minute older than the ledger; None if
+        that takes longer than the patience.
+        """
+        if not self.lab().memory.db.execute("SELECT 1 FROM runs LIMIT 1 OFFSET ?", (_MANY_RUNS,)).fetchone():
+            return self.kept(key, lambda: make(self.lab().memory, *given))
+        end, at, took, value = self._kept.get(key, (-1, 0.0, 0.0, None))
+        age = time.monotonic() - at
+        if at and end == self._end():
             return cast(T, value)
-        if took <= _COSTLY_SECONDS or time.monotonic() - at > _OLDEST_SECONDS:
-            with making:
-                end, at, took, value = self._kept.get(key, found)
-                is_young = took > _COSTLY_SECONDS and time.monotonic() - at < _OLDEST_SECONDS
-                return cast(T, value if is_young or end == self._end() else self._made(key, make)[3])
-        if time.monotonic() - at > took * _REST and making.acquire(blocking=False):
-            self._renewing.submit(self._made, key, make).add_done_callback(lambda _: making.release())
+        if not at or age > max(_OLDEST_SECONDS, took) or age > took * _REST:
+            with self._adding:
+                if (coming := self._under_way.get(key)) is None:
+                    coming = self._renewing.submit(self._made, key, partial(self._apart.made, make, *given))
+                    self._under_way[key] = coming
+                    coming.add_done_callback(lambda _: self._under_way.pop(key))
+            if not at or age > max(_OLDEST_SECONDS, took):
+                try:
+                    return cast(T, coming.result(patience_seconds))
+                except TimeoutError:
+                    return None
         return cast(T, value)
 
-    def _made(self, key: Hashable, make: Callable[[], object]) -> tuple[int, float, float, Any]:
-        end, begun = self._end(), time.thread_time()
+    def _made(self, key: Hashable, make: Callable[[], T]) -> T:
+        end, begun = self._end(), time.monotonic()
         value = make()
-        found = (end, time.monotonic(), time.thread_time() - begun, value)
+        now = time.monotonic()
         with self._adding:
             if len(self._kept) >= _MOST_KEPT and key not in self._kept:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = found
-        return found
+            self._kept[key] = (end, now, now - begun, value)
+        return value
 
-    def is_behind(self, key: Hashable) -> bool:
-        """Whether what is kept under this key lacks entries that have landed."""
-        return key in self._kept and self._kept[key][0] != self._end()
+    def seconds_behind(self, key: Hashable) -> int | None:
+        """How long ago it was made what is kept under this key, if entries have landed since; 1 at least."""
+        end, at, *_ = self._kept.get(key, (None, 0.0))
+        return None if end in (None, self._end()) else 1 + int(time.monotonic() - at)
 
     def _end(self) -> int:
         [(end,)] = self.lab().memory.db.execute("SELECT max(seq) FROM entries").fetchall()
         return -1 if end is None else int(end)
 
     def close(self) -> None:
+        self._apart.close()
         self._renewing.shutdown(cancel_futures=True)
         for lab in self._opened:
             lab.close()

@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ..lab.chart import progress_svg
-from ..lab.report import Report, build_report, report_main, report_style, to_html, to_markdown
+from ..lab.report import report_style, to_html, to_markdown
+from .drawing import Drawn, drawn_of
 from .labs import campaigns, lab_of, labs_of
 from .rendering import has_target, page
-
-
-class Drawn:
-    """A report, and what is drawn of it when somebody asks: kept together, so that no part is older than another."""
-
-    def __init__(self, report: Report) -> None:
-        self.report = report
-
-    @cached_property
-    def main(self) -> str:
-        return report_main(self.report)
-
-    @cached_property
-    def pictures(self) -> tuple[str, str]:
-        """The progress of the first campaign, wide and narrow; '' where there is none."""
-        chart = self.report.sections[0].chart if self.report.sections else None
-        if chart is None or not chart.points:
-            return "", ""
-        return progress_svg(chart, height=460), progress_svg(chart, width=420, height=420)
 
 
 def report_key(request: Request, campaign: str | None, since: str | None = None) -> tuple[str, str | None, str | None]:
@@ -42,13 +22,14 @@ def report_key(request: Request, campaign: str | None, since: str | None = None)
     return "report", campaign or (names[0] if len(names) == 1 else None), since and since[:16]
 
 
-def drawn(request: Request, campaign: str | None, since: str | None = None) -> Drawn:
-    def made() -> Drawn:
-        db = lab_of(request).memory.db
-        now, can_run = datetime.now(UTC), has_target(request)
-        return Drawn(build_report(db, campaign=campaign, since=since, now=now, runs=can_run))
-
-    return labs_of(request).kept(report_key(request, campaign, since), made)
+def drawn(
+    request: Request, campaign: str | None, since: str | None = None, patience_seconds: float | None = None
+) -> Drawn | None:
+    """The report and what is drawn of it; None if it is made for longer than the patience."""
+    given = campaign, since, has_target(request)
+    return labs_of(request).apart(
+        report_key(request, campaign, since), drawn_of, *given, patience_seconds=patience_seconds
+    )
 
 
 def _report(request: Request) -> Response:
@@ -61,6 +42,7 @@ def _report(request: Request) -> Response:
 
         instant = since_instant(since, now)
     kept = drawn(request, campaign, instant)
+    assert kept is not None
     report = kept.report
     kind = request.path_params.get("kind", "")
     if kind == "html":
@@ -75,7 +57,7 @@ def _report(request: Request) -> Response:
         "Morning report",
         main=Markup(kept.main),
         days=days,
-        behind=labs_of(request).is_behind(report_key(request, campaign, instant)),
+        behind=labs_of(request).seconds_behind(report_key(request, campaign, instant)),
     )
 
 

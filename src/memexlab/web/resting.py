@@ -1,7 +1,7 @@
 """Under load a page that was just made is given again; it knows requests and answers, and nothing of a lab.
 
-While few ask, every page is made when it is asked for. While many wait, one second old is better than one second late:
-a page that has rested for most of its time is made anew beside those who are given it, so that nobody waits for it.
+While few ask, every page is made when it is asked for. While many wait, seconds old is better than a second late: a
+page that has rested is made anew, if somebody asks, beside those who are given it, so that nobody waits for it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: More requests than this at a time, or in a second, are load.
 _FEW, _FEW_A_SECOND = 2, 12
-#: A page then rests for so many times what it took, and never longer than.
-_REST, _LONGEST_SECONDS = 10, 1.0
-#: The share of its rest after which a page is made anew beside the requests, and how many are made so at a time.
-_RENEWED_AFTER, _RENEWED_AT_A_TIME = 0.5, 3
+#: A page then rests for so many times what it took, and never longer than; who asks later is given it still, and has it
+#: made anew beside the requests, so many at a time. Readers fall into step: without that all wait for the same page.
+_REST, _LONGEST_SECONDS, _RENEWED_AT_A_TIME = 20, 2.0, 2
+#: What is older than this is given to nobody.
+_OLDEST_SECONDS = 5.0
 _MOST_KEPT = 64
 _NO_PAGES = ("/api/", "/mcp", "/open")
 _Key = tuple[object, ...]
@@ -100,5 +101,5 @@ class Resting:
             self._making.clear()
         now = time.monotonic()
         rest = min(_LONGEST_SECONDS, _REST * (now - begun))
-        made = _Made(now + rest * _RENEWED_AFTER, now + rest, *sent) if len(sent) == 2 else None
+        made = _Made(now + rest, now + _OLDEST_SECONDS, *sent) if len(sent) == 2 else None
         self._kept[key] = made

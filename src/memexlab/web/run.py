@@ -14,11 +14,11 @@ from starlette.routing import Route
 from ..commands.deciding import campaign_of
 from ..lab.agenda import TITLES
 from ..lab.curves import curve_in
-from ..lab.packets import desk_of, ranked
+from ..lab.packets import ranked
 from ..lab.sandbox import MEANING
 from ..ledger import OutsideError
 from .diffs import rows as diff_rows
-from .labs import lab_of, labs_of, rows_of
+from .labs import lab_of, rows_of
 from .rendering import page
 
 _LOG_TAIL_BYTES = 6_000
@@ -51,14 +51,7 @@ def _run(request: Request) -> Response:
     )  # fmt: skip
     judged = rows_of(db, "SELECT * FROM verdicts WHERE run = ? ORDER BY seq", position)
     [campaign_row] = rows_of(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
-    # It reads the whole campaign, so it is one for all of its runs, and may be older than what was said of this one.
-    desk = labs_of(request).kept(("desk", campaign), lambda: desk_of(lab_of(request).memory.db, campaign))
-    if (before := desk.book.by_run.get(position)) is None or (before.status, before.verdict) != (
-        run["status"],
-        run["verdict"],
-    ):
-        desk = desk_of(db, campaign)
-    packet = next(iter(ranked(db, campaign, [run["number"]], desk)), None)
+    packet = next(iter(ranked(db, campaign, [run["number"]])), None)
     near = "SELECT {}(number) AS number FROM runs WHERE campaign = ? AND number {} ?"
     beside = [rows_of(db, near.format(*way), campaign, run["number"])[0] for way in (("max", "<"), ("min", ">"))]
     return page(

@@ -103,11 +103,11 @@ def _sorted(sort: str, down: bool, after: str, filter_: str) -> str:
 
 def _grouped(group: str, filter_: str) -> str:
     best = "CASE (SELECT better FROM campaigns c WHERE c.campaign = r.campaign) WHEN 'higher' THEN max(value)"
-    joined = " JOIN (SELECT DISTINCT run, component, knob FROM changes) USING (run)" if group in _CHANGED else ""
+    # A run that changed several knobs of one component is one run of it.
+    joined = f" JOIN (SELECT DISTINCT run, {group} FROM changes) USING (run)" if group in _CHANGED else ""
     return (
-        f"SELECT {_GROUPS[group][0]} AS name, count(DISTINCT run) AS runs, count(DISTINCT CASE WHEN status = 'keep'"
-        " THEN run END) AS kept, count(DISTINCT CASE WHEN verdict = 'confirmed' THEN run END) AS confirmed,"
-        f" count(DISTINCT CASE WHEN {_FAILED} THEN run END) AS failed, {best} ELSE min(value) END AS best,"
+        f"SELECT {_GROUPS[group][0]} AS name, count(*) AS runs, sum(status IS 'keep') AS kept,"
+        f" sum(verdict IS 'confirmed') AS confirmed, sum({_FAILED}) AS failed, {best} ELSE min(value) END AS best,"
         f" max(number) AS newest FROM (SELECT * FROM runs WHERE campaign = ?{filter_}) r{joined}"
         f" GROUP BY 1 ORDER BY runs DESC, 1 LIMIT {ROWS + 1}"
     )

@@ -20,6 +20,8 @@ from .steering import loop_of, program_of, waiting
 
 _LOOK_SECONDS = 0.4
 _LATEST, _WINS = 12, 5
+#: Seconds that the page, and then its part, waits for a report that is being made.
+_PATIENCE = 0.2, 5.0
 
 
 def tonight(request: Request) -> Response:
@@ -28,9 +30,9 @@ def tonight(request: Request) -> Response:
     wanted = request.query_params.get("campaign")
     names = campaigns(request)
     campaign = wanted if wanted in names else (names[0] if names else None)
-    kept = drawn(request, campaign)
-    report, (wide, narrow) = kept.report, kept.pictures
-    section = report.sections[0] if report.sections else None
+    # What is quick is shown first; the page asks for the rest as its part.
+    kept = drawn(request, campaign, patience_seconds=_PATIENCE[bool(request.query_params.get("part"))])
+    section = kept.report.sections[0] if kept and kept.report.sections else None
     running = _running(db, campaign)
     loop = loop_of(lab, campaign, running)
     # What a loop at work will do by itself is no work for a person.
@@ -39,11 +41,12 @@ def tonight(request: Request) -> Response:
     wins = [row for row in section.verdicts if row.decision == "confirmed"][:_WINS] if section else []
     why = "SELECT coalesce(max(hypothesis), '') FROM runs WHERE campaign = ? AND number = ?"
     return page(
-        request, "tonight.html", "Tonight", report=report, section=section, chart=Markup(wide), narrow=Markup(narrow),
+        request, "tonight.html", "Tonight", report=kept and kept.report, section=section,
+        chart=Markup(kept.wide if kept else ""), narrow=Markup(kept.narrow if kept else ""),
         campaigns=names, campaign=campaign, running=running, latest=_latest(db, campaign),
         wins=[(win, *db.execute(why, (campaign, win.number)).fetchone()) for win in wins],
         loop=loop, queue=queue, waiting=waiting(lab), program=program_of(lab.root),
-        behind=labs_of(request).is_behind(report_key(request, campaign)),
+        behind=labs_of(request).seconds_behind(report_key(request, campaign)),
     )  # fmt: skip
 
 

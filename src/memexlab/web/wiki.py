@@ -28,22 +28,15 @@ _DIFFERING = re.compile(r'<blockquote class="callout contradiction">.*?</blockqu
 #: Pages that list pages, and say nothing of their own.
 _LISTS = frozenset({"index", "log"})
 #: Lines of each part of a list that are shown at a time.
-_STEP = 200
-
-
-def _folder(request: Request) -> Path:
-    root: Path = request.app.state.root
-    return (root / "wiki").resolve()
+_STEP = 100
 
 
 def _file(request: Request, name: str) -> Path | None:
     """A file of the wiki by its name; None for what is not there, and for what is outside of it."""
-    folder = _folder(request)
+    folder = os.path.realpath(request.app.state.root / "wiki")
     try:
-        if not os.path.isfile(f"{folder}/{name}"):
-            return None
-        path = (folder / name).resolve()
-        return path if path.is_relative_to(folder) and path.is_file() else None
+        real = os.path.realpath(f"{folder}/{name}")
+        return Path(real) if real.startswith(f"{folder}/") and os.path.isfile(real) else None
     except (OSError, ValueError):
         return None
 

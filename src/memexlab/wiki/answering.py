@@ -58,7 +58,7 @@ class Asked:
 def asked(wiki: Wiki) -> Iterator[Asked]:
     """Every standing question that two claims or more can answer, in the order of pages."""
     for _, page in sorted(wiki.subjects.pages.items()):
-        for part in wiki.schema.get(page.kind) or wiki.schema["concept"]:
+        for part in wiki.parts(page):
             found = tuple(wiki.evidence(page, part))
             if len(found) > 1 and part.questions:
                 key = evidence_key(page.key, part.heading, [s.id for s in found])

@@ -5,7 +5,6 @@ A file is known by the hash of its bytes; one that is known is not read further.
 
 from __future__ import annotations
 
-import gc
 import json
 import sqlite3
 import time
@@ -15,13 +14,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from os.path import normpath
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from ..ledger import Claim, Draft, Finding, Ref, Source, UsageError, Verdict, blob_id
 from ..memory import Memory
 from . import extract
 from .claims import claim_key, gate
 from .experiments import with_runs
+from .kept import uncollected
 from .lint import gate as refused_to_write
 from .listing import with_notes
 from .pages import Wiki
@@ -30,14 +29,13 @@ from .readers import READERS, Document, name_of, read
 from .readers.folders import Folders
 from .resolving import Resolving
 from .schema import read_schema
-from .standing import Statement, standing
+from .standing import standing
 from .syncing import ByHand, take
 from .vault import FOLDER, Vault, Written
 from .worded import question_pages, worded
 
 _BATCH_DRAFTS = 3_000
 _REFUSED_KEPT = 50
-_made: WeakKeyDictionary[Memory, tuple[object, Wiki, tuple[Statement, ...]]] = WeakKeyDictionary()
 _SKIPPED = frozenset(["node_modules", "__pycache__", "venv"])
 
 
@@ -129,11 +127,10 @@ def compile_paths(
     )  # fmt: skip
 
 
+@uncollected()
 def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
     """Renders `wiki/` from what stands now; over edits by hand only where they were `taken` in."""
-    vault, collects = Vault(root), gc.isenabled()
-    resolving = Resolving(memory, root)
-    gc.disable()  # a million small objects and no cycles: to walk them again and again is a sixth of the time
+    vault, resolving = Vault(root), Resolving(memory, root)
     try:
         sound = vault.names() - (taken.edited if taken is not None else vault.edited().keys())
         found = resolving(sound, whole=bool(taken))
@@ -155,22 +152,12 @@ def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
     finally:
         resolving.close()
         vault.close()
-        if collects:
-            gc.enable()
 
 
+@uncollected()
 def wiki_of(memory: Memory, root: Path) -> Wiki:
     """Everything that pages are rendered from, as it stands now."""
     return Wiki(with_runs(standing(memory.db), memory.db), read_schema(root), worded(memory.db))
-
-
-def wiki_to_read(memory: Memory, root: Path) -> tuple[Wiki, tuple[Statement, ...]]:
-    """The wiki and what its files say, made again where an entry landed or the schema changed; for reading alone."""
-    last = memory.db.execute("SELECT seq, id FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-    key = last, memory.db, repr(read_schema(root))
-    if (made := _made.get(memory)) is None or made[0] != key:
-        _made[memory] = made = key, wiki_of(memory, root), standing(memory.db).statements
-    return made[1], made[2]
 
 
 def _known(db: sqlite3.Connection, root: Path, paths: Sequence[Path]) -> dict[str, list[_Known]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,19 +17,27 @@ from ..memory import Memory
 from ..models import Driver, Estimate, Prompt, Spent
 from ..tokens import count_tokens
 from .answering import answer_standing, asked, claim_entries, land_answer
+from .blocks import CLAIMED
 from .claims import claim_key
 from .compiling import render, wiki_of
 from .drafting import Line, Text, as_data, claim_from, sentences_from
 from .proposing import EXAMPLE, RULES, prompts, propose
 from .readers import READERS, Document, name_of, read
+from .resolving import reading
+from .subjects import key_of
 from .vault import Written
+from .worded import Sentences
 
 _STANDING = """SELECT e.id, r.target, d.document, d.title, d.published, json_extract(e.body, '$.meta.subject'),
  json_extract(e.body, '$.meta.path') FROM documents d JOIN entries e ON e.seq = d.entry JOIN refs r ON r.seq = e.seq AND
  r.role = 'file' WHERE json_extract(e.body, '$.meta.path') IS NOT NULL ORDER BY d.document"""
 #: Claims of each source that no rule found.
 _WORDED = """SELECT d.document, count(*) FROM claims c JOIN documents d ON d.entry = c.source JOIN entries e ON
- e.seq = c.entry WHERE e.by NOT GLOB 'human:*' AND e.key GLOB 'claim:*' GROUP BY 1"""
+ e.seq = c.entry WHERE e.key GLOB 'claim:*' GROUP BY 1"""
+#: What stands already of a subject in a source, from words that overlap with these.
+_SAID = """SELECT c.subject, c.text FROM claims c JOIN entries s ON s.seq = c.source JOIN refs r ON r.seq = c.entry AND
+ r.role = 'quotes' JOIN entries e ON e.seq = c.entry WHERE s.id = ? AND r.start < ? AND r.end > ? AND
+ ((r.start = ? AND r.end = ?) OR ?) AND coalesce(e.key, '') <> ? ORDER BY e.id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,8 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What became of the lines of a file of drafts; `nowhere` are subjects of claims that have no page yet."""
+    """What became of the lines of a file of drafts; `nowhere` are subjects of claims that have no page yet, `unseen`
+    claims that no page shows, `again` sections whose answer was worded before all of their claims were known."""
 
     claims: int
     answers: int
@@ -55,6 +64,9 @@ class Landed:
     findings: tuple[Finding, ...]
     wiki: Written
     nowhere: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 def sources_below(memory: Memory, root: Path, paths: Sequence[Path]) -> Iterator[Text]:
@@ -107,12 +119,25 @@ def compile_by_model(
     return Worded(driver.provider.name, claims, answers, dict(sorted(dropped.items())), spent, wiki, stopped)
 
 
+def _name(document: str, draft: Draft) -> str:
+    assert isinstance(draft.body, Claim)
+    return claim_key(document, draft.subject, draft.body.relation, str(draft.body.object or ""), draft.body.text)
+
+
+def _twice(memory: Memory, source: Text, draft: Draft) -> str:
+    """What is said already of the same subject from the same words, or the same field of a header; else nothing."""
+    start, end = next((ref.start or 0, ref.end or 0) for ref in draft.refs if ref.role == "quotes")
+    data = source.text.encode("utf-8", errors="surrogatepass")
+    field = re.fullmatch(rb"[A-Z][\w-]+:[^\n]*", data[data.rfind(b"\n", 0, start) + 1 : end]) is not None
+    key = f"claim:{source.entry}:{_name('', draft)}"
+    rows = memory.db.execute(_SAID, (source.entry, end, start, start, end, field, key)).fetchall()
+    return next((text for subject, text in rows if key_of(subject) == key_of(draft.subject)), "")
+
+
 def _land_claims(memory: Memory, source: Text, drafts: Sequence[Draft], by: str, check: bool = False) -> int:
     keyed = []
     for draft in drafts:
-        assert isinstance(draft.body, Claim)
-        told = claim_key("", draft.subject, draft.body.relation, str(draft.body.object or ""), draft.body.text)
-        keyed.append(replace(draft, key=f"claim:{source.entry}:{told}"))
+        keyed.append(replace(draft, key=f"claim:{source.entry}:{_name('', draft)}"))
     before = memory.index.by_key([draft.key or "" for draft in keyed])
     if not check:
         memory.land(keyed, by)
@@ -122,10 +147,12 @@ def _land_claims(memory: Memory, source: Text, drafts: Sequence[Draft], by: str,
 def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, check: bool = False) -> Landed:
     """Every line of a file of drafts through the gates; good lines land even if others fail; with `check` none does."""
     findings: list[Finding] = []
+    warnings: list[Finding] = []
     sources = {source.name: source for source in sources_below(memory, root, [root])}
     claims = answers = known = 0
     later: list[tuple[str, dict[str, object]]] = []
-    landed_on: set[str] = set()
+    answered: dict[tuple[str, str], Sentences] = {}
+    landed_on: dict[str, tuple[str, str]] = {}
     for where, found in lines:
         if isinstance(found, dict) and "sentences" in found:
             later.append((where, found))
@@ -136,15 +163,18 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
         elif isinstance(draft := claim_from(found, source), Finding):
             findings.append(replace(draft, where=where))
         else:
+            if twice := _twice(memory, source, draft):
+                message = f"the same words of {source.name} say of {draft.subject!r} already: {twice[:100]!r}"
+                warnings.append(Finding("draft-twice", "warning", where, message, "leave it out where it says no more"))
             new = _land_claims(memory, source, [draft], by, check)
-            landed_on.add(draft.subject)
+            landed_on[_name(source.name, draft)] = (draft.subject, source.subject)
             claims, known = claims + new, known + 1 - new
-    wiki = wiki_of(memory, root)
-    open_ = {(one.page.slug, one.part.heading): one for one in asked(wiki)} if later else {}
+    wiki = wiki_of(memory, root) if later else None
+    open_ = {(one.page.slug, one.part.heading): one for one in asked(wiki)} if wiki is not None else {}
     for where, found in later:
         one = open_.get((str(found.get("page")), str(found.get("section"))))
         items = found["sentences"]
-        if one is None or not isinstance(items, list):
+        if wiki is None or one is None or not isinstance(items, list):
             message = f"no section {str(found.get('section'))[:40]!r} of {str(found.get('page'))[:60]!r} has two claims"
             findings.append(Finding("draft-question", "error", where, message, "memex ingest raw --brief"))
             continue
@@ -154,10 +184,36 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
         if sentences and not wrong:  # half an answer would stand in the place of the whole one
             new = check or land_answer(memory, one, tuple(sentences), claim_entries(memory), by)
             answers, known = answers + new, known + 1 - new
-    wiki = wiki_of(memory, root)
-    nowhere = tuple(sorted({subject for subject in landed_on if wiki.subjects.resolve(subject) is None}))
-    done = Written(0, 0, 0, ()) if check else render(memory, root)
-    return Landed(claims, answers, known, tuple(findings), done, nowhere)
+            answered[one.page.key, one.part.heading] = tuple(sentences)
+    if check:
+        return Landed(claims, answers, known, tuple(findings), Written(0, 0, 0, ()), warnings=tuple(warnings))
+    done = render(memory, root)
+    seen = _seen(memory, root, landed_on, answered)
+    return Landed(claims, answers, known, tuple(findings), done, *seen, tuple(warnings))
+
+
+def _seen(
+    memory: Memory, root: Path, claims: Mapping[str, tuple[str, str]], answers: Mapping[tuple[str, str], Sentences]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The subjects of claims that have no page, claims and answers that no page shows, and answers to be worded again;
+    a claim is named with its subject and that of its source, an answer by page and section."""
+    unseen, again = dict.fromkeys(claims), list[str]()
+    with reading(memory, root) as now:
+        found = {subject: now.subjects.resolve(subject) for names in claims.values() for subject in names}
+        nowhere = sorted({subject for subject, _ in claims.values() if found[subject] is None})
+        keys = {page.key for page in found.values() if page is not None} | {key for key, _ in answers}
+        wiki = now.pages(sorted(keys))
+        for page in (wiki.subjects.pages[key] for key in sorted(keys)):
+            for name in CLAIMED.findall(wiki.page(page)):
+                for shown in (name, *(s.id for s in wiki.stated.get(name, ()))):
+                    unseen.pop(shown, None)
+            for part in wiki.parts(page):
+                said, newer = wiki.answer(page, part, {s.id for s in wiki.evidence(page, part)})
+                again += [f"{page.slug}, {part.heading}"] * bool(newer)
+                if said is None or said.sentences != answers.get((page.key, part.heading), said.sentences):
+                    unseen |= {f"{page.slug}, {part.heading}": None} if (page.key, part.heading) in answers else {}
+        told = [f"{claims[name][0]} ({name})" if name in claims else name for name in unseen if name not in wiki.cited]
+    return tuple(nowhere), tuple(told), tuple(again)
 
 
 def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: int) -> str:
@@ -174,22 +230,25 @@ def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: i
         "An answer to a question of a page cites claims of its list and says nothing that they do not say:",
         json.dumps(answer),
         "An answer has at most six sentences; where one is refused the whole line is. Do not repeat what stands there.",
-        "A claim shows on the page of its subject: take the name of the source, unless several sources speak of it.",
+        "A claim shows on the page of its subject: take the name of the source, unless several sources speak of it. Of "
+        "the source itself, by the name or title it has below, the quote need not hold the name; nor of what its title "
+        "names. Numbers and other names of a sentence must stand in the quote.",
         "Lines that are refused come back with what to mend; send those again, alone.",
-        "Sources (characters, claims so far beyond those found by rule):",
+        "Sources (characters; claims so far beyond those found by rule, fewest first):",
     ]
     sources = sorted(sources_below(memory, root, paths), key=lambda s: (counts.get(s.name, 0), s.name))
-    rest = [f"- {s.name} ({len(s.text)}, {counts.get(s.name, 0)}): {s.title}" for s in sources]
+    rest = [f"- {s.name} ({len(s.text)} characters, {counts.get(s.name, 0)} claims): {s.title}" for s in sources]
     wiki = wiki_of(memory, root)
     names = {s.name for s in sources}
-    answered = {key.split(":")[1] for [key] in memory.db.execute("SELECT key FROM entries WHERE key GLOB 'answer:*'")}
     for one in asked(wiki):
-        if one.key not in answered and any(s.source in names for s in one.evidence):
-            may_cite = one.words(lambda s: wiki.sources[s].title)
-            listed = "\n".join(f"{i}: {t[:300]}{'…' * (len(t) > 300)}" for i, t in may_cite.items())
-            told_of = f"page {one.page.slug}, section {one.part.heading}: {' '.join(one.part.questions)}"
-            cut = f" ({one.left_out} more claims are not shown)" if one.left_out else ""
-            rest.append(f"Question: {told_of}{cut}\n{as_data(listed)}")
+        said, newer = wiki.answer(one.page, one.part, {s.id for s in wiki.evidence(one.page, one.part)})
+        if (said and not newer) or one.part.relations == ("*",) or not any(s.source in names for s in one.evidence):
+            continue
+        listed = "\n".join(f"{s.id} {s.text[:140]}{'…' * (len(s.text) > 140)}" for s in one.evidence)
+        told_of = f"page {one.page.slug}, section {one.part.heading}: {' '.join(one.part.questions)}"
+        cut = f" ({one.left_out} more claims are not shown)" if one.left_out else ""
+        cut += f" (its answer was worded before {newer} of them)" if said else ""
+        rest.append(f"Question: {told_of}{cut}\n{as_data(listed)}")
     spent = count_tokens("\n".join(told))
     for place, piece in enumerate(rest):
         spent += count_tokens(piece) + 1

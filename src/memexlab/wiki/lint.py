@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ..ledger import Finding, OutsideError, blob_id
@@ -42,6 +43,7 @@ def looked(memory: Memory, root: Path) -> Looked:
     )
     known: dict[str, tuple[str, str, str]] = {name: tuple(rest) for name, *rest in rows if rest[0] is not None}
 
+    @cache
     def source(name: str) -> str | None:
         """The text that lines are counted in: the file itself, or what a reader found in it, while it is the same."""
         path, file, text = known.get(name, (name, "", ""))

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from urllib.parse import quote as percent
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from .bearing import words
 from .blocks import CLAIMED, MARK, Hand, lay_over
-from .claims import evidence_key
-from .drafting import words
 from .extract import MANY
 from .kept import Kept
 from .nearness import RARE, Links
+from .notes import Notes, as_yaml
 from .prose import spoken
 from .schema import Part
-from .standing import RUNS, Mention, Quote, Standing, Statement, item_id
+from .standing import RUNS, Mention, Standing, Statement, item_id
 from .stated import tells_of
 from .subjects import PERSON, Page, Subjects, plain, safe, uses_of
 from .times import Difference, Succession, Told, differences, out_of_step, same, successions
+from .worded import Answers, Said
 
 MENTIONED_IN, RELATED, SHARED = 15, 6, 3
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
@@ -30,33 +30,7 @@ _OF_ITSELF = frozenset(["created", "published"])
 _NUMBERED = re.compile(r"[A-Z]{2,6} \d{1,5}")
 _QUIET = frozenset(["alias", "superseded by", "supersedes", "dated"])
 
-
-class Notes:
-    """The footnotes of one page, numbered as they come; the same words of the same lines are one note."""
-
-    def __init__(self) -> None:
-        self._notes: dict[Quote, int] = {}
-
-    def __call__(self, quotes: Iterable[Quote]) -> str:
-        return "".join(f"[^{self._notes.setdefault(quote, len(self._notes) + 1)}]" for quote in quotes)
-
-    def __contains__(self, quote: Quote) -> bool:
-        return quote in self._notes
-
-    def sources(self) -> set[str]:
-        return {quote.source for quote in self._notes}
-
-    def __str__(self) -> str:
-        lines = []
-        for quote, number in self._notes.items():
-            lines_of = f"#L{quote.line}" + (f"-L{quote.last_line}" if quote.last_line > quote.line else "")
-            words = safe(" ".join(quote.text.split()))
-            if not quote.line:
-                lines.append(f"[^{number}]: {words}")
-                continue
-            where = f"[{plain(quote.source)}{lines_of}](../{percent(quote.source)}{lines_of})"
-            lines.append(f"[^{number}]: “{words}” {where}")
-        return "\n".join(lines)
+_SAYS = Part("What sources say", (), ("says",))  # of a page whose type has no section for it
 
 
 class Wiki:
@@ -66,13 +40,15 @@ class Wiki:
         self,
         found: Standing,
         schema: Mapping[str, Sequence[Part]],
-        answers: Mapping[str, Sequence[tuple[str, Sequence[str]]]] | None = None,
+        answers: Mapping[str, Said] | None = None,
         resolved: tuple[Subjects, Links, Sequence[Succession] | None] | None = None,
         kept: Kept | None = None,
     ) -> None:
-        """`answers`: sentences that cite claims, by the name of the evidence they were worded from; `resolved`: what
+        """`answers`: by the name of the evidence they were worded from; `resolved`: what
         all that stands comes to, where only a part of it is `found`, so that only the pages of that part are whole."""
-        self.sources, self.schema, self._answers = found.sources, schema, answers or {}
+        self.sources, self.schema, self._answers = found.sources, schema, Answers(answers or {})
+        #: Claims whose words a page shows in an answer, and no line of its own bears.
+        self.cited: set[str] = set()
         if resolved is None:
             kept, total = kept or Kept(), len(found.sources)
             resolved = Subjects(kept, total, found.joined, found.files), Links(kept, total), None
@@ -185,15 +161,19 @@ class Wiki:
         notes, done, lines, shown = Notes(), set[str](), list[str](), dict[tuple[str, str], str]()
         shown |= {(s.source, s.text): s.id for s in self.elsewhere[page.key]}
         lines += self._callouts(page, notes, done)
-        parts = self.schema.get(page.kind) or self.schema["concept"]
+        parts = self.parts(page)
         placed = {relation for part in parts for relation in part.relations} - _SPECIAL
         said_last = next((part for part in parts if "says" in part.relations), parts[-1])
         for part in parts:
-            evidence = {s.id: s for s in self.evidence(page, part)} if self._answers else {}
-            told = self._answers.get(evidence_key(page.key, part.heading, evidence), ()) if self._answers else ()
-            answers = [(text, ids) for text, ids in told if evidence.keys() >= set(ids)]
+            evidence = {s.id: s for s in self.evidence(page, part)} if self._answers.known else {}
+            said, newer = self.answer(page, part, evidence) if evidence else (None, 0)
+            answers = [(text, ids) for text, ids in said.sentences if evidence.keys() >= set(ids)] if said else []
             body = [f"{self.subjects.linked(text, page, done)}{notes(evidence[i].quotes[0] for i in ids)}\n"
                     for text, ids in answers]  # fmt: skip
+            if answers and newer:
+                told = f"{newer} of these {len(evidence)} claims {'was' if newer == 1 else 'were'} known"
+                body.append(f"*Worded before {told}.*\n")
+            self.cited |= {i for _, ids in answers for i in ids}
             worded = {i for _, ids in answers for i in ids if not evidence[i].object}
             for relation in part.relations:
                 body += self._answered(page, relation, placed, notes, done, shown, worded)
@@ -275,17 +255,30 @@ class Wiki:
 
     def _said(self, page: Page, relation: str, placed: set[str]) -> list[Statement]:
         said = [s for s in self.about[page.key] if s.stance == "holds" or relation != "*"]
+        if relation == "says":  # and what has neither a section nor a value
+            return [s for s in said if s.relation == "says" or not (s.object or s.relation in placed | _QUIET)]
         if relation != "*":
             return [s for s in said if s.relation == relation]
         return [s for s in said if s.object and s.relation not in placed | _QUIET]
 
+    def parts(self, page: Page) -> tuple[Part, ...]:
+        """The sections of a page: no claim is without one."""
+        parts = tuple(self.schema.get(page.kind) or self.schema["concept"])
+        return parts if any("says" in part.relations for part in parts) else (*parts, _SAYS)
+
+    def answer(self, page: Page, part: Part, evidence: Collection[str]) -> tuple[Said | None, int]:
+        """The answer of a section with these claims, else the one that was given most of them and no other; and how
+        many it was not given."""
+        stands = {s.entry for s in self.about[page.key]}
+        return self._answers.to(page.key, part.heading, " ".join(part.questions), evidence, stands)
+
     def evidence(self, page: Page, part: Part) -> list[Statement]:
-        """The claims of files that answer a section of a page."""
-        parts = self.schema.get(page.kind) or self.schema["concept"]
+        """The claims of files that answer a section of a page, each name once."""
+        parts = self.parts(page)
         placed = {relation for one in parts for relation in one.relations} - _SPECIAL
         told = [s for relation in part.relations if relation == "*" or relation not in _SPECIAL
                 for s in self._said(page, relation, placed)]  # fmt: skip
-        return [s for s in dict.fromkeys(told) if not s.source.startswith(RUNS)]
+        return list({s.id: s for s in reversed(told) if not s.source.startswith(RUNS)}.values())[::-1]
 
     def _line(self, page: Page, group: Sequence[Statement], notes: Notes, done: set[str]) -> str:
         """One statement, said once or by several sources, with its notes and the name of the first claim."""
@@ -469,11 +462,8 @@ class Wiki:
 
 def _repeats(text: str, told: Statement) -> bool:
     """Whether a sentence gives the value that a claim gives, and little more."""
+    if told.object not in text:
+        return False
     there = words(text)
     given = re.search(rf"(?<![\d.,]){re.escape(told.object)}(?!\w)", text) is not None
     return given and len(there) < 12 and set(words(told.relation)) <= set(there)
-
-
-def as_yaml(text: str) -> str:
-    clean = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-    return '"' + clean.replace("<", "‹").replace("\\", "\\\\").replace('"', '\\"') + '"'

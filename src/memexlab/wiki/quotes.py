@@ -190,7 +190,8 @@ def supported(claim_text: str, evidence: str) -> list[Finding]:
     for match in _WORD.finditer(unicodedata.normalize("NFKC", rest)):
         opens = not re.search(r"\w", rest[: match.start()]) or re.search(r"[.!?]['\")]*\s+$", rest[: match.start()])
         word = re.sub(r"['’]s$", "", match[0])
-        if word[0].isupper() and not opens and word.casefold() not in held_words:
+        alike = {word.casefold(), re.sub(r"(?<=[A-Z])s$", "", word).casefold()}  # PEPs are of the name PEP
+        if word[0].isupper() and not opens and not alike & held_words:
             missing.append(("name", word))
     return [
         Finding(f"claim-{what}", "error", "claim", f"the {what} {value!r} is in no quote of this claim",

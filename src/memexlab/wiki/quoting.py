@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from ..ledger import Answer, Draft, Ref
 from ..memory import Memory
 from ..memory.retrieval import STOPPED, Searcher
+from .bearing import bears, words
 from .claims import ByteOffsets
-from .drafting import bears, words
 from .prose import spoken
 from .subjects import key_of
 from .values import Valued, held_at, known_then

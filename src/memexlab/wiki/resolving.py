@@ -7,18 +7,22 @@ other code, an answer, an edit by hand or a merge resolve everything again.
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..memory import Memory
 from ..memory.schema import VERSION
 from .experiments import with_runs
-from .kept import Kept, nothing
+from .kept import Kept, nothing, uncollected
 from .listing import entry_of, index, log, log_entry
 from .nearness import Links
 from .pages import Wiki
@@ -37,6 +41,10 @@ _SINCE = """WITH RECURSIVE new(id) AS (SELECT id FROM entries WHERE seq > ? UNIO
  LEFT JOIN claims c ON c.entry = e.seq LEFT JOIN entries s ON s.seq = c.source WHERE e.kind IN ('source', 'claim')"""
 
 
+_SOURCES = """SELECT DISTINCT d.document FROM json_each(?) j JOIN entries e ON e.id = j.value JOIN claims c ON
+ c.entry = e.seq JOIN documents d ON d.entry = c.source"""
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """The files that were rendered, by name, and the names of all files of pages; `whole` where that is the same."""
@@ -47,31 +55,18 @@ class Resolved:
     whole: bool
 
 
-class _Settled(NamedTuple):
-    """What new entries came to: what they say, each page that was other before, names that lead elsewhere, sources that
-    say otherwise, and pages that show it."""
-
-    found: Standing
-    subjects: Subjects
-    links: Links
-    before: Mapping[str, Page | None]
-    renamed: set[str]
-    again: set[str]
-    stale: set[str]
-
-
 class _Resolving:
     """What all sources come to, as the last compile kept it, and what the entries since then make of it."""
 
     _kept: Kept
+    subjects: Subjects
 
     def _read(self, memory: Memory, root: Path) -> None:
         """What is small, and what all pages depend on."""
         self._db = memory.db
         self._schema, self._answers = read_schema(root), worded(self._db)
         self._runs = with_runs(_NOTHING, self._db)
-        row = self._db.execute("SELECT seq, id FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-        self._last: tuple[int, str] = row or (-1, "")
+        self._last = _last(self._db)
         damage = self._db.execute("SELECT * FROM damage ORDER BY 1, 2, 3, 4").fetchall()
         around = standing(self._db, Part(()))
         self.edited = {name: hand for hand in around.hands for name in hand.instead if not hand.gone}
@@ -80,47 +75,60 @@ class _Resolving:
              repr((around.hands, around.joined, around.files, sorted(around.settled)))]
         )  # fmt: skip
 
+    def close(self) -> None:
+        self._kept.close()
+
     def _tables(self) -> None:
         kept = self._kept
         self._meta = kept.table("meta", list[Any])
         self._taken = kept.table("taken", nothing, _taken_from)
         self._listed = kept.table("listed", list[Any])
 
-    def _touched(self) -> set[str]:
-        """The sources that new entries speak of; Stale where what was kept is of another ledger or another basis."""
-        seq, entry = self._meta["last"] or (-2, "")
-        known = self._db.execute("SELECT 1 FROM entries WHERE (seq, id) = (?, ?)", (seq, entry)).fetchone()
-        if self._meta["basis"] != [self._basis] or not known:
+    def _since(self, seq: int, entry: str) -> set[str]:
+        """The sources of which entries after this one speak; Stale where the ledger does not know it."""
+        if not self._db.execute("SELECT 1 FROM entries WHERE (seq, id) = (?, ?)", (seq, entry)).fetchone():
             raise Stale
-        touched = {row[0] for row in self._db.execute(_SINCE, (seq,)) if row[0] is not None}
-        return touched | {name for name, _ in set(self._told_by_runs()) ^ {(n, d) for n, d in self._meta["runs"]}}
+        return {row[0] for row in self._db.execute(_SINCE, (seq,)) if row[0] is not None}
 
-    def _settled(self, touched: set[str]) -> _Settled:
-        """The closed list of pages with what these sources say by now."""
-        found = self._stands(Part(touched))
+    def _settle(self) -> set[str]:
+        """Brings the closed list of pages up to date, and returns the sources that new entries speak of: `_again` are
+        these and those that now say otherwise, `_stale` the pages that may show it.
+
+        Stale where what was kept is of another ledger or on another basis.
+        """
+        if self._meta["basis"] != [self._basis]:
+            raise Stale
+        runs = set(self._told_by_runs()) ^ {(name, told) for name, told in self._meta["runs"]}
+        touched = self._since(*self._meta["last"]) | {name for name, _ in runs}
+        self._found = found = self._stands(Part(touched))
         [before] = self._meta["total"]
         total = before - sum(name in self._taken for name in touched) + len(found.sources)
         if rounded(before) != rounded(total):
             raise Stale
-        subjects, links = Subjects(self._kept, total, found.joined, found.files), Links(self._kept, total)
-        stale = self._using(subjects, touched)
+        self.subjects = subjects = Subjects(self._kept, total, found.joined, found.files)
+        self._links, stale = Links(self._kept, total), self._using(touched)
         uses = uses_of(found, self._schema)
         concerned = set[str]().union(*(subjects.take(name, uses.get(name)) for name in touched))
         for name in touched:
             self._taken.put(name, found.sources.get(name))
-        pages, renamed = subjects.settle(concerned)
-        stale |= pages.keys() | self._using(subjects, touched)
-        again = touched | {source for name in renamed for source in subjects.said[name]}
-        return _Settled(found, subjects, links, pages, renamed, again, stale)
+        self._before, self._renamed = subjects.settle(concerned)
+        self._stale = stale | self._before.keys() | self._using(touched)
+        self._again = touched | {source for name in self._renamed for source in subjects.said[name]}
+        return touched
 
-    def _replacing(self, now: _Settled, more: Collection[str] = ()) -> tuple[Wiki, Standing, set[str]]:
+    def _replacing(self, more: Collection[str] = ()) -> tuple[Wiki, Standing, set[str]]:
         """What these sources say too, with what replaced what by now, and the sources that tell it."""
-        found, replacing = self._stands(Part(now.again | set(more))), set(self._meta["replacing"])
+        known: list[Succession] | None = self._known()
+        found, replacing = self._stands(Part(self._again | set(more))), set(self._meta["replacing"])
         told = {s.source for s in found.statements if s.relation in _REPLACES}
-        if told or now.again & replacing:
-            found = self._stands(Part(now.again | set(more), replacing))
-            return self._wiki(found, now.subjects, now.links), found, replacing - now.again | told
-        return self._wiki(found, now.subjects, now.links, self._known()), found, replacing
+        if told or self._again & replacing:
+            found, known = self._stands(Part(self._again | set(more), replacing)), None
+            replacing = replacing - self._again | told
+        wiki = self._wiki(found, known)
+        for name in self._again:
+            stands = name in self._taken
+            self._links.take(name, wiki.home(name) if stands else "", wiki.speaks[name] if stands else None)
+        return wiki, found, replacing
 
     def _known(self) -> list[Succession]:
         return [Succession(old, new, tuple(ids), fact) for old, new, fact, *ids in self._meta["replaced"]]
@@ -134,6 +142,7 @@ class _Resolving:
             moved |= fresh
         return moved
 
+    @uncollected()
     def _whole(self) -> tuple[Wiki, Standing]:
         self._kept.forget()
         self._tables()
@@ -141,31 +150,29 @@ class _Resolving:
         found = _with(found, self._runs, self._runs.sources)
         for name, taken in found.sources.items():
             self._taken.put(name, taken)
-        return Wiki(found, self._schema, self._answers, kept=self._kept), found
+        wiki = Wiki(found, self._schema, self._answers, kept=self._kept)
+        self.subjects = wiki.subjects
+        return wiki, found
 
-    def _pages(self, now: _Settled, keys: Collection[str], replaced: Sequence[Succession]) -> Wiki:
+    def _pages(self, keys: Iterable[str], replaced: Sequence[Succession]) -> Wiki:
         """The wiki in which these pages are whole."""
-        subjects = now.subjects
-        said = [subjects.said[name] for key in keys for name in subjects.pages[key].names]
-        homes = {home for key in keys for home in subjects.pages[key].homes}
+        pages = [self.subjects.pages[key] for key in keys]
+        said = [self.subjects.said[name] for page in pages for name in page.names]
         names = {use[0] for by in said for uses in by.values() for use in uses}
-        part = Part(homes, {source for by in said for source in by}, names)
-        return self._wiki(self._stands(part), subjects, now.links, replaced)
+        part = Part({home for page in pages for home in page.homes}, {source for by in said for source in by}, names)
+        return self._wiki(self._stands(part), replaced)
 
     def _stands(self, part: Part) -> Standing:
         """A part of what stands, with what runs say in it."""
         return _with(standing(self._db, part), self._runs, {*part.sources, *part.others})
 
-    def _wiki(
-        self, found: Standing, subjects: Subjects, links: Links, replaced: Sequence[Succession] | None = None
-    ) -> Wiki:
+    def _wiki(self, found: Standing, replaced: Sequence[Succession] | None) -> Wiki:
         found = replace(found, sources=self._taken)
-        return Wiki(found, self._schema, self._answers, (subjects, links, replaced))
+        return Wiki(found, self._schema, self._answers, (self.subjects, self._links, replaced))
 
-    @staticmethod
-    def _using(subjects: Subjects, sources: Iterable[str]) -> set[str]:
+    def _using(self, sources: Iterable[str]) -> set[str]:
         """The pages of all names that these sources use."""
-        return {subjects.names[key] for name in sources for key in (subjects.of[name] or [[]])[0]}
+        return {self.subjects.names[key] for name in sources for key in (self.subjects.of[name] or [[]])[0]}
 
     def _told_by_runs(self) -> list[tuple[str, str]]:
         told: dict[str, list[str]] = {name: [repr(taken)] for name, taken in self._runs.sources.items()}
@@ -202,43 +209,37 @@ class Resolving(_Resolving):
 
     def _part(self, sound: Collection[str]) -> Resolved:
         """What the new entries touch."""
-        now = self._settled(touched := self._touched())
-        subjects, links, before, stale = now.subjects, now.links, now.before, now.stale
-        self._take(now.found, touched)
+        touched = self._settle()
+        subjects, before, stale = self.subjects, self._before, self._stale
+        self._take(self._found, touched)
         headed = {key for key, page in before.items() if _head(page) != _head(subjects.pages.get(key))}
         at_home = (subjects.names[key] for name in touched for key in (subjects.of[name] or [[]])[0])
-        headed |= {key for key in {*before, *at_home} if self._listed[key][-1:] != [self._shown(subjects, key)]}
+        headed |= {key for key in {*before, *at_home} if self._listed[key][-1:] != [self._shown(key)]}
         shown = {name for key in headed if (page := subjects.pages.get(key)) is not None for name in page.names}
-        wiki, found, replacing = self._replacing(now, {source for name in shown for source in subjects.said[name]})
-        for name in now.again:
-            if name in self._taken:
-                links.take(name, wiki.home(name), wiki.speaks[name])
-            else:
-                links.take(name, "", None)
-        stale |= links.stirred() | self._meaning(wiki, found, now.renamed | shown)
-        stale |= self._told_in_words(wiki, now.renamed)
+        wiki, found, replacing = self._replacing({source for name in shown for source in subjects.said[name]})
+        stale |= self._links.stirred() | self._meaning(wiki, found, self._renamed | shown)
+        stale |= self._told_in_words(wiki, self._renamed)
         for key in headed:
             either = filter(None, (before.get(key), subjects.pages.get(key)))
-            stale |= self._using(subjects, {home for page in either for home in page.homes}) | links.around(key)
+            stale |= self._using({home for page in either for home in page.homes}) | self._links.around(key)
         moved = self._moved(wiki)
         homes = {home for key in moved if (page := subjects.pages.get(key)) is not None for home in page.homes}
         told = {key for pair in (*self._meta["replaced"], *_pairs(wiki)) if headed & set(pair[:2]) for key in pair[:2]}
-        stale |= moved | told | {key for key in self._using(subjects, homes) if self._listed[key][5:6] > [[]]}
+        stale |= moved | told | {key for key in self._using(homes) if self._listed[key][5:6] > [[]]}
         stale |= {page.key for hand in wiki.hands if (page := subjects.resolve(hand.subject)) is not None}
         slugs = subjects.slugs.names()
         stale |= {subjects.slugs[slug] for slug in slugs if f"{slug}.md" not in sound}
         keys = sorted(key for key in stale | set(self._meta["owed"]) if key in subjects.pages)
         if len(keys) > max(_FEW, len(slugs) // 2):
             raise Stale
-        wiki = self._pages(now, keys, wiki.replaced)
         for key in before:
             self._listed.put(key, [])
-        return self._resolved(wiki, keys, now.again | {home for key in keys for home in subjects.pages[key].homes},
-                              sorted(replacing))  # fmt: skip
+        sources = self._again | {home for key in keys for home in subjects.pages[key].homes}
+        return self._resolved(self._pages(keys, wiki.replaced), keys, sources, sorted(replacing))
 
-    def _shown(self, subjects: Subjects, key: str) -> list[str]:
+    def _shown(self, key: str) -> list[str]:
         """What other pages show of a page besides its name: the title and the date that its own sources bear."""
-        homes = [self._taken[home] for home in page.homes] if (page := subjects.pages.get(key)) is not None else []
+        homes = [self._taken[home] for home in page.homes] if (page := self.subjects.pages.get(key)) is not None else []
         return [homes[0].title if homes else "", min((taken.date for taken in homes if taken.date), default="")]
 
     def _take(self, found: Standing, sources: Iterable[str]) -> None:
@@ -264,7 +265,7 @@ class Resolving(_Resolving):
     def _told_in_words(self, wiki: Wiki, names: set[str]) -> set[str]:
         """The pages with a sentence in which one of these names would be a link."""
         subjects, out = wiki.subjects, set[str]()
-        if any(subjects.speaks_any(text, names) for told in self._answers.values() for text, _ in told):
+        if any(subjects.speaks_any(text, names) for told in self._answers.values() for text, _ in told.sentences):
             raise Stale
         sources = self._texts.holding({f" {name} " for name in names})
         for s in self._stands(Part(sources)).statements if sources else ():
@@ -283,60 +284,73 @@ class Resolving(_Resolving):
     ) -> Resolved:
         pages = wiki.subjects.pages
         for key in pages if only is None else only:
-            self._listed.put(key, [*entry_of(wiki, pages[key]), self._shown(wiki.subjects, key)])
+            self._listed.put(key, [*entry_of(wiki, pages[key]), self._shown(key)])
         for name in sources:
             self._logged.put(name, log_entry(wiki, name) if name in self._taken else [])
-        names, listed = self._taken.names(), self._listed.everything()
+        known, listed = self._taken.names(), self._listed.everything()
         meta: dict[str, list[Any]] = {
-            "basis": [self._basis], "last": [*self._last], "total": [len(names)], "replacing": replacing,
+            "basis": [self._basis], "last": [*self._last], "total": [len(known)], "replacing": replacing,
             "runs": self._told_by_runs(), "replaced": _pairs(wiki), "owed": [],
             "differing": sorted(key for key, entry in listed.items() if entry[5]),
         }  # fmt: skip
         for key, value in meta.items():
             self._meta.put(key, value)
-        files = sum(not name.startswith(RUNS) for name in names)
+        files = sum(not name.startswith(RUNS) for name in known)
         rendered = wiki.render(only)
         rendered["index.md"] = index(listed, self._schema, files)
         rendered["log.md"] = log(self._logged.everything())
-        slugs, self._slugs = wiki.subjects.slugs.names(), wiki.subjects.slugs
-        return Resolved(wiki, rendered, frozenset(f"{slug}.md" for slug in slugs), only is None)
+        names = frozenset(f"{slug}.md" for slug in self.subjects.slugs.names())
+        return Resolved(wiki, rendered, names, only is None)
 
     def keep(self, owed: Iterable[str]) -> None:
         """Keeps it all for the next compile, but for the files that could not be written."""
         slugs = (name.removesuffix(".md") for name in owed)
-        self._meta.put("owed", sorted(filter(None, (self._slugs[slug] for slug in slugs))))
+        self._meta.put("owed", sorted(filter(None, (self.subjects.slugs[slug] for slug in slugs))))
         self._kept.save()
-
-    def close(self) -> None:
-        self._kept.close()
 
 
 class Reading(_Resolving):
     """What stands now, of which only what is asked for is read: from what was kept, and from what landed since."""
 
-    def __init__(self, memory: Memory, root: Path, kept: Kept) -> None:
+    def __init__(self, memory: Memory, root: Path) -> None:
         """Nothing is written. Where nothing was kept that holds, everything is resolved at once."""
-        self._kept = kept
+        self._kept = Kept(root / ".memex" / "resolved.db", reading=True)
         self._read(memory, root)
         self._tables()
         self._all: Wiki | None = None
+        self._replaced: Sequence[Succession] = ()
+        self._at = memory.db, read_schema(root), self._kept.hold()
         try:
-            self._now = now = self._settled(self._touched())
-            self.subjects, self.differing = now.subjects, set(self._meta["differing"])
-            if now.again:
-                wiki = self._replacing(now)[0]
+            self._settle()
+            self.differing, self._replaced = set(self._meta["differing"]), self._known()
+            if self._again:
+                wiki, _, _ = self._replacing()
                 self._replaced = wiki.replaced
-                self.differing |= now.stale | self._moved(wiki)
-            else:
-                self._replaced = self._known()
+                self.differing |= self._stale | self._moved(wiki)
         except Stale:
             self._all, _ = self._whole()
-            self.subjects, self.differing = self._all.subjects, set(self._all.differing)
+            self.differing = set(self._all.differing)
         self.sources = self._taken
+
+    def holds(self, memory: Memory, root: Path) -> bool:
+        """Whether it is still what stands; if so, it is held still until `release`."""
+        last, before = self._last, (self._basis, self._told_by_runs())
+        try:
+            if self._at != (memory.db, read_schema(root), self._kept.hold()):
+                return False
+            if last != _last(memory.db):
+                self._read(memory, root)
+                return before == (self._basis, self._told_by_runs()) and not self._since(*last)
+            return True
+        except (Stale, sqlite3.DatabaseError):
+            return False
+
+    def release(self) -> None:
+        self._kept.release()
 
     def pages(self, keys: Iterable[str]) -> Wiki:
         """The wiki, in which at least these pages are whole."""
-        return self._all or self._pages(self._now, [key for key in keys if key in self.subjects.pages], self._replaced)
+        return self._all or self._pages((key for key in keys if key in self.subjects.pages), self._replaced)
 
     def naming(self, keys: Iterable[str]) -> list[Statement]:
         """The claims of files that have one of these names, in normal form, as subject or value."""
@@ -347,6 +361,35 @@ class Reading(_Resolving):
                 names.update(use[0] for use in uses)
         said = standing(self._db, Part((), sources, names)).statements if sources else ()
         return [s for s in said if s.subject in names or s.object in names]
+
+    def told(self, entries: Collection[str]) -> dict[str, Statement]:
+        """The claims of files that these entries made, by entry, of those that stand."""
+        if not entries:
+            return {}
+        sources = {name for [name] in self._db.execute(_SOURCES, (json.dumps(list(entries)),))}
+        return {s.entry: s for s in standing(self._db, Part((), sources, claims=entries)).statements}
+
+
+_made: WeakKeyDictionary[Memory, Reading] = WeakKeyDictionary()
+
+
+@contextmanager
+def reading(memory: Memory, root: Path) -> Iterator[Reading]:
+    """What stands now; it is made again only where something of it changed, and holds still while it is read."""
+    made = _made.get(memory)
+    if made is None or not made.holds(memory, root):
+        if made is not None:
+            made.close()
+        made = _made[memory] = Reading(memory, root)
+    try:
+        yield made
+    finally:
+        made.release()
+
+
+def _last(db: sqlite3.Connection) -> tuple[int, str]:
+    row: tuple[int, str] | None = db.execute("SELECT seq, id FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+    return row or (-1, "")
 
 
 def _with(found: Standing, runs: Standing, names: Collection[str]) -> Standing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,8 +13,9 @@ from ..memory import Memory
 from ..memory.entities import IS_NAMED, join, proposals, why_near
 from ..memory.names import known
 from .blocks import digest, parse
-from .compiling import render, wiki_of
+from .compiling import render
 from .pages import Wiki
+from .resolving import Reading, reading
 from .standing import BY_HAND, item_id
 from .subjects import plain
 from .syncing import keyed
@@ -56,8 +57,9 @@ def queue(memory: Memory, root: Path) -> list[Item]:
     """Everything that waits for a person: contradictions, then merges, refused claims, answers on little evidence."""
     db = memory.db
     judged = {row[0] for row in db.execute(_JUDGED)}
-    wiki = wiki_of(memory, root)
-    found = [*_contradictions(wiki), *_merges(memory), *_refused(db, wiki), *_answers(db)]
+    with reading(memory, root) as wiki:
+        found = [*_contradictions(wiki.pages(wiki.differing), wiki.differing), *_merges(memory), *_refused(db, wiki)]
+    found += _answers(db)
     return [item for item in found if item.id not in judged]
 
 
@@ -108,8 +110,8 @@ def _written(memory: Memory, item: Item, text: str) -> Draft:
     return keyed(memory, Draft(item.subject, Claim(text.strip(), "written by hand", scope=scope)))
 
 
-def _contradictions(wiki: Wiki) -> Iterator[Item]:
-    for key in sorted(wiki.differing):
+def _contradictions(wiki: Wiki, keys: Iterable[str]) -> Iterator[Item]:
+    for key in sorted(key for key in keys if key in wiki.subjects.pages):
         page = wiki.subjects.pages[key]
         open_ = [one for one in wiki.differing[key] if one.kind in ("contested", "unresolved")]
         blocks = parse(wiki.page(page)) if open_ else []
@@ -130,7 +132,7 @@ def _merges(memory: Memory) -> Iterator[Item]:
                    "they are one: one page, one alias", "they are two", "", (a, b))  # fmt: skip
 
 
-def _refused(db: sqlite3.Connection, wiki: Wiki) -> Iterator[Item]:
+def _refused(db: sqlite3.Connection, wiki: Reading) -> Iterator[Item]:
     rows = db.execute(
         "SELECT d.document, r.value ->> 0, r.value ->> 1, r.value ->> 2 FROM documents d JOIN entries e ON e.seq ="
         " d.entry JOIN json_each(e.body, '$.meta.refused') r ORDER BY 1, r.key"

@@ -10,12 +10,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from urllib.parse import unquote
 
 from ..ledger import Finding
 from ..ledger.errors import Severity
-from .blocks import CLAIMED, LINK, MARK, Block, cited_in, definitions, digest, parse
+from .blocks import CLAIMED, LINK, MARK, Block, Cited, cited_in, definitions, digest, parse
 from .subjects import key_of
 
 WANTED_BY, NAMED_BY, ASKED_BY = 3, 8, 5
@@ -70,6 +70,12 @@ class Page:
     @cached_property
     def notes(self) -> dict[str, str]:
         return definitions(self.blocks)
+
+    @cached_property
+    def cited(self) -> list[tuple[int, Cited]]:
+        """The footnotes that memex wrote, each with its line."""
+        notes = ((b.line, cited_in(note)) for b in self.blocks for note in definitions([b]).values())
+        return [(line, one) for line, one in notes if one is not None]
 
     @cached_property
     def links(self) -> list[tuple[str, int]]:
@@ -275,24 +281,17 @@ def quote_changed(wiki: Looked) -> Iterator[Finding]:
     Accepted: High.[^1] ⏎⏎ [^1]: “134 \\[sic\\] m” [raw/a.md#L1](../raw/a.md#L1) ‖ raw/a.md: 134 [sic] m high.
     Fix: `memex ingest` the source again.
     """
-    lines: dict[str, list[str] | None] = {}
+    lines = cache(lambda name: None if (text := wiki.source(name)) is None else text.split("\n"))
     for page in wiki.pages.values():
-        for block in page.blocks if page.notes else ():
-            for note in definitions([block]).values() if block.text.startswith("[^") else ():
-                if (cited := cited_in(note)) is None:
+        for line, cited in page.cited:
+            if (there := lines(cited.source)) is None:
+                message = f"{cited.source} is not there"
+            else:
+                words = " ".join(" ".join(there[cited.line - 1 : cited.last_line]).split())
+                if cited.words in words or cited.words in words.replace("&lt;", "<"):
                     continue
-                if cited.source not in lines:
-                    text = wiki.source(cited.source)
-                    lines[cited.source] = text.split("\n") if text is not None else None
-                there = lines[cited.source]
-                if there is None:
-                    message = f"{cited.source} is not there"
-                else:
-                    words = " ".join(" ".join(there[cited.line - 1 : cited.last_line]).split())
-                    if cited.words in words or cited.words in words.replace("&lt;", "<"):
-                        continue
-                    message = f"“{cited.words[:60]}” is not in {cited.source} at line {cited.line}"
-                yield _found("quote-changed", "error", page.name, block.line, message, f"memex ingest {cited.source}")
+                message = f"“{cited.words[:60]}” is not in {cited.source} at line {cited.line}"
+            yield _found("quote-changed", "error", page.name, line, message, f"memex ingest {cited.source}")
 
 
 @rule("stale-claim")
@@ -311,7 +310,7 @@ def stale_claim(wiki: Looked) -> Iterator[Finding]:
             stem = [name for name in own if key_of(name.rpartition("/")[2].partition(".")[0]) == key_of(page.slug)]
             old[(stem or own)[0]] = page.slug
     for page in wiki.pages.values():
-        cited = {one.source for note in page.notes.values() if (one := cited_in(note)) is not None}
+        cited = {one.source for _, one in page.cited}
         if page.front.get("type") != "source" and cited and cited <= old.keys():
             yield _found("stale-claim", "info", page.name, 0, f"rests on {min(cited)}, which was superseded",
                          f"look at wiki/{old[min(cited)]}.md")  # fmt: skip
@@ -376,7 +375,7 @@ def source_without_claims(wiki: Looked) -> Iterator[Finding]:
     Accepted: High.[^1] ⏎⏎ [^1]: “134 metres” [raw/a.md#L1](../raw/a.md#L1) ‖ raw/a.md: It is 134 metres high.
     Fix: look at the file; with `memex ingest --model` more is found.
     """
-    cited = {one.source for page in wiki.pages.values() for note in page.notes.values() if (one := cited_in(note))}
+    cited = {one.source for page in wiki.pages.values() for _, one in page.cited}
     for name in sorted(set(wiki.sources) - cited if wiki.whole else ()):
         yield Finding("source-without-claims", "info", name, "was read, and no page quotes it", f"memex ingest {name}")
 

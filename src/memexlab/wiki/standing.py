@@ -93,11 +93,13 @@ class Standing:
 
 
 class Part(NamedTuple):
-    """A part of what stands: all that some sources say, and what `others` say of `names` or of what replaced what."""
+    """A part of what stands: all that some sources say, and what `others` say of `names`, of what replaced what, or
+    in the entries `claims`."""
 
     sources: Collection[str]
     others: Collection[str] = ()
     names: Collection[str] = ()
+    claims: Collection[str] = ()
 
 
 def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
@@ -118,8 +120,9 @@ def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
     said, heard, asked = "", "", tuple[str, ...]()
     if part is not None:
         whole = json.dumps([entry for entry, name in names.items() if name in part.sources])
-        asked = (json.dumps(list(names)), whole, json.dumps(list(part.names)))
+        asked = (json.dumps(list(names)), whole, json.dumps(list(part.names)), json.dumps(list(part.claims)))
         told = f"c.subject IN {_ASKED} OR c.object IN {_ASKED} OR c.relation IN {_REPLACES}"
+        told += " OR e.id IN (SELECT value FROM json_each(?4))"
         among, of_all = ("{0} IN (SELECT value FROM json_each(?%d))" % place for place in (1, 2))  # noqa: UP031
         said = f" AND {among.format('c.source')} AND ({of_all.format('c.source')} OR {told})"
         heard = f" WHERE {among.format('entry')} AND ({of_all.format('entry')} OR name IN {_ASKED})"
@@ -149,7 +152,7 @@ def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
     found.sort(key=lambda f: (f[1].source, f[1].quotes[0].line, f[0], f[1].relation, f[1].object, f[1].text, f[1].id))
     mentions = [
         Mention(name, count, Quote(names[entry], line, last, text))
-        for entry, name, count, line, last, text in db.execute(f"SELECT * FROM mentions{heard}", asked)
+        for entry, name, count, line, last, text in db.execute(f"SELECT * FROM mentions{heard}", asked[:3])
         if entry in names
     ]
     mentions.sort(key=lambda m: (m.quote.source, -m.count, m.name))

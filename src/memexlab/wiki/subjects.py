@@ -119,7 +119,7 @@ class Subjects:
         self._gives = kept.table("gives", list[str])  # by key: words that name nothing because of it
         self._parts = kept.table("parts", list[str])  # by word: the keys that give it
         self._stems = kept.table("stems", list[str])  # by name of a file: the keys that would have it
-        self._heads = kept.table("heads", list[str])  # by word: the names that begin with it
+        self.heads = kept.table("heads", list[str])  # by word: the names that begin with it
         self.names = kept.table("names", str)  # by name: the key of its page
         self.slugs = kept.table("slugs", str)  # by file: the key of its page
         self.pages: Table[Page] = kept.table("page", nothing, _page_from)
@@ -248,6 +248,8 @@ class Subjects:
 
     def _page(self, key: str) -> tuple[Page | None, set[str]]:
         """The page of a name, if it deserves one, without its file; and words that name nothing because of it."""
+        if not self._led[key] and not any(role for uses in self.said[key].values() for _, role, _ in uses):
+            return None, set()  # most are values that name nothing
         spelt, called, told, defined, sentences = Counter[str](), Counter[str](), 0, "", set[str]()
         by: dict[str, set[str]] = defaultdict(set)
         kinds: dict[str, str] = {}
@@ -345,14 +347,14 @@ class Subjects:
         for was in filter(None, changed.values()):
             for name in was.names:
                 self.names.put(name, "")
-                self._member(self._heads, name.split(" ")[0], name, False)
+                self._member(self.heads, name.split(" ")[0], name, False)
             self.slugs.put(was.slug, "")
         for key in sorted(changed):
             self.pages.put(key, made[key])
             if (page := made[key]) is not None:
                 for name in page.names:
                     self.names.put(name, key)
-                    self._member(self._heads, name.split(" ")[0], name, True)
+                    self._member(self.heads, name.split(" ")[0], name, True)
                 self.slugs.put(page.slug, key)
                 led ^= {(name, key, page.slug) for name in page.names}
         return changed, {name for name, _, _ in led}
@@ -415,7 +417,7 @@ class Subjects:
     def _longest_from(self, word: str) -> int:
         """How many words the longest name has that begins with this one."""
         if (found := self._longest.get(word)) is None:
-            names = () if word[0] == "`" else self._heads[key_of(word).split(" ")[0]]
+            names = () if word[0] == "`" else self.heads[key_of(word).split(" ")[0]]
             found = max((name.count(" ") + 1 for name in names), default=0)
             self._longest[word] = found
         return found

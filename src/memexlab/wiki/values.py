@@ -6,16 +6,17 @@ SELECT over `claims` finds; where sources differ, that comes first. It knows no 
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..memory.anchors import quoted
 from .extract import MANY
-from .pages import Wiki
+from .resolving import Reading
 from .standing import BY_HAND, Statement
 from .subjects import PERSON, Page, key_of
 from .times import STANDS, same
@@ -31,6 +32,13 @@ _FROM = " ".join(
  entries y USING (seq) WHERE r.target = e.id AND r.role IN ('supersedes', 'retracts') AND coalesce(y.key, '') NOT GLOB
  '{BY_HAND}*')""".split()
 )
+_NEWEST = """SELECT e.id FROM (SELECT max(entry) AS seq FROM claims WHERE object <> '' GROUP BY relation) JOIN
+ entries e USING (seq)"""
+_OF_OTHERS = """SELECT e.id FROM claims c JOIN entries e ON e.seq = c.entry WHERE c.object <> '' AND c.relation
+ NOT IN (SELECT value FROM json_each(?))"""
+_PEOPLE = "SELECT DISTINCT object FROM claims WHERE relation IN (SELECT value FROM json_each(?)) AND object <> ''"
+_REPLACED = """SELECT DISTINCT o.subject FROM entries y JOIN refs r ON r.seq = y.seq AND r.role = 'supersedes' JOIN
+ entries o ON o.id = r.target WHERE y.id IN (SELECT value FROM json_each(?))"""
 _DONE, _DOES = r"(?:superseded|replaced|obsoleted)", r"(?:supersedes?|replaces?|obsoletes?)"
 _WROTE = r"(?:write|wrote|written|author|authored)"
 _WHO = r"(?:(?:what|who|which|whose|when|show|list|name|tell|give) )?(?:(?:me|is|are|was|were|all|the) )*"
@@ -98,44 +106,57 @@ def known_then(as_of: str | None) -> str:
 class Values:
     """The values of every relation, and the names that a question may use for them."""
 
-    def __init__(
-        self, db: sqlite3.Connection, wiki: Wiki, statements: Iterable[Statement], as_of: str | None = None
-    ) -> None:
+    def __init__(self, db: sqlite3.Connection, wiki: Reading, as_of: str | None = None) -> None:
         self._db, self._wiki, self._as_of = db, wiki, as_of
         self._from = _FROM + known_then(as_of)
-        self._told = {s.entry: s for s in statements}
-        #: For each relation its values in normal form, as they are spelt; and for each page how claims spell it.
-        self._values: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        self._spelt: dict[str, set[str]] = defaultdict(set)
-        for s in self._told.values():
-            if s.object and s.relation not in _NO_VALUES:
-                hand = wiki.edited.get(s.id)
-                for value in (s.object, hand.value if hand is not None else ""):
-                    if value:
-                        self._values[s.relation][key_of(value)].add(value)
-                for name in {s.subject, s.object}:
-                    if (page := wiki.subjects.resolve(name)) is not None:
-                        self._spelt[page.key].add(name)
-        #: People by every name that may mean them: whole, first and last ones; each with how claims spell it.
-        self._people: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for s in self._told.values():
-            if PERSON.match(s.relation):
-                page, parts = wiki.subjects.resolve(s.object), key_of(s.object).split()
-                key = page.key if page is not None else " ".join(parts)
-                for name in {parts[0], *(" ".join(parts[i:]) for i in range(len(parts)))} if parts else ():
-                    self._people[name][key] |= {s.object, *(self._spelt[key] if page is not None else ())}
+        self._valued = _valued(db, wiki)
+        #: What people put in the place of a value, with the claim that gave it.
+        self._by_people = _by_people(db, wiki)
+        self._values: dict[str, dict[str, set[str]]] = {}  # by value in normal form: by relation, as it is spelt
         self._meant: set[str] = set()  # people that a question may mean, where it is more than one
-        names = {key_of(relation): relation for relation in self._values}
-        names |= {word: r for word, r in _SYNONYMS.items() if r in self._values and word not in names}
-        if STANDS in self._values:
+        names = {key_of(relation): relation for relation in sorted(self._valued)}
+        names |= {word: r for word, r in _SYNONYMS.items() if r in self._valued and word not in names}
+        if STANDS in self._valued:
             names.setdefault("status", "status")
         self._relations = names | {f"{name}s": r for name, r in names.items()}
 
-    def for_one_question(self) -> Values:
-        """The same values, for a question that others may be asked beside."""
-        other = copy(self)
-        other._meant = set()
-        return other
+    def _valued_as(self, value: str) -> dict[str, set[str]]:
+        """By relation, how a value in normal form is spelt."""
+        if value not in self._values:
+            found: dict[str, set[str]] = defaultdict(set)
+            for s in self._wiki.naming([value]):
+                if s.object and s.relation not in _NO_VALUES and key_of(s.object) == value:
+                    found[s.relation].add(s.object)
+            for s, given in self._by_people:
+                if key_of(given) == value:
+                    found[s.relation].add(given)
+            self._values[value] = found
+        return self._values[value]
+
+    @cached_property
+    def _people(self) -> dict[str, set[str]]:
+        """The values that are people, by every name that may mean them: whole, first and last ones."""
+        found: dict[str, set[str]] = defaultdict(set)
+        relations = json.dumps([relation for relation in self._valued if PERSON.match(relation)])
+        for (value,) in self._db.execute(_PEOPLE, (relations,)):
+            parts = key_of(value).split()
+            for name in {parts[0], *(" ".join(parts[i:]) for i in range(len(parts)))} if parts else ():
+                found[name].add(value)
+        return found
+
+    def _fitting(self, name: str) -> dict[str, set[str]]:
+        """The people that a name may mean, each with how claims spell it."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for value in self._people.get(name, ()):
+            if any(PERSON.match(one) and value in spelt for one, spelt in self._valued_as(key_of(value)).items()):
+                page = self._wiki.subjects.resolve(value)
+                found[page.key if page is not None else key_of(value)] |= {value, *(self._spelt(page) if page else ())}
+        return found
+
+    def _spelt(self, page: Page) -> set[str]:
+        """How claims spell the names of a page."""
+        said = (s for s in self._wiki.naming(page.names) if s.object and s.relation not in _NO_VALUES)
+        return {name for s in said for name in (s.subject, s.object) if key_of(name) in page.names}
 
     def answer(self, question: str) -> Valued | None:
         """What claims say to the question; None where the grammar does not take it."""
@@ -160,7 +181,7 @@ class Values:
 
     def _described(self, page: Page) -> Valued | None:
         """What a subject is, as sources define it, or as a document says of itself."""
-        said = [s for s in self._wiki.about[page.key] if s.entry in self._told]
+        said = [s for s in self._wiki.naming(page.names) if key_of(s.subject) in page.names]
         found = [s for s in said if s.relation == "is"] or [s for s in said if s.relation == "summary"]
         lines = {s.text: (s.entry,) for s in found if held_at(self._as_of, s.since, s.until)}
         return Valued(list(lines), tuple(lines.items()), "") if lines else None
@@ -187,20 +208,19 @@ class Values:
             if found := re.fullmatch(form, rest):
                 return self._relations[found[1]]
         if found := re.fullmatch(r"who (\w+?)(?:e?d)? X", rest):
-            return found[1] if found[1] in self._values else ""
+            return found[1] if found[1] in self._valued else ""
         found = re.fullmatch(r"(?:is|was) X (?:an? )?(.+)", rest)
         return self._having(found[1]) if found else ""
 
     def _having(self, value: str) -> str:
         """The one relation, persons, dates and names of others aside, that has this value."""
-        found = [r for r, values in self._values.items() if value in values and not PERSON.match(r)
-                 and r not in _NAMING]  # fmt: skip
+        found = [r for r in self._valued_as(value) if not PERSON.match(r) and r not in _NAMING]
         return "status" if {"status", STANDS} & set(found) else found[0] if len(found) == 1 else ""
 
     def _of_subject(self, page: Page, relation: str) -> Valued:
         sql = self._select(relation, "subject", self._names(page))
-        found = self._found(sql)
-        kind = next((d.kind for d in self._wiki.differing[page.key] if d.relation == relation), "")
+        found, wiki = self._found(sql), self._wiki.pages([page.key])
+        kind = next((d.kind for d in wiki.differing[page.key] if d.relation == relation), "")
         if relation == "status" and (kind or not found):
             found += self._found(self._select(STANDS, "subject", self._names(page)))
         what = {"superseded by": f"what superseded {page.title}", "supersedes": f"what {page.title} superseded"}.get(
@@ -219,7 +239,7 @@ class Values:
             shown.setdefault(key, told)
         edits = self._by_hand(found)
         many = relation in MANY or PERSON.match(relation) is not None
-        unclear = any(not one.fact and page.key in (one.old, one.new) for one in self._wiki.successions[page.key])
+        unclear = any(not one.fact and page.key in (one.old, one.new) for one in wiki.successions[page.key])
         lines = [(group[0].text, tuple(s.entry for s in group)) for group in grouped.values()]
         # Without a day, a difference that is not among those of the wiki was settled by a person.
         if edits or (relation in _INVERSE and unclear) or (not many and len(grouped) > 1 and (kind or self._as_of)):
@@ -276,30 +296,30 @@ class Values:
         sql += "".join(f" AND subject IN (SELECT subject FROM ({test}))" for _, test, _ in steps[1:])
         grouped: dict[str, list[Statement]] = defaultdict(list)
         names: dict[str, str] = {}
-        for claim, subject in self._db.execute(sql):
-            if claim in self._told:
-                grouped[key_of(subject)].append(self._told[claim])
+        rows = self._db.execute(sql).fetchall()
+        claims = self._wiki.told([claim for claim, _ in rows])
+        for claim, subject in rows:
+            if claim in claims:
+                grouped[key_of(subject)].append(claims[claim])
                 names.setdefault(key_of(subject), subject)
         lines: list[tuple[str, tuple[str, ...]]] = []
         edits: list[str] = []
-        for key in sorted(names, key=_by_number):
-            page = self._wiki.subjects.resolve(names[key])
+        found = {key: self._wiki.subjects.resolve(names[key]) for key in sorted(names, key=_by_number)}
+        wiki = self._wiki.pages({page.key for page in found.values() if page is not None} & self._wiki.differing)
+        for key, page in found.items():
             by_hand = self._by_hand(grouped[key])
             edits += by_hand
             others = [f"; sources disagree: {one}" for one in by_hand.values()]
-            for one in self._wiki.differing[page.key] if page is not None else ():
-                told = [
-                    s for s in map(self._wiki.claim, one.claims) if s.quotes and held_at(self._as_of, s.since, s.until)
-                ]
+            for one in wiki.differing[page.key] if page is not None and page.key in self._wiki.differing else ():
+                told = [s for s in map(wiki.claim, one.claims) if s.quotes and held_at(self._as_of, s.since, s.until)]
                 if any(one.relation == relation for relation, _, _ in steps) and len(told) > 1:
                     others += [f"; sources disagree: {'; '.join(f'{s.object}, {self._who([s])}' for s in told)}"]
-            title = self._wiki.title(page) if page is not None else names[key]
+            title = wiki.title(page) if page is not None else names[key]
             lines.append((f"{title}{''.join(others)}", tuple(s.entry for s in grouped[key][:1])))
         count = len(lines)
         for relation, _, said in steps[: len(steps) == 1]:
-            for s in self._told.values():
-                hand = self._wiki.edited.get(s.id)
-                if s.relation == relation and hand and f"{relation} = {hand.value}" == said:
+            for s, given in self._by_people:
+                if s.relation == relation and f"{relation} = {given}" == said:
                     for entry, words in self._by_hand([s]).items():
                         lines.append((f"not counted: {s.subject}: {s.object}, {self._who([s])}; {words}", (s.entry,)))
                         edits.append(entry)
@@ -318,14 +338,22 @@ class Values:
 
     def _kind(self, text: str) -> tuple[str, str] | None:
         """What numbered sources of the lab are called, such as PEP, where the text speaks of them; the text without."""
-        kinds = {found[1].casefold(): found[1] for taken in self._wiki.sources.values()
-                 if (found := re.fullmatch(r"(\w+) \d+", taken.subject))}  # fmt: skip
         words = text.split()
         for i, word in enumerate(words):
-            kind = kinds.get(word) or kinds.get(word.removesuffix("s"))
+            kind = self._numbered(word) or self._numbered(word.removesuffix("s"))
             if kind and not "".join(words[i + 1 : i + 2]).isdigit():
                 return kind, " ".join(words[:i] + words[i + 1 :])
         return None
+
+    def _numbered(self, word: str) -> str:
+        """How the numbered sources of a kind spell it; "" where there are none."""
+        wiki, spelt = self._wiki, dict[str, str]()
+        pages = (wiki.subjects.resolve(name) for name in wiki.subjects.heads[word] if name.count(" ") == 1)
+        for home in (home for page in pages if page is not None for home in page.homes):
+            found = re.fullmatch(r"(\w+) \d+", wiki.sources[home].subject)
+            if found and found[1].casefold() == word:
+                spelt[home] = found[1]
+        return spelt[max(spelt)] if spelt else ""
 
     def _condition(self, rest: str) -> tuple[int, str, str, str] | None:
         """(characters it takes, relation, SELECT of claim and subject, in words) of the condition that comes first."""
@@ -340,8 +368,8 @@ class Values:
             ("requires? ", "", "requires"),
             (r"(?:written |authored )?by ", "", "author"), (r"(?:did |does |has )", rf" {_WROTE}(?= )", "author"),
             (r"(?:did |does |has )", rf" (?:{_DOES}|{_DONE})(?= )", "superseded by"),
-            *((f"{key_of(r)}(?:e?d)? by ", "", r) for r in self._values if PERSON.match(r)),
-            *(("(?:did |does |has )", f" {key_of(r)}(?= )", r) for r in self._values if PERSON.match(r)),
+            *((f"{key_of(r)}(?:e?d)? by ", "", r) for r in self._valued if PERSON.match(r)),
+            *(("(?:did |does |has )", f" {key_of(r)}(?= )", r) for r in self._valued if PERSON.match(r)),
         ):  # fmt: skip
             if (before := re.match(form, rest)) and (
                 named := self._head(rest[before.end() :], PERSON.match(relation) is not None)
@@ -369,7 +397,7 @@ class Values:
         for size in range(min(12, len(words)), 0, -1):
             if (page := self._wiki.subjects.resolve(name := " ".join(words[:size]))) is not None:
                 return len(name), page.title, self._names(page)
-            if person and (fit := self._people.get(name)):
+            if person and (fit := self._fitting(name)):
                 spelt = [max(sorted(names), key=len) for names in fit.values()]
                 if len(fit) == 1:
                     return len(name), spelt[0], ", ".join(map(quoted, sorted(*fit.values())))
@@ -377,10 +405,12 @@ class Values:
         return None
 
     def _value(self, relation: str, text: str) -> str:
-        return max((v for v in self._values[relation] if text.startswith(f"{v} ")), key=len, default="")
+        words = text.split()
+        begins = (" ".join(words[:size]) for size in range(len(words), 0, -1))
+        return next((value for value in begins if relation in self._valued_as(value)), "")
 
     def _equal(self, relation: str, value: str) -> tuple[str, str]:
-        spelt = sorted(self._values[relation][value])
+        spelt = sorted(self._valued_as(value)[relation])
         return self._select(relation, "object", ", ".join(map(quoted, spelt))), f"{relation} = {spelt[0]}"
 
     # --- SQL
@@ -396,10 +426,27 @@ class Values:
 
     def _found(self, sql: str) -> list[Statement]:
         """The claims of a SELECT, those aside that a person withdrew."""
-        return [self._told[claim] for claim, _ in self._db.execute(sql) if claim in self._told]
+        claims = [claim for claim, _ in self._db.execute(sql)]
+        told = self._wiki.told(claims)
+        return [told[claim] for claim in claims if claim in told]
 
     def _names(self, page: Page) -> str:
-        return ", ".join(map(quoted, sorted(self._spelt[page.key] | {page.title})))
+        return ", ".join(map(quoted, sorted(self._spelt(page) | {page.title})))
+
+
+def _valued(db: sqlite3.Connection, wiki: Reading) -> set[str]:
+    """The relations that have values: nearly always the newest claim of each stands, and says so."""
+    newest = wiki.told([entry for (entry,) in db.execute(_NEWEST)]).values()
+    found = {s.relation for s in newest} | _NO_VALUES
+    rest = db.execute(_OF_OTHERS, (json.dumps(sorted(found)),)).fetchall()
+    return (found | {s.relation for s in wiki.told([entry for (entry,) in rest]).values()}) - _NO_VALUES
+
+
+def _by_people(db: sqlite3.Connection, wiki: Reading) -> list[tuple[Statement, str]]:
+    given = {name: hand for name, hand in wiki.edited.items() if hand.value}
+    of = db.execute(_REPLACED, (json.dumps([hand.entry for hand in given.values()]),)) if given else ()
+    said = wiki.naming({key_of(subject) for (subject,) in of})
+    return [(s, given[s.id].value) for s in said if s.id in given and s.object and s.relation not in _NO_VALUES]
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

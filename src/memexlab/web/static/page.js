@@ -78,11 +78,12 @@ function follow(part) {
     if (answer && answer.ok) {
       const made = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = one("#" + part.id, made);
-      if (fresh) { for (const piece of all("[data-piece]", fresh)) renewPiece(piece); if ("behind" in fresh.dataset) { again = true; wait = 5000; } }
+      if (fresh) { for (const piece of all("[data-piece]", fresh)) renewPiece(piece); if ("behind" in fresh.dataset) { again = true; wait = Number(fresh.dataset.behind); } }
     }
     setTimeout(() => { busy = false; if (again) { again = false; renew(); } }, wait);
   }
   source.addEventListener("landed", renew);
+  if ("behind" in part.dataset) setTimeout(renew, Number(part.dataset.behind));
 }
 
 // A piece is replaced only where it changed, never under the cursor of somebody who types, and what was typed stays.
