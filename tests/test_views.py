@@ -134,6 +134,35 @@ def hash_of(entries: list[Entry], folder: Path, rng: random.Random) -> str:
     return result
 
 
+def records_by_hand(db: sqlite3.Connection, campaign: str) -> list[tuple[int, float]]:
+    rows = db.execute(
+        "SELECT number, min(value) FROM runs WHERE campaign = ? AND role IN ('candidate', 'baseline') AND value IS NOT"
+        " NULL AND status NOT IN ('blocked', 'crash', 'invalid', 'lost', 'started', 'timeout') GROUP BY 1 ORDER BY 1",
+        (campaign,),
+    ).fetchall()
+    return [row for n, row in enumerate(rows) if all(row[1] < earlier for _, earlier in rows[:n])]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_records_are_the_running_best_in_any_order(tmp_path: Path, seed: int) -> None:
+    """Folded bit by bit, with retractions, reinstatements and runs that end after later ones began."""
+    memory, rng = Memory(tmp_path / "first"), random.Random(seed)
+    entries = causal_shuffle(planted(memory, seed), rng)
+    ledger = FileLedger(tmp_path / "again" / "ledger")
+    index = Index(tmp_path / "again" / "index.db", ledger)
+    for entry in entries:
+        ledger.append([wire.entry_json(entry, entry.by, entry.at)])
+        if rng.random() < 0.7 and entry is not entries[-1]:
+            continue
+        index.catch_up()
+        for campaign in ("a", "b"):
+            sql = "SELECT number, value FROM records WHERE campaign = ? ORDER BY number"
+            assert index.db.execute(sql, (campaign,)).fetchall() == records_by_hand(index.db, campaign)
+    assert len(records_by_hand(index.db, "a")) + len(records_by_hand(index.db, "b")) > 2
+    index.close()
+    ledger.close()
+
+
 def shuffled_hashes(tmp_path: Path, count: int) -> set[str]:
     hashes = set()
     for seed in range(3):

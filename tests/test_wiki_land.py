@@ -61,9 +61,9 @@ def test_the_work_order_names_sources_and_questions_and_its_answer_lands(tmp_pat
     order = str(lab.ingest([lab.root / "raw"], brief=True))
     assert "memex land FILE" in order
     assert "- raw/bridge.md" in order
-    assert "(175 characters, 2 claims)" in order
+    assert f"({len(BRIDGE)} characters, 2 claims)" in order
     assert "section Facts" not in order  # values need no words
-    [claim] = re.findall(r"134 metres.* \^(c[0-9a-f]{10})", page_of(lab, "kestrel-bridge"))
+    [claim] = re.findall(r"\*\*Height:.* \^(c[0-9a-f]{10})", page_of(lab, "kestrel-bridge"))
     answer = {
         "page": "kestrel-bridge",
         "section": "Facts",
@@ -141,31 +141,40 @@ def test_an_answer_shows_though_a_rule_and_an_agent_made_the_same_claim(tmp_path
 
 
 def test_what_is_said_of_a_person_stands_on_the_page_of_the_person(tmp_path: Path) -> None:
-    schema = "## source\n### In short\nfrom: summary, is\n## concept\n### In short\nfrom: is\n## person\n### Works\nfrom: works\n"
+    schema = (
+        "## source\n### In short\nfrom: is\n## concept\n### In short\nfrom: is\n## person\n### Works\nfrom: works\n"
+    )
     words = "Ada Lovelace said that oil is dear."
+    by = "---\nauthor: Ada Lovelace\n---\n\n"
     for name, own in (("given", ""), ("without", schema)):
-        lab = lab_with(tmp_path / name, {"lamp.md": "---\nauthor: Ada Lovelace\n---\n\n" + LAMP})
+        lab = lab_with(
+            tmp_path / name, {"lamp.md": by + LAMP, "wick.md": f"{by}# Wick\n\nA Wick is a thread that burns.\n"}
+        )
         if own:
             (lab.root / "schema.md").write_text(own)
-        done = landed(lab, [says(words, words, "Ada Lovelace"), OIL | {"relation": "burning"}])
+        done = landed(lab, [says(words, words, "Ada Lovelace"), GLASS | {"relation": "making"}])
         assert (done.landed.claims, done.landed.unseen) == (2, ())
-        assert "type: person" in page_of(lab, "ada-lovelace")
-        assert re.search(r"## What sources say\n\n- Ada Lovelace said that oil is dear\.", page_of(lab, "ada-lovelace"))
-        assert "A lamp burns oil for six hours." in page_of(lab, "lamp")  # neither a section nor a value
+        page = page_of(lab, "ada-lovelace")
+        assert "type: person" in page
+        assert re.search(r"## What sources say\n\n- Ada Lovelace said that oil is dear\.", page)
+        assert "The glass of a lamp is blown by hand." in page_of(lab, "lamp")  # neither a section nor a value
         lab.close()
 
 
 def test_the_same_words_twice_are_a_warning_and_no_refusal(tmp_path: Path) -> None:
     lab = lab_with(tmp_path, {"lamp.md": LAMP})
-    again = says("For six hours a lamp burns oil.", str(OIL["quote"]))
-    done = landed(lab, [OIL, GLASS, again])
-    assert (done.landed.claims, done.exit_code) == (3, 0)
+    lines = [says("Every lamp hangs.", "Every lamp hangs"), says("For six hours a lamp burns oil.", str(OIL["quote"]))]
+    done = landed(lab, lines)
+    assert (done.landed.claims, done.exit_code) == (2, 0)
     [warning] = done.landed.warnings
-    assert (warning.where, warning.rule) == ("drafts.jsonl:3", "draft-twice")
-    assert "A lamp burns oil for six hours." in str(done)
-    first = says("Lamp names Ada Lovelace.", "Author: Ada Lovelace")
-    field = landed(lab, [first, says("Ada Lovelace is named by Lamp.", "Ada Lovelace\n")])
-    assert [one.where for one in field.landed.warnings][-1:] == ["drafts.jsonl:2"]
+    assert (warning.where, warning.rule) == ("drafts.jsonl:2", "draft-twice")
+    assert "already: 'A lamp burns oil for six hours.'" in str(done)
+    assert landed(lab, lines).landed.warnings == ()
+    first = says("Ada Lovelace is author of Lamp.", "Author: Ada Lovelace")
+    field = landed(lab, [first, says("The author is Ada Lovelace.", "Ada Lovelace")])
+    assert [one.where for one in field.landed.warnings] == ["drafts.jsonl:2"]
+    sponsor = landed(lab, [says("The sponsor of the lamp is Ada Lovelace.", "Ada Lovelace")])
+    assert "the field 'Author' does not say 'sponsor'" in str(sponsor)
     lab.close()
 
 

@@ -279,7 +279,7 @@ def test_a_sentence_stands_only_on_names_of_the_closed_list_that_bear_it() -> No
         ("The bridge will not be closed.", "The bridge is not expected to be closed.", "claim-strength"),
         ("Ada Carr is the author of the plan.", "Sponsor: Ada Carr", "claim-unsaid"),
         ("Ada Carr is the sponsor of the plan.", "Sponsor: Ada Carr", ""),
-        ("Ada rejected the toll plan for its cost.", "In the end Ada rejected the rope plan for its cost.", "claim-unsaid"),
+        ("Ada rejected the toll plan for its cost.", "In May Ada rejected the rope plan for its cost.", "claim-unsaid"),
         ("In the end Ada rejected the ferry timetable because of its cost.",
          "In the end Ada rejected the rope idea because of its cost.", "claim-unsaid"),
         ("It is unknown whether to bind the rope twice.", "It is unknown if the rope should be bound twice.", ""),

@@ -144,7 +144,9 @@ class Sources(Opened):
         page saves is such a file, too.
 
         Good lines land even if others fail; each refusal names its line and what to mend, and then the exit code is 1.
-        Landing a line again adds nothing. The form of a line: memex ingest raw --brief
+        Landing a line again adds nothing; the same words said twice are a warning. What landed and no page shows is
+        named, and so is each answer that was worded before some of its claims were known: it is shown, and marked,
+        until a line takes its place. The form of a line: memex ingest raw --brief
 
         Arguments:
             drafts: the file of lines

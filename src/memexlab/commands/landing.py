@@ -73,7 +73,8 @@ class Drafted:
         if done.unseen:
             told += f"\nlanded, but shown on no page: {', '.join(clean(name, 60) for name in done.unseen[:8])}"
         if done.again:
-            told += f"\nworded before some of their claims were known, and shown until worded again: {'; '.join(done.again)}"
+            told += "\nworded before some of their claims were known, and shown until worded again: "
+            told += "; ".join(done.again)
         return "\n".join([told, *map(str, (*done.findings, *done.warnings))])
 
 

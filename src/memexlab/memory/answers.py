@@ -10,6 +10,7 @@ import math
 import re
 import sqlite3
 import statistics
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -230,10 +231,10 @@ def _runs(scene: Scene, q: Question) -> Answer:
     lines = [head, *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN])]
     lines += [f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)
     if q.kind in ("helped", "hurt") and scene.cut is None:
-        among = f"EXISTS (SELECT 1 FROM json_each(e.runs) WHERE value IN ({', '.join(str(row[0]) for row in rows)}))"
-        _, said = scene.rows(q, f"SELECT status, count(*) FROM effects e WHERE campaign = {scene.name} AND {among}"
-                             " GROUP BY 1 ORDER BY 2 DESC, 1")  # fmt: skip
-        counts = ", ".join(f"{count} {status}" for status, count in said)
+        listing = {row[0] for row in rows}  # as a set, because SQL reads a list of 20,000 numbers for each effect
+        every = scene.db.execute("SELECT status, runs FROM effects WHERE campaign = ?", (scene.campaign,))
+        said = Counter(status for status, runs in every if not listing.isdisjoint(json.loads(runs)))
+        counts = ", ".join(f"{n} {status}" for status, n in sorted(said.items(), key=lambda one: (-one[1], one[0])))
         lines += [f"what all runs together say of these changes (memex effects): {counts}"] if said else []
     value = len(rows) if q.kind == "count" else [row[0] for row in rows]
     return scene.answer(q, value, "\n".join(lines), sql, [row[1] for row in rows])

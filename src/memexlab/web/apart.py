@@ -22,7 +22,6 @@ from typing import Any
 from ..ledger import MemexError, OutsideError
 
 SECONDS = 60
-_ENDED = (EOFError, OSError, pickle.UnpicklingError)
 
 
 class Apart:
@@ -36,18 +35,16 @@ class Apart:
         """What the function gives there for the lab's memory and these; raises OutsideError where it never came."""
         with self._one:
             begun = time.monotonic()
-            try:
-                good, value = self._asked(function, given)
-            except _ENDED as error:  # since it was asked last, or within: once more, by a new one
-                self._kill()
+            while True:
+                fresh = self.process is None
                 try:
-                    if time.monotonic() - begun >= SECONDS:
-                        raise
                     good, value = self._asked(function, given)
-                except _ENDED:
+                    break
+                except (EOFError, OSError, pickle.UnpicklingError) as error:
                     self._kill()
-                    told = f"it was not made within {SECONDS} s, or what made it was ended twice"
-                    raise OutsideError(told, hint="memex doctor") from error
+                    if fresh or time.monotonic() - begun >= SECONDS:  # one that ended since may be replaced
+                        told = f"it was not made within {SECONDS} s, or what made it was ended"
+                        raise OutsideError(told, hint="memex doctor") from error
         if good:
             return value
         raise value if isinstance(value, MemexError) else RuntimeError(value)
@@ -76,10 +73,8 @@ class Apart:
         if (process := self.process) is not None:
             self.process = None
             process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):  # what it was not told any more
-                    pipe.close() if pipe else None
+            with contextlib.suppress(OSError):  # what it was not told any more
+                process.__exit__(None, None, None)
 
     def close(self) -> None:
         self._closed = True

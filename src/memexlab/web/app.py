@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import anyio.to_thread
@@ -71,25 +72,9 @@ async def _later(scope: Scope, receive: Receive, send: Send) -> None:
 @cache
 def _other_pages() -> Router:
     """What the first page has no use for is read when it is asked for: a quarter of the start."""
-    from . import (
-        asking,
-        calls,
-        editing,
-        effects,
-        graph,
-        judging,
-        lineage,
-        partner,
-        run,
-        runs,
-        searching,
-        sources,
-        taking,
-        wiki,
-    )
-
-    modules = (lineage, run, runs, effects, taking, sources, editing, judging, wiki, asking, partner, graph, searching)
-    return Router([route for module in (*modules, calls) for route in module.ROUTES])
+    names = ("lineage", "run", "runs", "effects", "taking", "sources", "editing", "judging", "wiki", "asking",
+             "partner", "graph", "searching", "calls")  # fmt: skip
+    return Router([route for name in names for route in import_module(f".{name}", __package__).ROUTES])
 
 
 def _open(request: Request) -> Response:

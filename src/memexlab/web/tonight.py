@@ -21,7 +21,7 @@ from .steering import loop_of, program_of, waiting
 _LOOK_SECONDS = 0.4
 _LATEST, _WINS = 12, 5
 #: Seconds that the page, and then its part, waits for a report that is being made.
-_PATIENCE = 0.2, 5.0
+_PATIENCE = 0.1, 5.0
 
 
 def tonight(request: Request) -> Response:

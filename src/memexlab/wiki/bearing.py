@@ -140,7 +140,11 @@ def _turned(sentence: str, evidence: Mapping[str, str]) -> Finding | None:
 def _governing(pattern: re.Pattern[str], part: str, told: Collection[str], strict: bool = True) -> re.Match[str] | None:
     """The first such word of which the sentence tells what follows it; unless `strict`, the first that is no aside."""
     for found in pattern.finditer(part):
-        governed = words(part[found.end() :])[:3] if strict or _ASIDE.search(part[: found.end()]) else []
+        governed = (
+            words(part[found.end() :])[:3]
+            if strict or _ASIDE.search(part[max(0, found.end() - 60) : found.end()])
+            else []
+        )
         if not governed or any(bears(word, told) for word in governed):
             return found
     return None

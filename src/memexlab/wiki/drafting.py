@@ -125,7 +125,9 @@ def claim_from(found: object, source: Text) -> Draft | Finding:
         if missing := [word for word in words(told_of) if not bears(word, there)]:
             message = f"the quote does not hold {missing[0]!r} of the {what} {told_of[:60]!r}"
             return wrong(f"claim-{what}", message, f"quote the words that name the {what}, or copy it from the quote")
-    said = source.text[span.start : span.end]
+    line = source.text.rfind("\n", 0, span.start) + 1  # a field of a header says with its name what its value is
+    field = re.match(r"[A-Z][\w-]+: +(?=\S)", source.text[line : span.start + 1])
+    said = source.text[line if field else span.start : span.end]
     if found_wrong := unsupported(sentence, {"": said}, f"{source.title} {subject}", _around(source.text, span)):
         return found_wrong
     if since and not (re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", since) and _dated(since, held)):

@@ -163,10 +163,10 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
         elif isinstance(draft := claim_from(found, source), Finding):
             findings.append(replace(draft, where=where))
         else:
-            if twice := _twice(memory, source, draft):
+            new = _land_claims(memory, source, [draft], by, check)
+            if new and (twice := _twice(memory, source, draft)):
                 message = f"the same words of {source.name} say of {draft.subject!r} already: {twice[:100]!r}"
                 warnings.append(Finding("draft-twice", "warning", where, message, "leave it out where it says no more"))
-            new = _land_claims(memory, source, [draft], by, check)
             landed_on[_name(source.name, draft)] = (draft.subject, source.subject)
             claims, known = claims + new, known + 1 - new
     wiki = wiki_of(memory, root) if later else None

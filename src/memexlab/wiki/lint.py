@@ -10,6 +10,7 @@ from pathlib import Path
 from ..ledger import Finding, OutsideError, blob_id
 from ..memory import Memory
 from .blocks import LINK, digest
+from .kept import uncollected
 from .rules import GATES, RULES, Looked, Page
 from .schema import read_schema
 from .standing import RUNS, by_hand
@@ -27,6 +28,7 @@ class Linted:
     mended: tuple[str, ...] = ()
 
 
+@uncollected()
 def lint(memory: Memory, root: Path) -> Linted:
     """Every rule on every page of `wiki/`; writes nothing."""
     wiki = looked(memory, root)
