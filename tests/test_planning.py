@@ -10,14 +10,17 @@ import pytest
 
 from memexlab.api import Lab
 from memexlab.commands.running import Options, prepared_night
+from memexlab.lab.board import Board
 from memexlab.lab.checkouts import Checkouts
+from memexlab.lab.judge import Judge
 from memexlab.lab.night import Limits
 from memexlab.lab.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
-from memexlab.ledger import Scalar
+from memexlab.ledger import Entry, Scalar
 from memexlab.memory import Memory
 from memexlab.memory.knobs import set_knobs, settings
 
+from .planted_lab import PlantedLab
 from .toy import make_toy
 
 Idea = Mapping[str, Scalar]
@@ -295,7 +298,8 @@ def test_a_machine_that_changed_takes_back_what_it_measured_since(tmp_path: Path
     events = run_night(root, Scripted(*BAD[:8], {"WIDTH": 31}), runs=9, guarded=False)
     lab = Lab(root)
     [(first,), _] = lab.sql("SELECT number FROM runs WHERE role = 'control' ORDER BY number").rows.rows
-    gone = [number for (number,) in lab.sql("SELECT number FROM runs WHERE verdict = 'retract' ORDER BY number").rows.rows]
+    retracted = "SELECT number FROM runs WHERE verdict = 'retract' ORDER BY number"
+    gone = [number for (number,) in lab.sql(retracted).rows.rows]
     assert len(gone) == 4
     assert any(f"It is the machine: run {first}" in event.text for event in events)
     measured = "SELECT DISTINCT number FROM measurements JOIN runs USING (run) ORDER BY number"
@@ -310,3 +314,25 @@ def test_a_machine_that_changed_takes_back_what_it_measured_since(tmp_path: Path
     ).rows.rows
     assert gain > 0.3
     assert decision != "confirmed"
+
+
+def test_the_head_does_not_move_aside_to_what_gained_less(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    board = Board(lab.memory, "toy", "lower")
+    judge = Judge(board, lab.memory, "code:test")
+
+    def judged(gain: float, parent: Entry) -> tuple[str, Entry]:
+        run = lab.run(0.985, parent)
+        lab.pairs(run, lab.base[0], *((1.0 - gain + off, 1.0) for off in (0.007, 0.0, -0.007)))
+        candidate, champion = board.standing(run.id), board.champion()
+        assert candidate is not None
+        assert champion is not None
+        return judge.land(candidate, champion).decision, run
+
+    assert judged(0.006, lab.base[0])[0] == "provisional"
+    head = board.head()
+    assert judged(0.004, lab.base[0])[0] == "inconclusive"  # a sibling that gained less: the head keeps its edit
+    assert board.head() == head
+    decision, further = judged(0.007, lab.base[0])
+    assert decision == "provisional"
+    assert judged(0.004, further)[0] == "provisional"  # made from the head, it holds its edit

@@ -181,6 +181,13 @@ def test_controls_show_what_the_loop_can_be_told(logged: Path) -> None:
     (logged / ".memex" / "heartbeat.json").unlink()
 
 
+def test_tonight_is_shown_while_a_race_is_run_by_hand(logged: Path) -> None:
+    Steering(logged / ".memex").beat(owner=this_process(), campaign="mar8", candidates=0, since="", limits={})
+    with browser(logged) as client:
+        assert client.get("/").status_code == 200
+    (logged / ".memex" / "heartbeat.json").unlink()
+
+
 def test_a_waiting_patch_is_shown_and_judged(logged: Path) -> None:
     steering = Steering(logged / ".memex")
     first, second = Patch("aa11", "raise <LR>", "it is too low", PATCH), Patch("bb22", "drop it", "", PATCH)

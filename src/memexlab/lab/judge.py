@@ -125,6 +125,18 @@ class Judge:
 
     # --- rules
 
+    def _goes_further(self, candidate: Standing, gain: float) -> bool:
+        """Whether the head loses nothing by moving here: the candidate was made from it, or gained more."""
+        head = self.board.head()
+        if head is None or head.verdict != "provisional" or self.board.rests_on(candidate, head):
+            return True
+        row = self.memory.db.execute(
+            "SELECT json_extract(v.numbers, '$.gain') FROM verdicts v JOIN runs r USING (run)"
+            " WHERE r.id = ? AND v.decision = 'provisional' ORDER BY v.seq DESC LIMIT 1",
+            (head.id,),
+        ).fetchone()
+        return row is None or row[0] is None or gain > row[0]
+
     def _was_overtaken(self, candidate: Standing, champion: Standing) -> bool:
         """Another candidate became champion since this one was proposed: its change is not in this one."""
         return champion.id != candidate.id and not self.board.rests_on(candidate, champion)
@@ -186,8 +198,11 @@ class Judge:
         if suspicious(state.gain, noise):
             numbers["audit"] = 1
         reason = in_words(state, noise, self._named(champion))
-        if state.decision == "inconclusive" and provisional(
-            looked, self.board.pairs(candidate, champion), noise, self.board.better
+        pairs = self.board.pairs(candidate, champion)
+        if (
+            state.decision == "inconclusive"
+            and provisional(looked, pairs, noise, self.board.better)
+            and self._goes_further(candidate, state.gain)
         ):
             return Verdict("provisional", _provisionally(reason), numbers), champion
         return Verdict(state.decision, reason, numbers), champion

@@ -184,7 +184,7 @@ class _Idea:
         some = [past for past in holding if past.evidence == kind]
         told = f"{_runs(some)} made the same change"
         if kind == "kept":  # words alone cannot tell the same thing from a further step of it
-            return "duplicate_run", f"{told}, and the champion has it", bool(self.knobs)
+            return "duplicate_run", f"{told}, and the branch took it up", bool(self.knobs)
         if kind == "lost":
             return "repeat_failure", f"{told} and lost, and no setting that could matter has changed since", True
         if kind == "promising":

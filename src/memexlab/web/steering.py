@@ -61,7 +61,7 @@ def loop_of(lab: Lab, campaign: str | None, running: list[dict[str, Any]]) -> Lo
 def _left(lab: Lab, beat: dict[str, Any], now: datetime) -> tuple[str, ...]:
     """Ideas, time and money that are left to a loop, in words; time is guessed from ideas where no hours are set."""
     limits, done = beat.get("limits", {}), beat["candidates"]
-    if "since" not in beat:
+    if not beat.get("since"):  # a race has a beat, and no loop
         return ()
     told, at_work = [], (now - datetime.fromisoformat(beat["since"])).total_seconds()
     if (runs := limits.get("runs")) is not None:
