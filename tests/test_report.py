@@ -103,11 +103,21 @@ def test_nothing_won_is_said_plainly(views: Views) -> None:
     text = views.report().headline
     assert text.startswith("Nothing beat the baseline, which stands at 1.000 bits per byte.")
     assert "run 5, looked 0.0010 better (0.1 sigma) in one run." in text
+    # Far below the baselines, but screened against runs that were measured as it was: the verdict's gain is told.
+    lucky = views.run(0.9, description="alone", commit="c2", parent=base[0])
+    views.verdict(lucky, "inconclusive", base[0], screen_gain=0.004, sigma=0.008, dof=3)
+    assert "run 6, looked 0.0040 better" in views.report().headline
 
 
 def test_third_split_is_shown_and_a_disagreement_becomes_the_first_decision(views: Views, tmp_path: Path) -> None:
     fill_night(views)
     assert "It agrees: 0.0710 better there too." in views.report().sections[0].third_split
+    (tmp_path / "far").mkdir()
+    far = Views(tmp_path / "far")
+    fill_night(far, third_split=1.2)
+    [section] = far.report().sections
+    assert "far more than fresh pairs showed" in section.third_split
+    assert "agrees" not in section.tiles[2].note
     (tmp_path / "other").mkdir()
     other = Views(tmp_path / "other")
     fill_night(other, third_split=1.899)

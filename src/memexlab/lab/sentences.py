@@ -114,6 +114,16 @@ def _luck(book: Logbook, amounts: Amounts) -> str:
     return f" A new seed alone moved it by {moved}; {inside} of the {plural(len(gains), 'keep')} gained less than that."
 
 
+def _gained(book: Logbook, run: LoggedRun, base: float) -> tuple[bool, float] | None:
+    """Whether fresh pairs showed it, and what a run gained: by its verdict or, without one, over the baseline."""
+    judged, level = book.judged.get(run.run), book.level(run)
+    if judged is not None:
+        gain = judged.gain if judged.pairs else judged.number("screen_gain")
+        if gain is not None:
+            return judged.pairs > 0, gain
+    return None if level is None else (False, book.gain(level, base))
+
+
 def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
     if book.constant is not None and book.origin != "lab":
         count = plural(sum(run.usable is not None for run in book.runs), "measured run")
@@ -127,14 +137,14 @@ def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
     text = f"Nothing beat the baseline, which stands at {stands}."
     if book.origin != "lab" and not any(run.role == "baseline" for run in book.runs):
         text = f"No kept run is better than the first one, {stands} (#{book.baseline.number if book.baseline else 1})."
-    levels = [(book.level(run), run) for run in book.ideas(book.runs) if run.usable is not None]
     gains = [
-        (book.gain(level, base), -run.number, run) for level, run in levels if level is not None and base is not None
-    ]
-    gain, _, best = max(gains, default=(0.0, 0, None))
+        (*gained, -run.number, run) for run in book.ideas(book.runs)
+        if run.usable is not None and base is not None and (gained := _gained(book, run, base)) is not None
+    ]  # fmt: skip
+    paired, gain, _, best = max((one for one in gains if one[1] > 0), default=(False, 0.0, 0, None))
     if best is not None and gain > 0:
         how = f" ({sigmas(gain, sigma)})" if sigma else ""
-        seen = "fresh runs" if book.fresh(best) else "one run"
+        seen = "fresh pairs" if paired else "fresh runs" if book.fresh(best) else "one run"
         text += f" The closest, run {best.number}, looked {amounts.fine(gain)} better{how} in {seen}."
     return text
 
