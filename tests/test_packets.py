@@ -191,9 +191,11 @@ def test_retest_once_the_champion_has_moved_a_setting_it_depends_on(tmp_path: Pa
     crash = lab.run(None, lab.base[0], settings={"LR": 0.4}, error="CUDA out of memory")
     typo = lab.run(None, lab.base[0], settings={"LR": 0.8}, error="NameError: x")
     assert [packet(lab, run).action for run in (near, crash, typo)] == ["retry", "fix_and_retry", "fix_and_retry"]
-    win = lab.win(lab.base[0], settings={"WIDTH": 16})
+    first = lab.win(lab.base[0], settings={"WARMUP": 16})  # no memory is won by that
+    assert packet(lab, crash).action == "fix_and_retry"
+    win = lab.win(first, settings={"WIDTH": 16})
     assert [packet(lab, run).action for run in (near, crash, typo)] == ["retest", "retest", "fix_and_retry"]
-    assert f"Run {number_of(win)} moved width since" in packet(lab, near).rationale
+    assert f"Run {number_of(win)} moved width since" in packet(lab, crash).rationale
     lab.win(win, settings={"LR": 0.3})  # the champion's line has moved the knob itself: nothing is left to test
     assert packet(lab, near).action == "abandon"
 

@@ -36,6 +36,8 @@ _MOST_PAIRS = 12
 _PAIRS_WHERE_NOISE_IS_UNKNOWN = 4
 #: What ran out is named; a message that merely has the word "memory" in it, such as pin_memory, is no such error.
 _RAN_OUT = re.compile(r"out of memory|\bOOM\b|MemoryError|bad_alloc|more than it may|cannot allocate|timed? ?out", re.I)
+#: What may let a run that had too little memory run after all.
+_TAKES_MEMORY = re.compile(r"batch|depth|layer|width|dim|emb|head|context|seq|len|block|vocab|hidden|ratio|window|size")
 #: The code itself is wrong, and the message says where.
 _MENDABLE = re.compile(
     r"\b(Syntax|Indentation|Name|Import|ModuleNotFound|Type|Attribute|Key|Index|Assertion|Value)Error\b"
@@ -177,7 +179,7 @@ class Desk:
             return _done("abandon", f"Run {n} failed ({told}); it was mended once, and that run says the rest.")
         for knob, at in self._since(run).items():
             # A run that found no end is no better for another setting; one that had too little memory may be.
-            if (ran_out and run.status != "timeout") or knob in normal_knob(message):
+            if (ran_out and run.status != "timeout" and _TAKES_MEMORY.search(knob)) or knob in normal_knob(message):
                 why = f"Run {n} failed ({told}). Run {at} moved {knob} since, so it may run now on top of the champion."
                 return Choice("retest", "medium", why, (at,), self.look(run))
         if run.status == "lost":
