@@ -209,6 +209,14 @@ def test_the_win_that_a_memory_of_failures_alone_would_have_lost_is_offered_agai
     assert "Run 103 moved embedding_weight_decay since" in late.rationale
 
 
+def test_a_repeat_that_was_logged_is_counted(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path, origin="import", baselines=1)
+    kept = lab.run(0.99, None, status="keep")
+    assert "nothing was repeated" in packet(lab, kept).rationale
+    lab.run(0.991, kept, role="pair", commit=kept.body.commit)
+    assert "the noise shows from four repeats on, and 1 stands" in packet(lab, kept).rationale
+
+
 def test_a_log_that_repeats_nothing_gets_every_win_within_noise_replicated(tmp_path: Path) -> None:
     memory = imported(tmp_path)
     found = packets_for(memory.db, "mar8")
