@@ -221,9 +221,7 @@ class Desk:
         if built_on and run.verdict != "confirmed":
             margin = f"one run can be off by {self._amount(error)}" if error else "nothing was repeated"
             if not error and (have := len(book.fresh(run))):
-                margin = (
-                    f"{plural(have, 'repeat')} of the four that tell the noise stand"
-                )
+                margin = f"the noise shows from four repeats on, and {have} stands"
             why = f"Run {n} was kept on {seen}, and {margin}: measure it again before building on it."
             return Choice("replicate", "high" if reigns else "low", why, (), self._race(run))
         if run.run in book.again:
