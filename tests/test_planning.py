@@ -19,6 +19,7 @@ from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.ledger import Entry, Scalar
 from memexlab.memory import Memory
 from memexlab.memory.knobs import set_knobs, settings
+from memexlab.memory.noise import drifts, fresh_by_spell, noise_floor
 
 from .planted_lab import PlantedLab
 from .toy import make_toy
@@ -292,6 +293,24 @@ def test_where_everything_loses_the_champion_is_measured_again_and_agrees(tmp_pa
     assert any("The champion is measured again." in event.text for event in events)
 
 
+def test_what_ran_before_and_after_a_drift_is_not_pooled_nor_compared(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    db, base = lab.memory.db, lab.base[0]
+    same = {"role": "control", "commit": "c0ffee00"}
+    lab.run(1.004, base, **same)
+    assert drifts(db, "toy") == []
+    before = noise_floor(db, "toy")
+    slower = lab.run(1.2, base, **same)
+    lab.run(1.205, base, **same)
+    assert drifts(db, "toy") == [slower.body.number]
+    assert noise_floor(db, "toy").sigma < 2 * before.sigma
+    assert sorted(fresh_by_spell(db, "toy")) == [(0, "c0ffee00"), (1, "c0ffee00")]
+    lab.run(1.19, base, settings={"WIDTH": 64})
+    [(gain,)] = db.execute("SELECT gain FROM measurements WHERE knob = 'WIDTH' OR knob = 'width'").fetchall()
+    assert gain == pytest.approx(1.2025 - 1.19)  # against the champion of now, not 0.19 worse than it once was
+
+
+@pytest.mark.slow
 def test_a_machine_that_changed_takes_back_what_it_measured_since(tmp_path: Path) -> None:
     slow = "bonus += 0.5 if int(os.environ['MEMEX_SEED']) >= 20_000 else 0"  # only controls have such seeds
     root = make_toy(tmp_path / "lab", extra=slow)
