@@ -60,7 +60,7 @@ def test_greedy_keeping_is_as_wrong_as_it_is_known_to_be(regime: str, keeps: flo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("weather", [weather.name for weather in simulation.WEATHERS])
-@pytest.mark.parametrize(("regime", "limit"), [("early", 0.05), ("late", 0.12)])
+@pytest.mark.parametrize(("regime", "limit"), [("early", 0.03), ("late", 0.07)])
 def test_few_confirmed_wins_are_false(regime: str, limit: float, weather: str) -> None:
     assert false_wins("two tiers", regime, weather) <= limit
 
@@ -75,7 +75,7 @@ def test_few_confirmed_wins_are_false(regime: str, limit: float, weather: str) -
         ("two tiers", "late", "rho 0.6", 4.5),
         ("two tiers", "harsh", "rho 0", 12.5),
         ("two tiers", "harsh", "rho 0.6", 14.1),
-        ("confirmed only", "early", "rho 0", 29.7),
+        ("confirmed only", "early", "rho 0", 26.0),
         ("confirmed only", "late", "rho 0.6", 3.6),
     ],
 )
@@ -94,7 +94,8 @@ def test_a_slow_start_costs_less_than_it_did_when_single_runs_were_the_noise(wea
 @pytest.mark.slow
 @pytest.mark.parametrize("weather", ["rho 0", "rho 0.6"])
 def test_where_nothing_is_odd_it_costs_nothing_to_speak_of(weather: str) -> None:
-    assert gain("two tiers", "early", weather) > gain(BEFORE, "early", weather) - 1.5
+    # Three standard errors of the difference of two means of these campaigns.
+    assert gain("two tiers", "early", weather) > gain(BEFORE, "early", weather) - 4
     assert gain("two tiers", "late", weather) > gain(BEFORE, "late", weather) - 0.5
 
 
