@@ -355,3 +355,13 @@ def test_the_head_does_not_move_aside_to_what_gained_less(tmp_path: Path) -> Non
     decision, further = judged(0.007, lab.base[0])
     assert decision == "provisional"
     assert judged(0.004, further)[0] == "provisional"  # made from the head, it holds its edit
+
+
+@pytest.mark.slow
+def test_a_machine_that_became_faster_excuses_no_loss(tmp_path: Path) -> None:
+    fast = "bonus -= 0.5 if int(os.environ['MEMEX_SEED']) >= 20_000 else 0"  # only controls have such seeds
+    root = make_toy(tmp_path / "lab", extra=fast)
+    run_night(root, Scripted(*BAD[:8]), runs=8, guarded=False)
+    lab = Lab(root)
+    assert lab.sql("SELECT count(*) FROM runs WHERE role = 'control'").rows.rows == [(2,)]
+    assert lab.sql("SELECT count(*) FROM runs WHERE verdict = 'retract'").rows.rows == [(0,)]

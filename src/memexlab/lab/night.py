@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from statistics import fmean
 
 from ..ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, Verdict, utc_now
 from ..memory import Memory
+from ..memory.noise import gain_of
 from ..memory.retraction import retract
 from ..models import BudgetSpent
 from .board import Board, Standing
@@ -400,8 +402,11 @@ class Night:
         seeds = range(20_000 + number, 20_000 + number + max(2, self.runner.streams.count))  # under the usual load
         self.runner.measure([Plan("control", champion.commit, seed, text, champion.id) for seed in seeds])
         drift = self.board.latest_drift()
-        if drift == before:
+        control, earlier = self.board.numbered(drift), self.board.fresh_values(champion.commit, drift, since=before)
+        if drift == before or control is None or control.value is None or not earlier:
             self._streak *= 2
+            return
+        if gain_of(control.value, fmean(earlier), self.board.better) > 0:  # a faster machine: they lost all the more
             return
         why = f"the machine had changed: run {drift} of the same champion is far from what it gave before"
         for number in lost:

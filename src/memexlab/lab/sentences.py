@@ -225,7 +225,7 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
         fitted = "The win may be partly fitted to the split it was judged on."
         return ThirdSplit(f"{text} {weak} {fitted}", gain, True)
     if standing is not None and standing.high is not None and expected > 0 and gain > max(standing.high, 2 * expected):
-        unlike = "far more than fresh pairs showed: the two sides were not measured under the same load"
+        unlike = "far more than fresh pairs showed: the two sides may have run under another load"
         return ThirdSplit(f"{text} It agrees in direction: {amounts.fine(gain)} better, {unlike}.", None, False)
     return ThirdSplit(f"{text} It agrees: {amounts.fine(gain)} better there too.", gain, False)
 
