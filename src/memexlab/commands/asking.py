@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from ..lab.morning import asked_of_all, of_all
 from ..lab.wording import clean
 from ..ledger import UsageError
 from ..memory import Memory
@@ -23,7 +24,9 @@ class Answered:
         return asdict(self.answer)
 
     def __str__(self) -> str:
-        lines = [clean(line, 200) for line in self.answer.text.splitlines()]
+        # What the report says of the whole campaign stands as it is; a description may be long.
+        told = self.answer.text.splitlines()
+        lines = [clean(line, 200) for line in told] if self.answer.sql else told
         if self.answer.confidence == "words":
             lines.append("(read from descriptions: there may be more)")
         if self.answer.sql:
@@ -45,4 +48,6 @@ def checked(as_of: str | None) -> str | None:
 
 def answered(memory: Memory, campaign: str, question: str, as_of: str | None) -> Answered:
     """Asks one campaign; raises UsageError where there is no such campaign, never for a question."""
+    if as_of is None and (kind := asked_of_all(question)):
+        return Answered(of_all(memory.db, campaign, question, kind))
     return Answered(ask(memory.db, campaign, question, as_of, known(memory.index.aliases)))

@@ -195,7 +195,7 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
     failed = failures([run for run in new if run.failed])
     split = third_split(book, amounts)
     resting = {doubt.run: doubt.retracted for doubt in resting_on_retracted(db, book.campaign) if doubt.kind == "run"}
-    kept = tuple(_kept_rows(book, resting))
+    kept = tuple(kept_rows(book, resting))
     return CampaignReport(
         campaign=clean(book.campaign, 80),
         metric=clean(book.metric, 60),
@@ -292,7 +292,8 @@ def _verdict_rows(book: Logbook, new: Sequence[LoggedRun], resting: Mapping[int,
     return rows
 
 
-def _kept_rows(book: Logbook, resting: Mapping[int, int]) -> list[KeptRow]:
+def kept_rows(book: Logbook, resting: Mapping[int, int]) -> list[KeptRow]:
+    """What a log kept, judged by nobody; of the runs in `resting` it is told that they rest on a retracted one."""
     # Below this, a gain between two single runs says nothing: sqrt(2) of their scatter, or the seed shift.
     least = book.noise.alone.sigma * 2**0.5 if book.noise else book.scale
     return [

@@ -30,7 +30,7 @@ class Condition:
     """A setting as it was in a run, "metric NAME" or "label COLUMN"; `old` makes it a change from that value."""
 
     knob: str
-    sign: str  # one of = <> < <= > >=
+    sign: str  # one of = <> < <= > >=, or the way a knob was moved: up, down
     value: str | float
     old: str | float | None = None  # '' for any
 
@@ -62,6 +62,8 @@ class Window:
 
 #: Stands for the space in a name of two words; a letter to regular expressions.
 TIE = "ǀ"
+#: Ways a knob is moved, as in `changes`.
+DIRECTIONS = ("up", "down")
 #: No limit in time.
 ANYTIME = Window()
 
@@ -181,6 +183,10 @@ class Anchors:
                 f" AND c.knob IN ({names})", text,
             )  # fmt: skip
         condition = terms.conditions[0]
+        if condition.sign in DIRECTIONS:
+            moved = f"c.knob = {quoted(condition.knob)} AND c.direction = {quoted(condition.sign)}"
+            own = runs.replace(" WHERE", " USING (run) WHERE")
+            return self._first(f"SELECT {best}(r.number) FROM changes c JOIN {own} AND {moved}", text)
         order, first = "DESC" if best == "max" else "ASC", after + 1
         if condition.sign == "=" and recorded(self.db, self.campaign, condition.knob):
             near = (

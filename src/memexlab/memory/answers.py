@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .anchors import ANYTIME, Impossible, NotHere, Window, compared, quoted
+from .anchors import ANYTIME, DIRECTIONS, Impossible, NotHere, Window, compared, quoted
 from .base_level import base_levels
 from .effects import CampaignEffects
 from .names import SHIPPED, Aliases
@@ -214,6 +214,14 @@ def _runs(scene: Scene, q: Question) -> Answer:
     of_what = q.knobs or q.words or any(c.of_setting for c in q.conditions)
     # That none was kept is an answer only where there were some at all.
     at_all = scene.fitting(replace(asked, status="", decision="", window=ANYTIME, kind="tried"))
+    ways = [c for c in q.conditions if c.sign in DIRECTIONS]
+    if not rows and q.kind == "tried" and len(ways) == 1 and ways == list(q.conditions):
+        [way] = ways
+        other = replace(q, conditions=(), knobs=((way.knob,),))
+        _, moves = scene.rows(other, f"{scene.shown()} {scene.fitting(other)} ORDER BY +r.number")
+        if moves:
+            told = f"no run is known that moved {way.knob} {way.sign}; {len(moves)} changed it otherwise"
+            return scene.answer(q, [], "\n".join([told, *map(line, moves[:_SHOWN])]), sql, [row[1] for row in moves])
     if not rows and ((q.kind == "tried" and not q.status) or (
         of_what and q.kind != "changed" and not scene.names.one(f"1 FROM runs r WHERE r.campaign = ?1 AND {at_all}"))
     ):  # fmt: skip

@@ -23,6 +23,10 @@ from .names import SHIPPED, WORDS, Aliases, Written, choice_of, is_knob, normal_
 Direction = Literal["up", "down", "set", "add", "remove", "swap", "edit"]
 #: The knob that stands for everything in the code that is no knob.
 CODE = "code"
+#: What a text says was left as it was: "depth 10 at the same dim 640".
+_KEPT = re.compile(
+    r"(?i),? *\b(?:(?:at|with|but|on|and|keep(?:ing)?) )*(?:the )?same (?:\d+ )?[a-z_]+\b(?: \d+\b)?(?=$|[ ,;(])"
+)
 #: The component of a change to code outside any function or class.
 MODULE = "<module>"
 
@@ -98,7 +102,7 @@ def changes_in_words(
     text: str, aliases: Aliases = SHIPPED, undone: bool = False, remark: str = ""
 ) -> tuple[Change, ...]:
     """What the words of a heading, or those in its brackets, say was changed; `remark` may tell which way one went."""
-    found = tuple(dict.fromkeys(_in_clauses(text, aliases)))
+    found = tuple(dict.fromkeys(_in_clauses(_KEPT.sub("", text) or text, aliases)))
     if len({(c.knob, c.old, c.new) for c in found}) != len({c.knob for c in found}):
         return ()  # two different things said of one knob: the text is about more than one run
     leans = {_LEANS[word] for word in remark.lower().split()[:3] if word in _LEANS}

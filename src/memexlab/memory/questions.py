@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
-from .anchors import ANYTIME, TIE, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
+from .anchors import ANYTIME, DIRECTIONS, TIE, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
 from .vocabulary import LEXICON, NARROWING, WORDS, Vocabulary, may_hold, named_in, read_metric, unnamed_bound
 
 MOST_CHARS = 600
@@ -338,7 +338,8 @@ def _settled(q: Question, kind: str, said: set[str], plain: str, names: Vocabula
     if len(q.knobs) == 1 and which and recorded(names.db, names.campaign, q.knobs[0][0]):
         return replace(q, kind="values")
     says_which = q.words or not alone or q.window != ANYTIME or chosen
-    lists = says_which and (named_in(WORDS["lists"], plain) or said - {"first", "last"} or chosen)
+    moved = any(c.sign in DIRECTIONS for c in q.conditions)
+    lists = says_which and (named_in(WORDS["lists"], plain) or said - {"first", "last"} or chosen or moved)
     short = len(plain.split()) <= 6 and not named_in("how|why|should|would|will|can|could|is|are", plain)
     if lists or ((narrowed or placed) and short):  # "muon?"
         _found_in_words(names, q.words)

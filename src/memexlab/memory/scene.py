@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ledger import FAILED, UsageError
-from .anchors import ANYTIME, Condition, Impossible, NotHere, compared, in_words, quoted, recorded
+from .anchors import ANYTIME, DIRECTIONS, Condition, Impossible, NotHere, compared, in_words, quoted, recorded
 from .names import SHIPPED, Aliases
 from .questions import Question
 from .registry import registry
@@ -106,6 +106,14 @@ class Scene:
         if condition.knob.startswith("label "):
             path = quoted("$.meta." + json.dumps(condition.knob.removeprefix("label ")))
             return f"(SELECT lower(b.body ->> {path}) FROM entries b WHERE b.seq = r.run) = {quoted(str(value))}"
+        if condition.sign in DIRECTIONS:
+            before = (  # of a log that says only "depth 10", by what the champion of then had
+                f"SELECT p.new FROM champions k JOIN changes p USING (run) WHERE k.campaign = {self.name} AND p.knob ="
+                f" {knob} AND p.new GLOB '*[0-9]*' AND k.since < r.number ORDER BY k.since DESC LIMIT 1"
+            )
+            past = f"CAST(c.new AS REAL) {'>' if sign == 'up' else '<'} CAST(({before}) AS REAL)"
+            told = f"c.direction = {quoted(sign)} OR (c.old IS NULL AND c.new GLOB '*[0-9]*' AND {past})"
+            return f"EXISTS (SELECT 1 FROM changes c WHERE c.run = r.run AND c.knob = {knob} AND ({told}))"
         if condition.old is not None:
             moved = f"c.knob = {knob} AND {compared('c', '=', value)}"
             moved += f" AND {compared('c', '=', condition.old, 'old')}" if condition.old != "" else ""

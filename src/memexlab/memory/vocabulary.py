@@ -207,7 +207,7 @@ class Vocabulary:
         words: list[str] = []
         at = 0
         while at < len(tokens):
-            found = self._signed(tokens, at) or self._named(tokens, at)
+            found = self._directed(tokens, at) or self._signed(tokens, at) or self._named(tokens, at)
             if found is None:
                 bound = tokens[max(at - 1, 0)] in ("under", "over") and tokens[at][0] in "-+.0123456789"
                 words.append(" ".join(tokens[at - bound : at + 1]).strip("=:,()'\""))
@@ -297,6 +297,24 @@ class Vocabulary:
             if found["sign"] in ("=", "==", "set to", "equal to", "equals"):
                 raise Impossible(f"no run had {family[0]} = {found['value'][:40]}")
         return end, None, family
+
+    def _directed(self, tokens: list[str], at: int) -> tuple[int, Condition | None, tuple[str, ...]] | None:
+        """ "A bigger batch", "raising the lr", "depth was increased": a knob that was moved that way, to any value."""
+        for way, words in WORDS["directions"].items():
+            lead = re.match(rf"(?:{words})(?: (?:in|of|the|our|a|an))* (?=\S)", " ".join(tokens[at:]))
+            start = at + len(lead[0].split()) if lead else at
+            span = self._span(tokens, start)
+            if span is None:
+                continue
+            end, rest = span[0], " ".join(tokens[span[0] :])
+            if lead is None:
+                if not (after := re.match(rf"(?:(?:was|were|is|being|been|got|ever) )*(?:{words})(?: |$)", rest)):
+                    continue
+                end, rest = end + len(after[0].split()), rest[after.end() :]
+            if re.match(r"(?:than|then|to|from|by|above|below|over|under|[-+.\d])", rest):
+                return None  # compared with something: not only a way
+            return end, Condition(self._one(span[1], " ".join(tokens[start : span[0]])), way, "", ""), ()
+        return None
 
     def _signed(self, tokens: list[str], at: int) -> tuple[int, Condition | None, tuple[str, ...]] | None:
         """ "fewer than 8 layers", or "8 layers" alone."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -19,20 +19,26 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ..commands.portraying import spoken
 from ..config import load
 from ..ledger import MemexError, UsageError
 from ..models import HEARING
+from ..partner.asking import Spoken
+from ..partner.corpus import people, slug_of
 from .calls import json_object
-from .labs import campaigns, lab_of, rows_of
+from .labs import campaigns, lab_of, labs_of, rows_of
 from .rendering import page
 
 _CITED = 20
+#: Seconds that the page, and then its part, waits for a corpus that is being read.
+_PATIENCE = 1.0, 5.0
 _EXAMPLES = (
-    "what is the best run?",
+    "what won last night?",
+    "is the win real?",
+    "what should I try next?",
     "which changes helped?",
     "was weight decay tried?",
     "how many runs crashed?",
-    "what is unresolved?",
 )
 #: What a memory without runs can be asked: what most of its claims are about.
 _SUBJECTS = (
@@ -45,33 +51,43 @@ _SURE = {
     "passages": "the words of your sources",
     "worded": "worded by a model; every sentence was checked against the words below",
     "none": "this memory does not know",
+    "said": "a model of published words, not of the person",
 }
 _SAID = re.compile(r'"text"\s*:\s*"((?:[^"\\]|\\.)*)')
-_NAMED = re.compile(r"\[(\d+)\]|\brun (\d+)\b")
+_NAMED = re.compile(r"\[(\d+)\]|(?:\b[Rr]un |#)(\d+)\b")
 
 
 def _ask(request: Request) -> Response:
-    asked = request.query_params
-    return _page(request, asked.get("q", ""), asked.get("as_of", ""), asked.get("campaign", ""))
+    return _page(request, request.query_params)
 
 
-def _page(request: Request, question: str, as_of: str, campaign: str = "", model: str | None = None) -> Response:
-    lab, question, as_of = lab_of(request), question.strip(), as_of.strip()
+def _page(request: Request, asked: Mapping[str, str], model: str | None = None) -> Response:
+    lab = lab_of(request)
+    question, as_of, campaign, voice = (asked.get(name, "").strip() for name in ("q", "as_of", "campaign", "voice"))
     db, trouble = lab.memory.db, ""
     answer: Any = None
+    voices = {slug_of(name): name for name in people(lab.memory)}
+    voice = voice if voice in voices else ""
     if question:
         try:
-            told: Any = lab.ask(question, as_of=as_of or None, campaign=campaign or None, model=model)
-            answer = told.data()
+            if voice and model is None:
+                given = lab.root, voice, question, as_of or None, None
+                told: Any = labs_of(request).apart(
+                    ("spoken", *given), spoken, *given, patience_seconds=_PATIENCE["part" in asked], is_long=True
+                )
+            else:
+                told = lab.ask(question, as_of=as_of or None, as_=voice or None, campaign=campaign or None, model=model)
+            answer = told and (_said_by(told) if voice else told.data())
         except UsageError as error:
             trouble = str(error)
     cited, body = _cited(db, answer) if answer else [], {"question": question} | ({"as_of": as_of} if as_of else {})
-    body |= {"campaign": campaign} if campaign else {}
+    body |= ({"campaign": campaign} if campaign else {}) | ({"voice": voice} if voice else {})
     dial, names = load(request.app.state.root).model, campaigns(request)
     examples = _EXAMPLES if names else [f"what is {row[0]}?" for row in db.execute(_SUBJECTS)]
     return page(
         request, "ask.html", "Ask", question=question, as_of=as_of, answer=answer, trouble=trouble,
         examples=examples, campaigns=names, campaign=campaign, cited=cited, sure=_SURE,
+        voices=voices, voice=voice, coming=bool(voice and question and not answer and not trouble),
         said=_linked(answer["text"], cited) if answer else "",
         model=dial.dial not in ("none", "agent") and (dial.name or dial.dial), body=body,
         saving=body | {"save": True} | ({"model": ""} if model is not None else {}),
@@ -79,11 +95,26 @@ def _page(request: Request, question: str, as_of: str, campaign: str = "", model
     )  # fmt: skip
 
 
+def _said_by(told: Spoken) -> dict[str, Any]:
+    """What a corpus says on a question, in the form of an answer from sources."""
+    quotes, by_code = list(dict.fromkeys(q for one in told.sentences for q in one.quotes)), told.made_by == "code"
+    lines = [
+        one.text + (" (not in this corpus)" if one.struck else "" if one.mark == "said" else f" ({one.mark})")
+        + "".join(f"[{quotes.index(quote) + 1}]" for quote in one.quotes) for one in told.sentences
+    ]  # fmt: skip
+    evidence = [
+        {"quote": "" if by_code else q.text, "place": f"{q.title}, {q.date}, line {q.line}",
+         "at": f"/sources/{q.source}?line={q.line}&last={q.last_line}#L{q.line}"} for q in quotes
+    ]  # fmt: skip
+    return {"text": "\n".join(lines) or told.note, "note": told.note if lines else "", "sql": "", "refs": (),
+            "confidence": "said" if lines else "none", "evidence": evidence, "as_of": told.as_of}  # fmt: skip
+
+
 def _cited(db: sqlite3.Connection, answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The runs an answer rests on, in its order; and adds to its words of sources where they are read."""
     sql = "SELECT campaign, number, description, value, 0 AS named FROM runs WHERE id = ?"
     rows = [row for ref in answer["refs"][:_CITED] for row in rows_of(db, sql, ref)]
-    for piece in answer.get("evidence", ()):
+    for piece in (piece for piece in answer.get("evidence", ()) if "at" not in piece):
         row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (piece["source"],)).fetchone()
         place = f"?line={piece['first_line']}&last={piece['last_line']}#L{piece['first_line']}"
         piece["at"] = f"/sources/{row[0]}{place}" if row[0] is not None else ""
@@ -109,7 +140,7 @@ def _linked(text: str, cited: list[dict[str, Any]]) -> Markup:
 async def _worded(request: Request) -> Response:
     """An answer in a model's words, as server-sent events: `words` as they come, then the `answer` as HTML."""
     given = await json_object(request)
-    question, as_of, campaign = (str(given.get(name) or "") for name in ("question", "as_of", "campaign"))
+    asked = {name: str(value or "") for name, value in given.items()} | {"q": str(given.get("question") or "")}
     loop, pieces = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
     def hear(piece: str) -> None:
@@ -118,7 +149,7 @@ async def _worded(request: Request) -> Response:
     HEARING.set(hear)
 
     async def stream() -> AsyncIterator[str]:
-        asking = asyncio.ensure_future(run_in_threadpool(_page, request, question, as_of, campaign, model=""))
+        asking = asyncio.ensure_future(run_in_threadpool(_page, request, asked, model=""))
         asking.add_done_callback(lambda _: pieces.put_nowait(None))
         reply = shown = ""
         while (piece := await pieces.get()) is not None:
