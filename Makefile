@@ -33,5 +33,8 @@ check: $(VENV)/.ready  ## format, types, layers, size
 bench: $(VENV)/.ready  ## the numbers that are published
 	$(BIN)/python bench/run.py
 
+docs: $(VENV)/.ready  ## docs/commands.md, tables.md and lint.md, from docstrings
+	$(BIN)/python docs/make.py
+
 clean:
 	rm -rf $(VENV) $(NIGHT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

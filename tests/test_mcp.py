@@ -54,6 +54,9 @@ def test_tools_have_the_words_of_the_command_line(lab: Path) -> None:
     assert arguments["mode"]["enum"] == ["explore", "exploit", "replicate"]
     assert tools["check"].annotations.read_only_hint is True
     assert tools["log"].annotations.read_only_hint is False
+    # What is said to read only takes no argument that lands an entry or costs money.
+    assert tools["ask"].annotations.read_only_hint is True
+    assert not {"save", "to", "model"} & set(tools["ask"].input_schema["properties"])
 
 
 def test_an_agent_reads_checks_logs_and_asks(lab: Path) -> None:

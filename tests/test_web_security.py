@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memexlab import Lab
-from memexlab.web.calls import LANDING, openapi
+from memexlab.api import LANDING
+from memexlab.web.calls import openapi
 
 LOG = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
 #: Commands that train, wait for a loop or ask a model: here their arguments are checked elsewhere.

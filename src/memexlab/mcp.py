@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, get_type_hints
 
-from .api import COMMANDS, Lab
+from .api import COMMANDS, LANDING, Lab
 from .ledger import MemexError, OutsideError
 from .tokens import count_tokens
 
@@ -132,7 +132,7 @@ def _tool(root: Path, name: str) -> Callable[..., Result]:
     annotations: dict[str, Any] = {}
     hints = get_type_hints(method, vars(inspect.getmodule(method)) | _returns(method), include_extras=True)
     for parameter in inspect.signature(method).parameters.values():
-        if parameter.name == "self":
+        if parameter.name in {"self", *LANDING.get(name, ())}:
             continue
         hint = hints[parameter.name]
         described: Any = Annotated[hint, Field(description=texts.get(parameter.name, ""))]

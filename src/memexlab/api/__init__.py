@@ -13,7 +13,7 @@ from .questions import Questions
 from .sources import Sources
 from .upkeep import Upkeep
 
-__all__ = ["COMMANDS", "Lab", "person"]
+__all__ = ["COMMANDS", "LANDING", "Lab", "person"]
 
 
 class Lab(Experiments, Findings, Partner, Questions, Sources, Upkeep):
@@ -66,3 +66,5 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "rebuild": Lab.rebuild,
     "doctor": Lab.doctor,
 }
+#: Arguments with which a command that only reads lands entries or costs money; whoever may only read gets none of them.
+LANDING = {"ask": frozenset({"save", "to", "model"})}

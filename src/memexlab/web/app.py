@@ -28,6 +28,9 @@ from .tools import Tools
 
 #: Threads that answer at a time; each holds a connection to the views.
 THREADS = 8
+#: Modules with pages; each has its ROUTES. Those of the first page are imported above.
+PAGES = ("lineage", "run", "runs", "effects", "taking", "sources", "editing", "judging", "wiki", "asking", "partner",
+         "graph", "searching", "calls")  # fmt: skip
 _STATUS = {1: 409, 2: 400, 3: 503}
 
 
@@ -72,9 +75,7 @@ async def _later(scope: Scope, receive: Receive, send: Send) -> None:
 @cache
 def _other_pages() -> Router:
     """What the first page has no use for is read when it is asked for: a quarter of the start."""
-    names = ("lineage", "run", "runs", "effects", "taking", "sources", "editing", "judging", "wiki", "asking",
-             "partner", "graph", "searching", "calls")  # fmt: skip
-    return Router([route for name in names for route in import_module(f".{name}", __package__).ROUTES])
+    return Router([route for name in PAGES for route in import_module(f".{name}", __package__).ROUTES])
 
 
 def _open(request: Request) -> Response:

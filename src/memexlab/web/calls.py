@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .. import __version__
-from ..api import COMMANDS
+from ..api import COMMANDS, LANDING
 from ..ledger import UsageError
 from .labs import lab_of
 
@@ -39,8 +39,6 @@ WRITING = frozenset(
     | {"reinstate", "same", "ingest", "land", "export", "rebuild", "sync", "council", "score", "partner", "prompt"}
     | {"lint", "review", "voice"}
 )
-#: Arguments with which a command that reads lands entries or costs money: these too need POST and the token.
-LANDING = {"ask": frozenset({"save", "to", "model"})}
 _NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", Path: "string"}
 
 
