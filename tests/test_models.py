@@ -157,6 +157,13 @@ def test_a_broken_reply_is_not_given_as_an_answer_later(memory: Memory) -> None:
     assert 0.5 <= waits[0] <= 1.0
 
 
+def test_a_reply_that_outlasts_its_time_is_not_paid_for_again(memory: Memory) -> None:
+    with serving(drips) as server:
+        with pytest.raises(CallFailed, match="was not done in time"):
+            driver(memory, server.url, retries=3, timeout_seconds=0.4).ask(ASK, "p")
+        assert len(server.asked) == 1
+
+
 def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks(memory: Memory) -> None:
     waits: list[float] = []
     busy = refuses(429, "slow down", Retry_After="7")

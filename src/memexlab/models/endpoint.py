@@ -161,5 +161,5 @@ class _Heard:
             if total > MOST_REPLY_BYTES:
                 raise self.failed(f"sent over {MOST_REPLY_BYTES} bytes")
             if time.monotonic() > self.deadline:
-                raise self.failed("was not done in time", "raise timeout_seconds under [model]")
+                raise self.failed("was not done in time", "raise timeout_seconds under [model]", retryable=False)
             yield chunk
