@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memexlab.lab.axes import MARKS, Chart, Mark, Point, Step, colour_variables, greedy_best, limits, ticks
+from memexlab.lab.axes import MARKS, Chart, Mark, Point, Step, colour_variables, limits, ticks
 from memexlab.lab.chart import interval_svg, progress_svg, svg_to_png
 from memexlab.lab.placing import BOLD, Box, Placer, shorten, text_width
 
@@ -33,7 +33,7 @@ def test_one_bad_run_does_not_squash_the_picture_and_is_still_named() -> None:
     low, high = limits(chart)
     assert low < 1.0
     assert 1.04 < high < 2
-    assert "#21 500" in texts(progress_svg(chart))
+    assert "#21 500 ↑" in texts(progress_svg(chart))
 
 
 @pytest.mark.parametrize("better", ["lower", "higher"])
@@ -55,18 +55,6 @@ def test_ticks_are_round_and_inside() -> None:
     values, decimals = ticks(0.9689, 0.9831, 7)
     assert decimals == 3
     assert [round(v, 9) for v in values] == [0.97, 0.972, 0.974, 0.976, 0.978, 0.98, 0.982]
-
-
-def test_the_greedy_best_believes_single_runs_and_ignores_pairs_and_failures() -> None:
-    points = (
-        Point(1, 2.0, "baseline"),
-        Point(2, None, "failed"),
-        Point(3, 1.5, "discard"),
-        Point(4, 1.0, "pair"),
-        Point(5, 1.7, "discard"),
-        Point(6, 1.2, "confirmed"),
-    )
-    assert greedy_best(Chart(points)) == [(1, 2.0), (3, 1.5), (6, 1.2)]
 
 
 def test_every_kind_of_mark_has_its_own_shape_or_colour_and_a_legend_with_its_count() -> None:
@@ -128,7 +116,7 @@ def test_text_from_outside_is_escaped_everywhere() -> None:
 
 def test_without_runs_it_says_so_and_one_run_is_one_dot() -> None:
     assert "No runs yet. The first dots land here." in texts(progress_svg(Chart()))
-    assert "No run has given a number yet." in texts(progress_svg(campaign([None])))
+    assert "No run has given a number." in texts(progress_svg(campaign([None])))
     assert "No runs yet. The first dots land here." not in texts(progress_svg(campaign([1.0])))
 
 

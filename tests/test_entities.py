@@ -6,13 +6,14 @@ import csv
 import random
 from collections import Counter
 from hashlib import sha256
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 from memexlab.ledger import Claim, Draft, Refused, UsageError
 from memexlab.memory import Memory
-from memexlab.memory.entities import clustered, compare_names, join, part, proposals
+from memexlab.memory.entities import clustered, compare_names, entity_names, join, part, proposals, typed
 from memexlab.memory.facts import facts_about
 
 from .test_views import causal_shuffle, hash_of
@@ -166,3 +167,18 @@ def test_what_is_near_is_proposed_until_it_is_joined(memory):
     assert proposals(memory.db) == [("gradient checkpoint", "gradient checkpointing")]
     join(memory, "gradient checkpoint", "gradient checkpointing", "one technique", "human:ada")
     assert proposals(memory.db) == []
+
+
+def test_no_pair_that_is_near_is_passed_over(memory):
+    """Few pairs are compared; all that are near are among them."""
+    rng = random.Random(5)
+    said = {("" if row["kind"] == "change" else f"{row['kind']}:") + row[side] for row in pairs() for side in "ab"}
+    said = set(rng.sample(sorted(said), 90)) | {"!!", "??", "rotary position embedding", "RPE", "R.P.E."}
+    for name in rng.sample(sorted(said), 30):
+        at = rng.randrange(len(name))
+        said |= {name[:at] + name[at + 1 :], f"{name[:at]}x{name[at:]}", f"{name} 2"}
+    memory.land([Draft(name, Claim(f"{name} is", "is", 0)) for name in sorted(filter(str.strip, said))], "human:ada")
+    names = sorted(entity_names(memory.db))
+    near = {(a, b) for a, b in combinations(names, 2) if typed(a)[0] == typed(b)[0] and compare_names(a, b) == "near"}
+    assert set(proposals(memory.db)) == near
+    assert len(near) > 20

@@ -15,6 +15,7 @@ import pytest
 from memexlab.api import Lab
 from memexlab.ledger import UsageError
 from memexlab.tokens import count_tokens
+from memexlab.wiki.markdown import render
 
 DATA = Path(__file__).parent / "data" / "wiki"
 
@@ -93,6 +94,10 @@ def test_every_link_of_the_site_leads_to_something_on_disk(lab: Lab, tmp_path: P
     told = json.loads(index)
     number = [page[0] for page in told["pages"]].index("pep-386.html")
     assert number in told["words"]["distutils"]
+    assert any(told["pages"][n][0].startswith("sources/") for n in told["words"]["distutils"])
+    boxes = render("- [ ] ask\n- [x] done\n", lambda _: None, lambda *_: None).html
+    assert "☐ ask" in boxes
+    assert "☑ done" in boxes
 
 
 def test_the_site_is_the_same_again_and_forgets_what_is_gone(lab: Lab, tmp_path: Path) -> None:

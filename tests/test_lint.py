@@ -137,3 +137,31 @@ def test_a_source_with_a_key_in_it_does_not_reach_the_wiki(tmp_path: Path) -> No
     assert {f.rule for f in done.compiled.findings} == {"secret"}
     assert not any(key in path.read_text() for path in (lab.root / "wiki").iterdir())
     assert "secret" in GATES
+
+
+def findings(lab: Lab) -> list[dict[str, object]]:
+    return lab.lint().data()
+
+
+def from_nothing(lab: Lab) -> list[dict[str, object]]:
+    (lab.root / ".memex" / "looked.db").unlink()
+    return findings(lab)
+
+
+def test_what_is_kept_of_pages_gives_the_findings_of_pages_read_anew(lab: Lab) -> None:
+    findings(lab)
+    for name in sorted(PLANTED):
+        if name not in ("uncited", "twin-pages"):  # what the others leave of the page has no such place any more
+            PLANTED[name](lab)
+            findings(lab)
+    assert findings(lab) == from_nothing(lab)
+    page(lab).rename(page(lab, "renamed.md"))
+    page(lab, "bay-ferry.md").unlink()
+    assert findings(lab) == from_nothing(lab)
+    own = "- It is mine and cites nothing. ^c0123456789\n"
+    page(lab, "renamed.md").write_text(page(lab, "renamed.md").read_text() + f"\n{own}")
+    assert "uncited" in rules(lab)
+    lab.sync()  # what a person wrote needs no evidence: the page is the same, and what is known besides is not
+    assert findings(lab) == from_nothing(lab)
+    (lab.root / ".memex" / "looked.db").write_bytes(b"damaged" * 1000)
+    assert findings(lab) == from_nothing(lab)

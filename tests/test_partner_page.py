@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import Response
 from starlette.testclient import TestClient
 
 from memexlab.commands.portraying import page_of, portray
+from memexlab.ledger import Draft, Source
 from memexlab.memory import Memory
 from memexlab.partner.corpus import open_corpus, take_in
 from memexlab.partner.page import index, policy, terms
@@ -130,22 +133,44 @@ def test_two_people_and_my_notes_can_be_compared(memory: Memory) -> None:
     assert "Beside your notes" in page_of(memory, PERSON, None, "notes")[1]
 
 
+def made(client: TestClient, path: str) -> Response:
+    """The page of a person when it is made; each part that comes before says how far it is."""
+    while "is being made" in (answer := client.get(path)).text:
+        assert re.search(r"Opening the corpus|Reading \d of \d|Comparing|Writing the page", answer.text)
+        time.sleep(0.05)
+    return answer
+
+
 def test_the_server_shows_the_page_under_its_own_policy(memory: Memory) -> None:
     root = memory.folder.parent
     with TestClient(application(root, "token"), base_url="http://localhost") as client:
         assert 'href="/partner/mary-harbour"' in client.get("/partner").text
-        answer = client.get("/partner/mary-harbour")
+        first = client.get("/partner/mary-harbour")
+        assert "is being made" in first.text
+        assert 'data-behind="' in first.text  # the page asks again by itself
+        answer = made(client, "/partner/mary-harbour")
         assert answer.text == page_of(memory, PERSON)[1]
         assert answer.headers["content-security-policy"] == policy()
         assert "unsafe-inline" not in policy().split("style-src-attr")[0]
         assert client.get("/partner/nobody").status_code == 404
-        assert "Beside Tom Quay" in client.get("/partner/mary-harbour?against=tom-quay").text
-        assert "Beside your notes" in client.get("/partner/mary-harbour?against=notes&as_of=").text
-        early = client.get("/partner/mary-harbour?as_of=1855&against=").text
-        assert "every slow tide shapes" in early
-        assert "slow tide shapes a harbour more than storms do" not in early
         assert client.get("/partner/mary-harbour?as_of=18").status_code == 400
         assert client.get("/partner/mary-harbour?against=nobody").status_code == 404
+    with TestClient(application(root, "token"), base_url="http://localhost") as client:
+        assert client.get("/partner/mary-harbour").text == answer.text  # it is kept
+
+
+@pytest.mark.slow
+def test_a_page_beside_others_as_of_a_year_and_again_when_something_was_taken_in(memory: Memory) -> None:
+    with TestClient(application(memory.folder.parent, "token"), base_url="http://localhost") as client:
+        assert "Beside Tom Quay" in made(client, "/partner/mary-harbour?against=tom-quay").text
+        assert "Beside your notes" in made(client, "/partner/mary-harbour?against=notes&as_of=").text
+        early = made(client, "/partner/mary-harbour?as_of=1855&against=").text
+        assert "every slow tide shapes" in early
+        assert "slow tide shapes a harbour more than storms do" not in early
+        memory.land([Draft("campaign:c", Source("c", meta={"metric": "m", "better": "lower"}))], "code:test")
+        assert "is being made" in client.get("/partner/mary-harbour?as_of=1855&against=").text
+        assert made(client, "/partner/mary-harbour?as_of=1855&against=").text == early
+        assert len(list((memory.folder / "people").iterdir())) == 3  # the older one is gone
 
 
 @pytest.mark.slow

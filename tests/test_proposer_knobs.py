@@ -94,14 +94,14 @@ def test_a_direction_that_won_goes_on():
     [proposal] = ask(brief(faster, (turned(faster, 0.1, number=7),)))
     assert proposal.description == "LEARNING_RATE 0.002 -> 0.004"
     assert proposal.hypothesis == (
-        "Run 7 (LEARNING_RATE 0.001 -> 0.002) gained 0.1 (10.0 sigma); one more step the same way may gain again."
+        "Run 7 (LEARNING_RATE 0.001 -> 0.002) gained 0.1 by then; one more step the same way may gain again."
     )
 
 
 def test_a_clear_loss_is_turned_round():
     about = brief(tried=(turned(SOURCE, -0.3, LEARNING_RATE=0.002),))
     assert moves(about) == [{"LEARNING_RATE": 0.0005}]
-    assert "lost 0.3 (30.0 sigma), so LEARNING_RATE matters here" in ask(about)[0].hypothesis
+    assert "lost 0.3 by then, so LEARNING_RATE matters here" in ask(about)[0].hypothesis
 
 
 def test_higher_may_be_better():

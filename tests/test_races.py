@@ -176,7 +176,7 @@ def test_a_run_alone_is_compared_with_runs_alone_where_there_are_some(table: Tab
     verdict = table.judge.land(table.at(idea), table.at(lab.base[0]))
     assert len(alone) == 2
     assert verdict.decision == "discard"
-    assert "one run against its 2 fresh runs" in verdict.reason
+    assert "one run against 2 fresh runs of" in verdict.reason
     assert "alone" not in verdict.reason
 
 

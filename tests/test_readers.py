@@ -6,15 +6,32 @@ from __future__ import annotations
 import io
 import json
 import mailbox
+import sys
 import zipfile
 from email.message import EmailMessage
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from memexlab.ledger import Finding
-from memexlab.wiki.readers import Document, feeds, html, mail, office, pdf, tables, transcripts
+from memexlab.wiki.extract import propose
+from memexlab.wiki.quotes import Span
+from memexlab.wiki.readers import (
+    READERS,
+    Document,
+    feeds,
+    html,
+    mail,
+    notebooks,
+    office,
+    pdf,
+    read,
+    tables,
+    transcripts,
+)
 from memexlab.wiki.readers.apart import parse_apart
+from memexlab.wiki.readers.text import parse as parse_text
 
 pytest.importorskip("trafilatura", reason="the extra is not installed: pip install 'memexlab[docs]'")
 
@@ -51,11 +68,12 @@ def test_an_error_page_is_no_source(title: str) -> None:
     assert finding.rule == "source-error-page"
 
 
-def small_pdf(*pages: str) -> bytes:
-    """A PDF with one line a page, written by hand."""
+def small_pdf(*pages: str, info: str = "", outline: str = "") -> bytes:
+    """A PDF with one line a page, written by hand; its properties, and a bookmark to its last page."""
     kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(len(pages)))
+    marks = 4 + 2 * len(pages)
     objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Catalog /Pages 2 0 R {f'/Outlines {marks} 0 R' if outline else ''} >>",
         f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
@@ -66,6 +84,11 @@ def small_pdf(*pages: str) -> bytes:
             " /Resources << /Font << /F1 3 0 R >> >> >>"
         )
         objects.append(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
+    if outline:
+        last = f"/Dest [{marks - 2} 0 R /Fit]"
+        objects += [f"<< /Type /Outlines /First {marks + 1} 0 R /Last {marks + 1} 0 R /Count 1 >>",
+                    f"<< /Title ({outline}) /Parent {marks} 0 R {last} >>"]  # fmt: skip
+    objects.append(f"<< {info} >>")
     out = b"%PDF-1.4\n"
     places = []
     for number, body in enumerate(objects, 1):
@@ -73,14 +96,89 @@ def small_pdf(*pages: str) -> bytes:
         out += f"{number} 0 obj\n{body}\nendobj\n".encode()
     table = "".join(f"{place:010} 00000 n \n" for place in places)
     out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}trailer\n".encode()
-    return out + f"<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(out) - 0}\n%%EOF\n".encode()
+    return (
+        out
+        + f"<< /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R >>\nstartxref\n{len(out) - 0}\n%%EOF\n".encode()
+    )
 
 
 def test_a_pdf_knows_its_pages() -> None:
     [document] = documents(pdf.parse(small_pdf("First page speaks", "Second page ends"), "raw/p.pdf"))
-    first, second = document.meta["pages"]
-    assert document.text[first:].startswith("First page speaks")
-    assert document.text[second:].startswith("Second page ends")
+    first, second = document.meta["page_lines"]
+    assert document.text.split("\n")[first - 1].startswith("First page speaks")
+    assert document.text.split("\n")[second - 1].lstrip("\f").startswith("Second page ends")
+
+
+def test_a_pdf_is_of_the_year_that_it_says_and_its_references_are_no_finding() -> None:
+    lines = ("On Casts", "Ann Lee1", ", Bo Ek2", "Journal of Soils 12 (2020) 101-109", "Abstract",
+             "We test whether casts tell how many worms there are.", "We conclude that casts are a usable proxy in meadows only.",
+             "References", "Orr, C. (1881) The Formation of Vegetable Mould through the Action of Worms.")  # fmt: skip
+    text = ") Tj 0 -20 Td (".join(lines)
+    made = small_pdf(text.replace("(2020)", "\\(2020\\)").replace("(1881)", "\\(1881\\)"),
+                     info="/Author (Ann Lee and Bo Ek) /CreationDate (D:20261121)")  # fmt: skip
+    [document] = documents(pdf.parse(made, "raw/p.pdf"))
+    assert document.published == "2020"
+    told = {(p.relation, p.object or p.text) for p in propose(document)}
+    assert {("author", "Ann Lee"), ("author", "Bo Ek"), ("summary", lines[6])} <= told
+    assert not any("Vegetable Mould" in str(value) for _, value in told)
+
+
+def test_a_clipping_is_of_the_day_it_was_published_and_a_day_may_come_first() -> None:
+    clip = "---\ntitle: Casts\npublished: 2023-05-14\ncreated: 2024-02-02\n---\n\nWorms cast.\n"
+    [document] = documents(parse_text(clip.encode(), "raw/clip.md"))
+    assert document.published == "2023-05-14"
+    assert {p.object for p in propose(document) if p.relation in ("published", "created")} == {
+        "2023-05-14",
+        "2024-02-02",
+    }
+    for said, day in (("14/05/2023", "2023-05-14"), ("04/05/2023", ""), ("5.5.2023", "2023-05-05")):
+        [document] = documents(parse_text(f"---\ntitle: A\ndate: {said}\n---\n\nWords.\n".encode(), "raw/a.md"))
+        assert document.published == day
+
+
+def test_a_book_has_its_own_name_and_no_capitals_for_a_summary() -> None:
+    book = (
+        "\r\n\r\nON THE\r\n\r\nORIGIN OF CASTS.\r\n\r\n       *       *\r\n\r\nLONDON: PRINTED BY W. CLOWES AND SONS, STAMFORD "
+        "STREET.\r\n\r\n[These recollections of my father were written by him for his children, and for nobody else, as he said.]\r\n\r\n"
+        "The share which worms have had in the making of soil is the subject of this book.\r\n"
+    )
+    [document] = documents(parse_text(book.encode(), "raw/OriginofCasts.txt"))
+    assert document.title == "On the Origin of Casts"
+    told = [p.text for p in propose(document) if p.relation in ("summary", "says")]
+    assert told == ["The share which worms have had in the making of soil is the subject of this book."]
+
+
+def test_a_weekly_note_loses_no_line() -> None:
+    note = "# Week\n\n- casts: **46**\n- the station is cold ![[img.png]]\n\n> [!note] Boiler\n> The boiler of the house\n> was replaced.\n\n> Not mine.\n"
+    [document] = documents(parse_text(note.encode(), "raw/w.md"))
+    told = [p.text for p in propose(document) if p.relation in ("says", "summary")]
+    assert sorted(told) == ["The boiler of the house was replaced.", "casts: 46", "the station is cold"]
+
+
+def test_a_note_about_a_thing_is_not_the_thing() -> None:
+    head = "---\ntitle: {}\nauthor: Ann Lee\ndate: 2020-01-02\n---\n\n{}\n"
+    for title, body, told in (
+        ("Gull Tower", "Gull Tower is a lighthouse on the coast.", "Gull Tower is described by Ann Lee."),
+        ("Gull Plan", "Gull Plan is a proposal for the coast.", "Ann Lee is an author of Gull Plan."),
+    ):
+        [document] = documents(parse_text(head.format(title, body).encode(), "raw/g.md"))
+        assert told in [p.text for p in propose(document)]
+
+
+def test_a_pdf_with_bookmarks_has_sections_and_only_what_its_first_page_says_is_claimed() -> None:
+    made = small_pdf("Casts by Ada Example. Published: 5 May 2019", "2 Results follow here",
+                     info="/Author (Ada Example, Windows User) /CreationDate (D:20240101)", outline="Results")  # fmt: skip
+    [document] = documents(pdf.parse(made, "raw/p.pdf"))
+    [section] = document.sections
+    assert document.text[section.start :].startswith("2 Results")
+    assert (document.author, document.published) == ("Ada Example", "2019-05-05")
+    told = {p.relation: (p.object, p.quotes[0]) for p in propose(document) if p.relation in ("author", "published")}
+    assert set(told) == {"author", "published"}
+    span = told["author"][1]
+    assert isinstance(span, Span)
+    assert document.text[span.start : span.end] == "Ada Example"
+    [undated] = documents(pdf.parse(small_pdf("Casts", info="/Author (Admin) /CreationDate (D:20240101)"), "raw/q.pdf"))
+    assert (undated.author, undated.published, undated.meta["fields"]) == ("", "2024-01-01", [])
 
 
 def test_a_pdf_without_text_says_what_to_do() -> None:
@@ -153,6 +251,18 @@ def test_a_letter_is_read() -> None:
     assert "40 GPU hours" in document.text
 
 
+def test_a_letter_has_the_author_and_the_day_of_its_properties() -> None:
+    made = io.BytesIO(docx("The budget was 40 GPU hours."))
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr(
+            "docProps/core.xml", '<c xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:t="http://purl.org/dc/terms/"><dc:creator>'
+            "Ann Lee</dc:creator><t:created>2023-09-01T00:00:00Z</t:created></c>",
+        )  # fmt: skip
+    [document] = documents(office.parse(made.getvalue(), "raw/l.docx"))
+    assert (document.author, document.published) == ("Ann Lee", "2023-09-01")
+    assert ("author", "Ann Lee") in {(p.relation, p.object) for p in propose(document)}
+
+
 def test_captions_that_roll_are_said_once_with_who_said_them() -> None:
     vtt = """WEBVTT
 
@@ -166,6 +276,11 @@ for five minutes
 00:00:20.000 --> 00:00:22.000
 <v Bob>and <i>then</i>?
 """
+    [dated] = documents(transcripts.parse(vtt.encode(), "raw/2024-03-05-talk.vtt"))
+    assert [(p.text, p.since) for p in propose(dated) if p.relation == "created"] == [
+        ("2024-03-05 talk was created on 2024-03-05.", "2024-03-05")
+    ]
+    assert dated.text[dated.meta["times"][-1][0] :].startswith("and then")
     [document] = documents(transcripts.parse(vtt.encode(), "raw/talk.vtt"))
     assert document.text == "Ada: we train it for five minutes\n\nBob: and then?\n"
     place, seconds = document.meta["times"][-1]
@@ -223,6 +338,10 @@ def test_a_table_stays_as_it_is() -> None:
     [document] = documents(tables.parse(b"a,b\n1,2\n3,4\n", "raw/t.csv"))
     assert document.text == "a,b\n1,2\n3,4\n"
     assert (document.meta["columns"], document.meta["rows"]) == (["a", "b"], 2)
+    assert (document.meta["table"], document.meta["told"]) == (
+        [["a", "b"], ["1", "2"], ["3", "4"]],
+        "2 rows, 2 columns, a 1 to 3, b 2 to 4",
+    )
     assert findings(tables.parse(b"a,b\n1,2,3\n", "raw/t.csv"))[0].where == "raw/t.csv:2"
 
 
@@ -281,3 +400,36 @@ def test_a_reader_that_dies_costs_a_finding() -> None:
     assert isinstance(finding, Finding)
     assert finding.rule == "source-unreadable"
     assert "no_such_reader" in finding.message
+
+
+def test_a_reader_that_fails_loses_one_file_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("memexlab.wiki.readers.notebook")
+    module.parse = lambda data, name: iter([json.loads(data)["cells"]])  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(READERS, ".bad", "notebook")
+    (tmp_path / "bad.bad").write_text("{")
+    [found] = read(tmp_path / "bad.bad", tmp_path)
+    assert isinstance(found, Finding)
+    assert found.rule == "source-unreadable"
+    assert "JSONDecodeError" in found.message
+    assert found.where == "bad.bad"
+
+
+def test_a_notebook_is_its_prose_and_its_code_is_no_claim() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# Warmup study\n", "Warmup of 200 steps costs 0.3 % of the budget."]},
+        {"cell_type": "code", "source": "lr = 0.1", "outputs": [{"output_type": "stream", "text": ["loss 0.31\n"]}]},
+    ]
+    [document] = documents(notebooks.parse(json.dumps({"nbformat": 4, "cells": cells}).encode(), "raw/w.ipynb"))
+    assert document.title == "Warmup study"
+    assert "```text\nloss 0.31\n```" in document.text
+    said = [proposal.text for proposal in propose(document)]
+    assert "Warmup of 200 steps costs 0.3 % of the budget." in said
+    assert not any("lr = 0.1" in text or "0.31" in text for text in said)
+    old = {"worksheets": [{"cells": [{"cell_type": "heading", "level": 1, "source": "Old"}]}]}
+    assert [d.title for d in documents(notebooks.parse(json.dumps(old).encode(), "raw/o.ipynb"))] == ["Old"]
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"cells": 3}', b'{"cells": [3]}', b'{"cells": []}', b"null"])
+def test_what_is_no_notebook_is_a_finding(data: bytes) -> None:
+    assert [type(found) for found in notebooks.parse(data, "raw/bad.ipynb")] == [Finding]

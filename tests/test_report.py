@@ -38,7 +38,7 @@ def test_the_headline_says_what_won_how_sure_and_at_what_cost(views: Views) -> N
     fill_night(views)
     assert views.report().headline == (
         "Champion 1.803 bits per byte (#5 LR 0.003 to 0.006), 0.070 better than the baseline (22 sigma), confirmed by "
-        "2 fresh pairs. 6 ideas tried in 5 min 20 s: 1 confirmed, 1 inconclusive, 2 discarded, 2 failed."
+        "2 fresh pairs. 6 ideas tried in 5 min 20 s of runs: 1 confirmed, 1 inconclusive, 2 discarded, 2 failed."
     )
 
 
@@ -245,11 +245,10 @@ def test_the_queue_counts_the_pairs_that_would_settle_and_has_commands_that_can_
     assert re.search(r"about \d+ fresh pairs would show it 8 times in 10", retest.why)
     [count] = re.findall(r"about (\d+) fresh pairs", retest.why)
     assert retest.command == f"memex race 12 5 --pairs {count} --campaign night"
-    assert any(item.title == "Go further with LR: try 0.012" for item in queue)
+    [further] = [item for item in queue if item.title == "Go further with LR: try 0.012"]
+    assert further.command == 'memex try --set LR=0.012 --hypothesis "LR further" --campaign night'
     [mend] = [item for item in queue if item.title.startswith("Mend 2 × crash")]
-    assert mend.command.startswith('memex sql "select number')
-    text = mend.command.removeprefix('memex sql "').removesuffix('"')
-    assert [row[0] for row in views.db.execute(text)] == [13, 14]
+    assert (mend.why.split(".")[0], mend.command) == ("#13, #14", "")
 
 
 def test_a_carried_win_waits_until_it_is_measured_on_top_of_the_new_champion(views: Views) -> None:
@@ -414,7 +413,7 @@ def test_since_bounds_what_is_new_but_not_what_it_is_compared_with(views: Views)
     fill_night(views)
     [cut] = views.db.execute("SELECT at FROM runs WHERE number = 12").fetchone()
     section = views.report(since=cut).sections[0]
-    assert section.counts == "New: 3 ideas tried in 1 min 40 s: 0 confirmed, 1 inconclusive, 2 failed."
+    assert section.counts == "New: 3 ideas tried in 1 min 40 s of runs: 0 confirmed, 1 inconclusive, 2 failed."
     assert [row.number for row in section.verdicts] == [12]
     assert section.standing is not None
     assert section.standing.champion == 5

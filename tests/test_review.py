@@ -9,6 +9,8 @@ import pytest
 
 from memexlab.api import Lab
 from memexlab.ledger import Draft, Ref, Source, UsageError
+from memexlab.wiki.blocks import parse
+from memexlab.wiki.resolving import reading
 from memexlab.wiki.review import Item
 
 NOTES = Path(__file__).parent / "data" / "wiki" / "notes"
@@ -41,6 +43,10 @@ def test_a_contradiction_waits_until_it_is_judged(lab: Lab) -> None:
         "height: 134 metres | 129 metres",
         "harbour-bridge",
     )
+    with reading(lab.memory, lab.root) as stands:
+        wiki = stands.pages(stands.differing)
+        rendered = parse(wiki.page(next(p for p in wiki.subjects.pages.values() if p.slug == item.page)))
+    assert [block.text.split(":")[0] for block in rendered if block.name == item.block] == ["> [!contradiction] Height"]
     lab.review(item.id, "accept", why="nobody can say")
     assert waiting(lab, "contradiction") == []
     assert "[!contradiction]" in bridge(lab)

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from memexlab.commands.running import Options, prepared_night, run_night
+from memexlab.lab.board import Board
+from memexlab.lab.briefing import briefing
 from memexlab.lab.night import Limits
 from memexlab.lab.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
+from memexlab.lab.steering import Steering, Word
 from memexlab.lab.streams import Desk, Interference, Streams, change_key, claimed_by, steps_a_second
 from memexlab.memory import Memory
 from memexlab.memory.knobs import set_knobs
+from memexlab.memory.retraction import retract
 
 from .toy import make_toy
 
@@ -59,6 +63,46 @@ def test_every_pair_is_measured_side_by_side_against_the_champion_it_names(tmp_p
     pairs = rows(root, "SELECT seed, count(*), count(DISTINCT commit_id) FROM runs WHERE role = 'pair' GROUP BY seed")
     assert pairs
     assert all(row[1:] == (2, 2) for row in pairs)
+
+
+def test_an_approval_is_not_lost_between_two_streams_and_a_no_holds_for_the_campaign(tmp_path: Path) -> None:
+    root = make_toy(tmp_path / "lab")
+    steering, asked, over = Steering(root / ".memex"), list[str](), threading.Event()
+
+    def person() -> None:
+        """Says no to the first patch and yes to all others, each once it was seen."""
+        while not over.wait(0.02):
+            for patch in steering.queue():
+                word = Word(bool(asked) and patch.id != asked[0], "human:ada", "" if asked else "too risky")
+                asked.append(patch.id)
+                steering.say(patch, word)
+
+    def night(runs: int) -> None:
+        memory = Memory(root / ".memex")
+        run_night(root, memory, lambda event: None, runs, 0.02, Options(streams=2, approve=True))
+        memory.close()
+
+    talk = threading.Thread(target=person)
+    talk.start()
+    night(5)
+    night(2)  # another call, on another champion
+    over.set()
+    talk.join()
+    status = "SELECT count(*) FROM runs WHERE role = 'candidate' AND status"
+    assert rows(root, f"{status} = 'blocked'") == [(1,)]
+    assert rows(root, f"{status} <> 'blocked'") == [(7,)]
+    assert rows(root, "SELECT count(*) > 1 FROM champions") == [(1,)]
+    assert asked.count(asked[0]) == 1
+    memory = Memory(root / ".memex")
+    brief = briefing(memory.db, "toy", 1500).text
+    assert "## Refused by a person" in brief
+    assert ": rejected by human:ada: too risky [#" in brief
+    board = Board(memory, "toy", "lower")
+    [no] = board.rejected()
+    retract(memory, "toy", no[0], "it is safe after all", "human:ada")
+    assert board.rejected() == []
+    assert no[0] not in {tried.number for tried in board.tried()}
+    memory.close()
 
 
 class Stubborn:

@@ -109,6 +109,33 @@ def test_an_edit_that_its_quotes_still_bear_keeps_them(lab: Lab) -> None:
     assert {role for (role,) in roles} == {"supersedes", "quotes", "from"}
 
 
+def test_a_value_that_no_quote_holds_loses_its_footnote(lab: Lab) -> None:
+    (lab.root / "raw" / "mast.md").write_text("---\ntitle: Gull Mast\ntags: [mast]\n---\n\nThe mast is red and tall.\n")
+    lab.ingest([lab.root / "raw"])
+    line = next(t for t in files(lab)["gull-mast.md"].split("\n") if t.startswith("- **Tag:** mast"))
+    edit(lab, "gull-mast.md", line, line.replace(" mast", " radio mast"))
+    lab.sync()
+    [mine] = [t for t in files(lab)["gull-mast.md"].split("\n") if "radio mast" in t]
+    assert "[^" not in mine
+    assert "(said by ada)" in mine
+
+
+def test_what_sources_say_never_moves_under_the_heading_of_a_person(lab: Lab) -> None:
+    source = lab.root / "raw" / "mast.md"
+    source.write_text(
+        "---\ntitle: Gull Mast\n---\n\nThe mast stands in the north. The sea is near.\n\nIt is red. The lamp works.\n"
+    )
+    lab.ingest([lab.root / "raw"])
+    line = next(t for t in files(lab)["gull-mast.md"].split("\n") if "- The lamp works." in t)
+    edit(lab, "gull-mast.md", line, f"{line}\n\n## Open questions\n\nWho paints it?")
+    lab.sync()
+    source.write_text(source.read_text().replace("The lamp works.", "The lamp is out of order. A key hangs there."))
+    lab.ingest([lab.root / "raw"])
+    page = files(lab)["gull-mast.md"]
+    assert page.index("A key hangs there.") < page.index("## Open questions")
+    assert page.split("## Open questions")[1].split("[^1]:")[0].strip() == "Who paints it?"
+
+
 def test_what_is_added_stays_in_its_place_word_for_word(lab: Lab) -> None:
     added = (
         "My *own* <u>words</u> about [[pep-386]] and [a link](https://example.org).[^mine]\n\n- one\n- two\n  - three\n"

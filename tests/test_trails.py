@@ -94,6 +94,7 @@ def test_what_is_near_says_why(lab: Lab) -> None:
     names = [thing for thing, _, _ in near]
     assert {"run 1 (idea 1)", "run 3 (idea 3)", "run 5 (idea 5)", "knob lr"} <= set(names)
     assert "run 2 (idea 2)" not in names
+    assert not [via for _, _, via in near if any("agent:" in shared for shared in via)]  # none shared their recorder
     assert [score for _, score, _ in near] == sorted((score for _, score, _ in near), reverse=True)
     assert "knob lr" in {thing: via for thing, _, via in near}["run 5 (idea 5)"]
     assert [(thing, via) for thing, _, via in lab.related("d1").near] == [

@@ -353,12 +353,14 @@ def test_a_near_miss_and_a_discard_say_from_which_gain_on_a_pair_is_measured() -
     noise = Noise(0.05, 12, 3)
     near, weak, worse = (screen(1 - gain, [1.0] * 4, noise, "lower") for gain in (0.041, 0.012, -0.012))
     assert in_words(near, noise, "run 12, the head") == (
-        "near miss, not raced: 0.041 better (0.8 sigma) against run 12, the head, one run against its 4 fresh runs; a "
+        "near miss, not raced: 0.041 better at first look, one run against 4 fresh runs of run 12, the head; a "
         "fresh pair is measured from 0.056 better on"
     )
-    assert in_words(weak, noise, NINE).endswith("its 4 fresh runs; a fresh pair is measured from 0.056 better on")
+    assert in_words(weak, noise, NINE).endswith(
+        "4 fresh runs of the champion, run 9; a fresh pair is measured from 0.056 better on"
+    )
     assert in_words(worse, noise, NINE) == (
-        "discarded: 0.012 worse (0.2 sigma) against the champion, run 9, one run against its 4 fresh runs"
+        "discarded: 0.012 worse at first look, one run against 4 fresh runs of the champion, run 9"
     )
     assert screen(1 - near.race_from * 1.001, [1.0] * 4, noise, "lower").outcome == "race"
 
@@ -374,10 +376,10 @@ def test_other_sentences() -> None:
         "confirmed: 0.25 better against the champion, run 9, in 1 fresh pair; the metric has shown no noise"
     )
     assert in_words(screen(8.0, [10.0, 11.0, 12.0], FRESH, "lower"), FRESH, NINE) == (
-        "worth a race: 3.0 better (3.0 sigma) against the champion, run 9, one run against its 3 fresh runs"
+        "worth a race: 3.0 better at first look, one run against 3 fresh runs of the champion, run 9"
     )
     assert in_words(screen(11.0, [11.0], FRESH, "lower"), FRESH, NINE) == (
-        "discarded: no difference against the champion, run 9, one run against its 1 fresh run"
+        "discarded: no difference at first look, one run against 1 fresh run of the champion, run 9"
     )
     assert in_words(screen(math.nan, [11.0], FRESH, "lower"), FRESH, NINE) == (
         "discarded: the run gave no finite number to compare against the champion, run 9"

@@ -20,6 +20,9 @@ from memexlab.web.asking import _sentences
 from memexlab.web.judging import _click, _file
 from memexlab.web.rendering import arrows
 
+from .model_server import Handler, serving
+from .partner_small import small_lab
+
 NOTE = "---\ntitle: Gadget\n---\n# Gadget\n\nThe Gadget is a small machine that weighs 40 grams when it is empty.\n"
 
 
@@ -109,10 +112,12 @@ def test_walls_are_told_in_words_and_an_arrow_is_one(lab: Path) -> None:
 def test_a_source_opens_from_the_list_and_at_a_line(lab: Path) -> None:
     with browser(lab) as client:
         [entry] = {int(part.split('"')[0]) for part in client.get("/sources").text.split('href="/sources/')[1:]}
-        plain, marked = (client.get(f"/sources/{entry}{at}") for at in ("", "?line=6&last=6"))
+        places = ("", "?line=6&last=6", "?line=6&last=6&words=Gadget is")
+        plain, marked, words = (client.get(f"/sources/{entry}{at}") for at in places)
     assert plain.status_code == 200
-    assert "<mark>" not in plain.text
-    assert "<mark>The Gadget is" in marked.text
+    assert "<mark" not in plain.text
+    assert '<mark id="words">The Gadget is' in marked.text
+    assert '>The <mark id="words">Gadget is</mark>' in words.text
 
 
 def test_people_have_a_place_where_there_are_some(lab: Path, tmp_path: Path) -> None:
@@ -135,3 +140,51 @@ def test_findings_lead_to_what_their_hints_say() -> None:
     assert _click("memex lint --fix") == ""
     assert _file("wiki/a b.md:3") == "/wiki/a%20b"
     assert _file("wiki") == _file("raw/x.md") == ""
+
+
+def test_somebody_whose_corpus_is_there_may_be_asked(lab: Path, tmp_path: Path) -> None:
+    with browser(lab) as client:
+        assert "who answers" not in client.get("/ask").text
+    Lab.init(tmp_path / "lab", target="none")
+    small_lab(tmp_path / "lab").close()
+    asked = {"voice": "mary-harbour", "q": "What shapes the harbour, the tide or the storm?"}
+    with browser(tmp_path / "lab") as client:
+        form = client.get("/ask").text
+        while "are being read" in (page := client.get("/ask", params=asked | {"part": "1"}).text):
+            pass
+        absent = client.get("/ask", params=asked | {"part": "1", "q": "How does DNA encode proteins?"}).text
+        no_year = client.get("/ask", params=asked | {"part": "1", "as_of": "18x"}).text
+        links = re.findall(r'href="(/sources/[^"]+)">tides', page)
+        read = client.get(links[0].replace("&amp;", "&")).text
+    assert '<option value="mary-harbour">the words of Mary Harbour</option>' in form
+    assert "every slow tide shapes the harbour more than any storm" in page
+    assert "A model of published words, not of the person" in page
+    assert re.search(r"<mark[^>]*>.*every slow tide", read)
+    assert "Not in this corpus" in absent
+    assert "no year, month or day" in no_year
+
+
+def _words_two(handler: Handler) -> None:
+    said = [{"text": "Tides do.", "mark": "derived", "quotes": ["Q1"]}, {"text": "She", "mark": "beyond", "quotes": []}]
+    reply = json.dumps({"sentences": said})
+    handler.head(200, "text/event-stream")
+    for start in range(0, len(reply), 6):
+        handler.event(reply[start : start + 6])
+    handler.event("", "stop")
+    handler.raw(b"data: [DONE]\n\n")
+
+
+def test_a_model_words_what_somebody_wrote_and_each_sentence_says_what_it_is(tmp_path: Path) -> None:
+    Lab.init(tmp_path / "lab", target="none")
+    small_lab(tmp_path / "lab").close()
+    with serving(_words_two) as model:
+        with (tmp_path / "lab" / "memex.toml").open("a") as toml:
+            toml.write(f'\n[model]\ndial = "endpoint"\nname = "slow"\nbase_url = "{model.url}"\n')
+        with browser(tmp_path / "lab") as client:
+            asked = {"question": "What shapes the harbour, the tide or the storm?", "voice": "mary-harbour"}
+            *words, answer, _ = client.post("/ask/worded?part=1", json=asked).text.split("\n\n")
+    assert all(event.startswith("event: words") for event in words)
+    assert any("Tides do." in event for event in words)
+    html = json.loads(answer.partition("data: ")[2])
+    assert re.search(r'Tides do\. <span class="tag">derived</span><small><a href="/sources/\d+\?', html)
+    assert re.search(r'She <span class="tag">beyond</span><small></small>', html)

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from memexlab import Lab
 from memexlab.web.app import application
+from memexlab.web.effects import _weights
 from memexlab.web.wiki import _STEP
 
 ITEMS = 450
@@ -56,3 +57,46 @@ def test_sources_are_listed_with_their_claims(root: Path) -> None:
     assert {int(entry): int(count) for entry, count in told.items()} == {e: counted.get(e, 0) for e in entries}
     assert len(entries) == 2
     assert max(counted.values()) > 0
+
+
+def test_search_shows_the_words_around_what_was_typed(root: Path) -> None:
+    (root / "raw").mkdir(exist_ok=True)
+    words = "\n\n".join(f"Paragraph {n} tells of nothing in particular, at some length." for n in range(60))
+    (root / "raw" / "tower.md").write_text(
+        f"---\ntitle: Tower\ndate: 2020-02-03\n---\n# Tower\n\n{words}\n\nThe keepers were measuring <b>tides</b>.\n"
+    )
+    (root / "raw" / "jp.md").write_text("# 東京\n\n東京都の天気は晴れです。\n")
+    lab = Lab(root)
+    lab.ingest([root / "raw"])
+    lab.log(metric=["loss=0.5"], description="tide tables", status="keep", campaign="c")
+    lab.close()
+    with TestClient(application(root, "t"), base_url="http://127.0.0.1") as client:
+        typed = client.get("/search?json=1&q=measure+tid").json()
+        shown = client.get("/search?q=measure+tid").text
+        assert "<mark>東京</mark>" in client.get("/search?q=東京").text.replace("</mark><mark>", "")
+        assert client.get("/search?json=1&q=tide+tab").json()[0]["title"] == "#1 tide tables · keep 0.5"
+        assert client.get(typed[0]["at"]).text.count("<mark") >= 1
+    [hit] = [hit for hit in typed if hit["kind"] == "source"]
+    assert hit["date"] == "2020-02-03"
+    assert [piece for marked, piece in hit["told"] if marked] == ["measuring", "tides"]
+    assert "keepers were <mark>measuring</mark> &lt;b&gt;<mark>tides</mark>&lt;/b&gt;" in shown
+    line = (root / "raw" / "tower.md").read_text().split("\n").index("The keepers were measuring <b>tides</b>.") + 1
+    assert re.search(r"line=(\d+)", hit["at"])[1] == str(line)  # type: ignore[index]
+
+
+def test_a_page_is_found_by_what_it_says_behind_those_by_their_name(root: Path) -> None:
+    (root / "wiki" / "alpha.md").write_text('---\ntitle: "The \\"Alpha\\" tower"\nupdated: 2021-01-01\n---\n# Alpha\n')
+    (root / "wiki" / "beta.md").write_text("---\ntitle: Beta\ndescription: It stands beside a tower.\n---\n# Beta\n")
+    with TestClient(application(root, "t"), base_url="http://127.0.0.1") as client:
+        hits = client.get("/search?json=1&q=tow").json()
+    assert [(hit["title"], hit["date"]) for hit in hits] == [('The "Alpha" tower', "2021-01-01"), ("Beta", "")]
+    assert [True, "tower"] in hits[1]["told"]
+
+
+def test_a_knob_weighs_what_its_interval_grants_before_what_was_seen() -> None:
+    seen = {"knob": "wide", "gain": -0.9, "low": -2.0, "high": 0.2}
+    sure = {"knob": "rate", "gain": -0.4, "low": -0.6, "high": -0.2}
+    less = {"knob": "rate", "gain": 0.5, "low": 0.1, "high": 0.9}
+    once = {"knob": "depth", "gain": 0.7, "low": None, "high": None}
+    nothing = {"knob": "none", "gain": 0.0, "low": 0.0, "high": 0.0}
+    assert _weights([seen, less, sure, once, nothing]) == [("rate", 0.2, 0.4), ("wide", 0.0, 0.9), ("depth", 0.0, 0.7)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,14 +17,16 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from memexlab import Lab
 from memexlab.ledger import OutsideError, UsageError
 from memexlab.memory import Memory
 from memexlab.web import apart as apart_of
+from memexlab.web import judging, resting
 from memexlab.web import labs as kept_in
-from memexlab.web import resting
 from memexlab.web.apart import Apart
+from memexlab.web.app import application
 from memexlab.web.labs import Labs
 from memexlab.web.resting import Resting
 
@@ -200,4 +203,71 @@ def test_in_a_large_lab_what_takes_long_is_made_apart_and_rests(
     assert second
     assert second[2] == 2
     assert kept.apart("other", _of_memory, "never", patience_seconds=0.1) is None
+    kept.close()
+
+
+def settled(client: TestClient, path: str) -> str:
+    """The page once nothing is made for it any more."""
+    for _ in range(600):
+        if "data-behind" not in (text := client.get(path).text):
+            return text
+        time.sleep(0.05)
+    raise AssertionError(text)
+
+
+def test_in_a_large_wiki_what_was_known_is_shown_while_it_is_checked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Lab.init(tmp_path, target="none")
+    monkeypatch.setattr(judging, "_MANY_DOCUMENTS", 0)
+    monkeypatch.setattr(judging, "_PATIENCE_SECONDS", 0)
+    (tmp_path / "raw").mkdir(exist_ok=True)
+    for year, metres in ((2001, 134), (2010, 129)):
+        text = f"---\ndate: {year}-01-01\n---\n# Survey of {year}\n\nThe height of Bay Bridge is {metres} metres.\n"
+        (tmp_path / "raw" / f"{year}.md").write_text(text)
+    lab = Lab(tmp_path)
+    lab.ingest([tmp_path / "raw"])
+    bridge = tmp_path / "wiki" / "bay-bridge.md"
+    with TestClient(application(tmp_path, "t"), base_url="http://127.0.0.1") as client:
+        assert "The wiki is being checked" in client.get("/wiki-lint").text
+        found = settled(client, "/wiki-lint")
+        assert "files of the wiki were looked at" in found
+        assert "link-phantom" not in found
+        bridge.write_text(bridge.read_text() + "\nSee [[Nowhere At All]].\n")  # no entry says so
+        monkeypatch.setattr(judging, "_RESTS_SECONDS", 0)
+        shown = [client.get("/wiki-lint").text]
+        while "link-phantom" not in shown[-1] and len(shown) < 600:
+            time.sleep(0.05)
+            shown.append(client.get("/wiki-lint").text)
+        assert "link-phantom" in shown[-1]
+        assert any("they are being checked again" in text for text in shown[:-1])
+        assert all("files of the wiki were looked at" in text for text in shown)
+        monkeypatch.setattr(judging, "_RESTS_SECONDS", 60)
+        assert "being looked for" in client.get("/wiki-review").text
+        [item] = re.findall(r'data-item="(\w+)"', settled(client, "/wiki-review"))
+        client.headers["authorization"] = "Bearer t"
+        judged = client.post("/api/review", json={"item": item, "decision": "accept", "why": "both were measured"})
+        assert judged.status_code == 200
+        assert "Nothing to judge" in client.get("/wiki-review").text  # at once, with what was known before
+        monkeypatch.setattr(judging, "_MANY_DOCUMENTS", 99)
+        assert "Nothing to judge" in client.get("/wiki-review").text  # as when it is made anew
+    lab.close()
+
+
+def _fails(memory: Memory, root: Path) -> None:
+    raise UsageError("schema.md cannot be read", "memex doctor")
+
+
+@pytest.mark.usefixtures("known_apart")
+def test_why_something_could_not_be_checked_is_told_to_whoever_asks_next(tmp_path: Path) -> None:
+    Lab.init(tmp_path, target="none")
+    kept = Labs(tmp_path)
+
+    def asked() -> None:
+        for _ in range(600):
+            assert kept.apart("key", _fails, tmp_path, patience_seconds=0.01, is_long=True) is None
+            time.sleep(0.05)
+
+    with pytest.raises(UsageError, match=r"schema\.md cannot be read"):
+        asked()
     kept.close()

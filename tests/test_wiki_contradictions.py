@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from memexlab.commands.evaluating import pages, write_lab
+from memexlab.commands.quoting import from_sources
 from memexlab.memory import Memory
 from memexlab.wiki.compiling import compile_paths
 
@@ -111,10 +112,49 @@ AGREE = (
 )  # fmt: skip
 
 
+#: Denials, and quantities by another name; written before the rules for them, as were the traps.
+DENIED = (
+    ("Corvine", "", "Corvine supports kanji.", "Corvine does not support kanji."),
+    ("Delphin", "", "Delphin requires a licence key.", "Delphin doesn't require a licence key."),
+    ("Egret Mail", "", "Egret Mail allows attachments.", "Egret Mail never allows attachments."),
+    ("Finch", "", "Finch does not need a server.", "Finch needs a server."),
+    ("Grebe", "", "Grebe uses the old parser.", "Grebe no longer uses the old parser."),
+    ("Heron Pack", "", "Heron Pack contains nuts.", "Heron Pack contains no nuts."),
+    ("Ibis", "", "Ibis works with Windows.", "Ibis does not work with Windows."),
+    ("Jay", "", "Jay is compatible with the old format.", "Jay is not compatible with the old format."),
+    ("Kite Log", "", "Kite Log is deprecated.", "Kite Log is not deprecated."),
+    ("Lapwing", "", "Lapwing can read encrypted files.", "Lapwing cannot read encrypted files."),
+    ("Merlin", "", "Merlin weighs 12 kg.", "The weight of Merlin is 15 kg."),
+    ("Nuthatch", "", "The length of Nuthatch is 12 m.", "Nuthatch is 14 m long."),
+    ("Osprey", "", "Osprey costs 40 dollars.", "The price of Osprey is 60 dollars."),
+)
+TRAPS = (
+    ("Avocet", "", "Avocet supports kanji.", "Avocet does not support kana."),
+    ("Bittern", "", "Bittern supports kanji.", "Bittern does not support kanji on Windows."),
+    ("Coot", "", "Coot supports patches, but only on Linux.", "Coot does not support patches."),
+    ("Dunlin", "", "Dunlin requires a key.", "If it is offline, Dunlin does not require a key."),
+    ("Eider", "", "Eider uses the old parser.", "Eider should not use the old parser."),
+    ("Fulmar", "", "Fulmar allows loops.", "In 2012, Fulmar did not allow loops."),
+    ("Gannet", "", "Gannet needs a server.", "Gannet does not only need a server."),
+    ("Hobby", "", "Hobby supports kanji.", "Ann says that Hobby does not support kanji."),
+    ("Jackdaw", "", "Jackdaw supports kanji.", "Jackdaw Two does not support kanji."),
+    ("Knot", "", "Knot contains nuts.", "Knot does not contain many nuts."),
+    ("Linnet", "", "Linnet works with Windows.", "Linnet does not work well with Windows."),
+    ("Martin", "", "Martin is compatible with Linux.", "Martin is not fully compatible with Linux."),
+    ("Nightjar", "", "Nightjar can read encrypted files.", "Nightjar cannot write encrypted files."),
+    ("Oriole", "", "Oriole needs a server.", "Does Oriole not need a server?"),
+    ("Petrel", "", "Petrel supports no plugins.", "Petrel does not support plugins."),
+    ("Quail", "", "Quail does not support loops yet.", "Quail supports loops."),
+    ("Rook", "", "Rook contains 3 rooms.", "The length of Rook is 9 m."),
+    ("Siskin", "", "Siskin costs 4 dollars a day.", "The price of Siskin is 900 dollars."),
+    ("Teal", "", "Teal weighs 4 kg when empty.", "The weight of Teal is 9 kg when full."),
+)
+
+
 def _lab(root: Path) -> dict[str, str]:
     """The pages of all pairs, in one lab, by title."""
     files: dict[str, str] = {}
-    for number, (name, status, one, other) in enumerate((*CONTRADICT, *AGREE)):
+    for number, (name, status, one, other) in enumerate((*CONTRADICT, *DENIED, *AGREE, *TRAPS)):
         head = f"status: {status}\n" if status else ""
         files[f"a{number}.md"] = f"---\ntitle: {name}\ndate: 2018-03-01\nauthor: Ada Lund\n{head}---\n\n{one}\n"
         note = f"title: Week {number + 400} of the diary\ndate: 2020-05-02\nauthor: Bo Marsh"
@@ -133,10 +173,33 @@ def _shown(page: str) -> list[str]:
 
 def test_planted_pairs_told_in_prose(tmp_path: Path) -> None:
     by_title = _lab(tmp_path)
-    missed = [name for name, *_ in CONTRADICT if not _shown(by_title[name])]
-    false = [name for name, *_ in AGREE if _shown(by_title[name])]
+    missed = [name for name, *_ in (*CONTRADICT, *DENIED) if not _shown(by_title[name])]
+    false = [name for name, *_ in (*AGREE, *TRAPS) if _shown(by_title[name])]
     shown = sum(bool(_shown(text)) for text in by_title.values())
     assert false == []
-    assert shown == len(CONTRADICT) - len(missed), "a page that nobody planted shows a contradiction"
-    # A denial, other words for a quantity, an engine with an article and a unit of two letters, a state that remains.
-    assert missed == ["Kestrel Cache", "Lorin Hall", "Charter 6", "Lark Engine", "Tarn Lake", "Wren Port"]
+    assert shown == len(CONTRADICT) + len(DENIED) - len(missed), "a page that nobody planted shows a contradiction"
+    assert "> [!contradiction] Uses old parser: superseded" in by_title["Grebe"]  # it "no longer" does, says the later
+    # A header that tells a later state, and another word for what a port is.
+    assert missed == ["Charter 6", "Wren Port"]
+
+
+def test_a_repost_is_no_second_witness(tmp_path: Path) -> None:
+    def note(title: str, day: str, words: str) -> str:
+        return f"---\ntitle: {title}\ndate: {day}\n---\n\nRain all day. {words}\n"
+
+    said = "The height of Gull Tower is 120 metres."
+    files = {
+        "gull.md": note("Gull Tower", "2017-01-01", "It is red."), "a.md": note("Towers", "2018-01-01", said),
+        "b.md": note("Towers again", "2019-01-01", said.replace(" of", "\nof")),
+        "c.md": note("Heights", "2020-01-01", "Gull Tower's height is 125 metres."),
+    }  # fmt: skip
+    write_lab(tmp_path, files)
+    memory = Memory(tmp_path / ".memex")
+    compile_paths(memory, tmp_path, [tmp_path / "raw"], "human:test")
+    page = pages(tmp_path)["gull-tower.md"]
+    sides = re.findall(r"> - \*\*(\d+ metres)\*\*, (.*?): “", page)
+    assert [value for value, _ in sides] == ["120 metres", "125 metres"]
+    assert "; the same words in " in sides[0][1]
+    answer = str(from_sources(memory, tmp_path, "What is the height of Gull Tower?", None, "human:test"))
+    assert "said by raw/a.md (2018-01-01), in the same words raw/b.md (2019-01-01); 125" in answer
+    memory.close()

@@ -14,6 +14,7 @@ from memexlab.cli import main
 from memexlab.commands.quoting import Sourced
 from memexlab.tokens import count_tokens
 from memexlab.wiki.compiling import wiki_of
+from memexlab.wiki.landing import land_drafts
 from memexlab.wiki.lint import lint
 from memexlab.wiki.values import held_at
 
@@ -123,6 +124,23 @@ def test_an_answer_is_kept_and_marked_until_it_is_worded_from_all_that_is_known(
     (lab.root / "raw" / "lamp.md").write_text(LAMP.replace("blown", "pressed"))
     lab.ingest([lab.root / "raw"])
     assert not re.search(r"(?m)^The glass of", page_of(lab, "lamp"))
+    lab.close()
+
+
+def test_of_two_answers_the_one_that_cites_more_stands_first_and_the_other_beside_it(tmp_path: Path) -> None:
+    lab = lab_with(tmp_path, {"lamp.md": LAMP})
+    landed(lab, [OIL, GLASS, WICK])
+    short, long = worded(lab, str(GLASS["sentence"])), worded(lab, str(OIL["sentence"]), str(WICK["sentence"]))
+    land_drafts(lab.memory, lab.root, [("one", short)], "agent:ada")
+    done = land_drafts(lab.memory, lab.root, [("two", long)], "agent:bo")
+    page = page_of(lab, "lamp")
+    assert (done.answers, done.unseen) == (1, ())
+    first, _, other = page.partition("> [!note] agent:ada answers otherwise: scope differs")
+    assert re.search(r"(?m)^A wick of a lamp is trimmed on each evening\.\[\^\d\]$", first)
+    assert re.match(r"\n> - The glass of a lamp is blown by hand\.\[\^\d\]\n", other)
+    assert not [f for f in lint(lab.memory, lab.root).findings if f.severity == "error"]
+    lab.sync()
+    assert page_of(lab, "lamp") == page
     lab.close()
 
 
@@ -295,7 +313,7 @@ def test_a_figure_comes_with_the_data_it_shows(tmp_path: Path) -> None:
              for name, high in (("Kestrel", "1,134"), ("Heron", 88))}  # fmt: skip
     lab = lab_with(tmp_path, notes)
     files = asked(lab, "height of each Bridge", to="figure").files
-    assert files == ("reports/height-of-each-bridge.png", "reports/height-of-each-bridge.csv")
+    assert files == ("reports/height-of-each-bridge.png", "reports/height-of-each-bridge.figure.csv")
     assert (tmp_path / files[0]).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     rows = (tmp_path / files[1]).read_text().splitlines()
     assert rows[1:] == ["Heron Bridge,height,88 metres,,raw/Heron.md#L3,88.0",

@@ -13,6 +13,7 @@ import pytest
 from memexlab.commands.evaluating import pages, write_lab
 from memexlab.commands.quoting import from_sources
 from memexlab.memory import Memory
+from memexlab.wiki.blocks import cited_in
 from memexlab.wiki.cells import cells
 from memexlab.wiki.compiling import compile_paths
 from memexlab.wiki.lint import lint
@@ -27,6 +28,8 @@ FILES = {
     "00:09.000\n<v Bo Marsh>Muon helps the small model in every run.\n\n00:20.000 --> 00:24.000\n<v Bo Marsh>The sweep "
     "begins on Monday with two machines.\n",
     "parts.csv": 'part,price (EUR),mass_g\nrotor,12.50,340\n"bearing, small",3.20,12\n"two\nlines",1.00,5\nlast,7,8\n',
+    "rent.csv": "town,rent,since\nOstby,40,2019\nOstby,45,2021-05-01\nHelmar,30,2018\n",
+    "2023-06-01-toll.csv": "town,toll\nOstby,3\n",
     "corvid.md": "---\ntitle: Corvid\ndate: 2024-03-01\nauthor: Ada Lund\n---\n\nCorvid is a small model for birdsong. "
     "The rate is 0.3. It was trained near a URL.\n",
     "worms.md": f"---\ntitle: Earthworms\nauthor: Cara Venn\ndate: 2020-01-01\n---\n\n{ARTICLE}",
@@ -67,7 +70,18 @@ def test_who_speaks_and_who_writes_is_on_the_pages(lab: tuple[Path, Memory]) -> 
     assert "speaker of [[talk-2024-05-02|" in made["ada-lund.md"]
     assert "author of [[budget|Budget]]" in made["ada-lund.md"]
     assert "wrote:" not in made["budget.md"]
-    assert "“author: Ada Lund” [raw/list.mbox#00001#L2]" in made["budget.md"]
+    assert "“From: Ada Lund” [raw/list.mbox#00001](../raw/list.mbox#00001)" in made["budget.md"]
+
+
+def test_footnotes_name_a_place_that_the_file_has(lab: tuple[Path, Memory]) -> None:
+    made = pages(lab[0])
+    assert "| rotor | 12.50 | 340 |" in made["parts.md"]
+    assert "(../raw/parts.csv#L1)" in made["parts.md"]
+    assert "(../raw/talk-2024-05-02.vtt)\n" in made["talk-2024-05-02.md"]  # the lines of its text are none of the file
+    [other] = [cited_in("“a” [raw/p.pdf#page=3](../raw/p.pdf#page=3)")]
+    assert (other.source, other.line, other.words) == ("raw/p.pdf", 0, "a")
+    assert cited_in("“a” [my own link](../raw/p.pdf)") is None
+    assert not [finding for finding in lint(lab[1], lab[0]).findings if finding.rule == "quote-changed"]
 
 
 def test_a_copy_is_no_second_source(lab: tuple[Path, Memory]) -> None:
@@ -123,9 +137,22 @@ def test_people_by_a_part_of_their_name(lab: tuple[Path, Memory], question: str,
     ],
 )
 def test_a_cell_is_asked_and_its_line_is_cited(lab: tuple[Path, Memory], question: str, value: str, place: str) -> None:
-    [(found, _, piece)] = cells(lab[1], question)
+    [(found, _, piece, *_)] = cells(lab[1], question)
     assert (found, piece.place) == (value, place)
     assert f"is {value}. [1]" in told(lab, question)
+
+
+def test_a_cell_of_a_later_row_or_table_is_not_known_at_a_day(lab: tuple[Path, Memory]) -> None:
+    def values(what: str, as_of: str | None) -> list[str]:
+        return [value for value, *_ in cells(lab[1], f"What is the {what} of Ostby?", as_of)]
+
+    assert [values("rent", day) for day in (None, "2021-06", "2020", "2018")] == [
+        ["40", "45"],
+        ["40", "45"],
+        ["40"],
+        [],
+    ]
+    assert [values("toll", day) for day in (None, "2024", "2022")] == [["3"], ["3"], []]
 
 
 @pytest.mark.parametrize("question", ["What is the price of glass in parts.csv?", "What is the part of rotor?"])

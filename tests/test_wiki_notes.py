@@ -11,6 +11,7 @@ import pytest
 from memexlab.api import Lab
 from memexlab.api.opened import _named, person
 from memexlab.ledger import Finding
+from memexlab.wiki.prose import sentences
 from memexlab.wiki.readers import Document, mail, office, pdf
 from memexlab.wiki.rules import RULES, Looked, Page
 
@@ -215,3 +216,54 @@ def test_quoted_mail_is_not_the_word_of_who_replies() -> None:
     assert "head of nothing" not in first.text
     assert isinstance(second, Finding)
     assert second.rule == "source-empty"
+
+
+@pytest.mark.parametrize("gap", ["", "\n", "\r\n"], ids=["none", "line", "crlf"])
+def test_the_first_paragraph_stands_whatever_ends_the_front_matter(lab: Lab, gap: str) -> None:
+    text = (
+        f"---\ntitle: Alpha pump\nauthor: Ann\n---\n{gap}Alpha pump is a small pump. Its weight is 12 kg.\n\nIt hums.\n"
+    )
+    taken_in(lab, alpha=text)
+    assert "Alpha pump is a small pump." in page(lab, "alpha-pump")
+    assert "12 kg" in page(lab, "alpha-pump")
+
+
+def test_a_name_is_replaced_whole_or_not_at_all(lab: Lab) -> None:
+    taken_in(
+        lab,
+        one="---\ntitle: Sampling protocol 1\ndate: 2020-01-01\n---\nThe quadrat is large and red.\n",
+        two="---\ntitle: Sampling protocol 2\ndate: 2022-01-01\n---\nThis note supersedes Sampling protocol 1.\n",
+        other="---\ntitle: Methods\n---\nThis note supersedes Sampling methods of the station. They were slow then.\n",
+    )
+    assert "[!superseded] Superseded by [[sampling-protocol-2|" in page(lab, "sampling-protocol-1")
+    objects = {row[0] for row in lab.memory.db.execute("SELECT object FROM claims WHERE relation LIKE 'supersede%'")}
+    assert objects == {"Sampling protocol 1"}
+
+
+def test_a_line_of_the_history_that_is_deleted_stays_away(lab: Lab) -> None:
+    taken_in(
+        lab,
+        one="---\ntitle: Guide 1\ndate: 2020-01-01\n---\nThe lamp is large and red.\n",
+        two="---\ntitle: Guide 2\ndate: 2022-01-01\n---\nThis note supersedes Guide 1.\n",
+    )
+    path = lab.root / "wiki" / "guide-2.md"
+    kept = [line for line in path.read_text(encoding="utf-8").split("\n") if "**Supersedes:**" not in line]
+    path.write_text("\n".join(kept), encoding="utf-8")
+    assert lab.sync().found.withdrawn == 1
+    assert "**Supersedes:**" not in page(lab, "guide-2")
+    assert "superseded" not in page(lab, "guide-1").lower()
+    assert lab.sync().found.withdrawn == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The lamp takes 40 W. The lamp was rejected.", ["The lamp takes 40 W.", "The lamp was rejected."]),
+        ("It melts at 90 K. Zarite boils at 412 °C. No.", ["It melts at 90 K.", "Zarite boils at 412 °C.", "No."]),
+        ("By J. R. Ekdahl and A. Lee. He left.", ["By J. R. Ekdahl and A. Lee.", "He left."]),
+        ("We left castcount. castcount is slow.", ["We left castcount.", "castcount is slow."]),
+        ("See the list, etc. this is fine.", ["See the list, etc. this is fine."]),
+    ],
+)
+def test_where_a_sentence_ends(text: str, said: list[str]) -> None:
+    assert [sentence.text for sentence in sentences(text, 0, ())] == said

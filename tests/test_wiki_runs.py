@@ -100,7 +100,7 @@ def test_what_is_shown_is_told_from_what_only_looked_so(tmp_path: Path) -> None:
     planted.run(0.99, base, settings={"DEPTH": 3}, status="discard")
     planted.run(None, base, settings={"LR": 9.0}, description="LR 9")
     files = rendered(planted, tmp_path)
-    assert "0.1 → 0.2 helped: +0.0997 nats (95 % interval +0.0938 to +0.1055), in run 5;" in files["lr.md"]
+    assert "0.1 → 0.2 helped: +0.1000 nats (95 % interval +0.0934 to +0.1066), in run 5;" in files["lr.md"]
     assert "measured more than once, and in agreement." in files["lr.md"]
     crash = next(line for line in files["lr.md"].splitlines() if "crashed" in line)
     assert "and measured nothing" in crash

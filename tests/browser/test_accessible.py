@@ -16,7 +16,7 @@ PAGES = (
     "/runs?group=knob&campaign=mar8", "/effects", "/report", "/wiki", "/wiki/harbour-bridge", "/wiki-review",
     "/wiki-lint", "/sources", "/sources?q=bridge", "/sources/17", "/partner", "/ask?q=which+changes+helped%3F", "/ask",
     "/ask?q=how+high+is+the+harbour+bridge%3F", "/graph", "/graph?at=depth", "/graph?at=8&to=rope_base",
-    "/search?q=bridge", "/nothing-here",
+    "/search?q=bridge", "/search", "/nothing-here",
 )  # fmt: skip
 SHIFT = """() => new Promise((done) => {
   let total = 0;
@@ -71,8 +71,9 @@ def test_every_control_can_be_reached_with_tab(opener: Opener, logged: Served) -
     seen = opener(logged)
     for path in ("/", "/graph", "/ask", "/runs"):
         seen.open(path)
+        # A dot of the chart that is no win is a row of Runs too: the tab key goes from win to win.
         out_of_reach = seen.page.evaluate(
             "() => [...document.querySelectorAll('main a[href], main button, main input, main select, main summary')]"
-            ".filter((e) => e.tabIndex < 0 && e.type !== 'hidden').map((e) => e.outerHTML.slice(0, 90))"
+            ".filter((e) => e.tabIndex < 0 && e.type !== 'hidden' && !e.closest('svg')).map((e) => e.outerHTML)"
         )
         assert out_of_reach == [], path

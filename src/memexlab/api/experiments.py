@@ -112,10 +112,11 @@ class Experiments(Opened):
         *,
         hypothesis: str,
         description: str = "",
+        set_: Sequence[str] = (),
         seconds: float | None = None,
         campaign: str | None = None,
     ) -> Tried:
-        """Measures and judges one candidate: what you changed in the editable files of the working tree.
+        """Measures and judges one candidate: what you changed in the editable files of the working tree, or a --set.
 
         The change goes onto the working head of the campaign, through the same guard, sandbox and verdict as any other
         candidate. The working tree stays as it is.
@@ -123,16 +124,19 @@ class Experiments(Opened):
         Arguments:
             hypothesis: why it should help
             description: what was changed, in a line (default: the knobs that were turned, else the hypothesis)
+            set_: KNOB=VALUE, tried on the working head in place of what the working tree changes; repeat for more
             seconds: training budget of one run instead of the one in memex.toml; makes a campaign of its own
             campaign: the campaign to try it in (default: that of memex.toml)
         """
         from ..commands.live import listener
+        from ..commands.results import pairs, setting
         from ..commands.running import Options
         from ..commands.trying import try_candidate
 
         options = Options(seconds=seconds, campaign=campaign)
         with listener(sys.stderr) as tell:
-            return try_candidate(self.root, self.memory, tell, hypothesis, description, person(), options)
+            turned = {name: setting(text) for name, text in pairs(set_, "set").items()}
+            return try_candidate(self.root, self.memory, tell, hypothesis, description, person(), options, turned)
 
     def pause(self) -> Steered:
         """Holds the loop up before its next run; what runs now runs on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -50,7 +52,8 @@ class Partner(Opened):
             return order(self.memory, name, as_of, tokens)
         from ..commands.portraying import portray
 
-        return portray(self.memory, self.root, name, out, as_of, against)
+        tell = partial(print, file=sys.stderr, flush=True)
+        return portray(self.memory, self.root, name, out, as_of, against, tell)
 
     def voice(self, name: str, passage: str, voice: Voice, *, why: str = "") -> Told:
         """Says who speaks in a passage of a person's corpus, where the rules err; your word outlives every rebuild.

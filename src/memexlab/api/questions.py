@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..ledger import UsageError
 from .opened import Opened, person
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Questions(Opened):
         from ..commands.asking import answered, checked
 
         as_of = checked(as_of)
+        if as_ in ("marp", "figure", "table", "canvas"):
+            raise UsageError(
+                f"--as names a person, and {as_!r} is a form of an answer", f"memex ask QUESTION --to {as_}"
+            )
         if as_ is not None:
             from ..commands.portraying import spoken
 
@@ -130,7 +135,7 @@ class Questions(Opened):
         Arguments:
             a: a name
             b: another name of the same thing
-            why: the reason, in a sentence
+            why: the reason, in a sentence; to take a verdict back needs none
             undo: takes back the verdict that joined these two
         """
         from ..commands.telling import same_names

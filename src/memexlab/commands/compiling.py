@@ -10,7 +10,6 @@ from typing import Any
 
 from ..memory import Memory
 from ..wiki.compiling import Compiled, compile_paths
-from ..wiki.review import accept_all
 from .live import counter
 from .searching import Ingested, ingest
 from .syncing import told as told_by_hand
@@ -57,4 +56,8 @@ def take_in(memory: Memory, root: Path, paths: Sequence[Path], by: str, yes: boo
     files = tuple(ingest(memory, by, path) for path in lists)
     with counter(sys.stderr, "reading") as told:
         compiled = compile_paths(memory, root, rest, by, told) if rest else None
-    return Taken(files, compiled, accept_all(memory, root, by) if yes and compiled else 0)
+    if not yes or not compiled:
+        return Taken(files, compiled)
+    from ..wiki.review import accept_all  # here, so that one more note does not wait for all that compares names
+
+    return Taken(files, compiled, accept_all(memory, root, by))

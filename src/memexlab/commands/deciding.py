@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ..lab.checkouts import has_taken
 from ..lab.logbook import MEASURED
 from ..lab.outliers import Alarm, too_good
 from ..lab.packets import Packet, ranked
@@ -133,7 +134,17 @@ def next_up(memory: Memory, campaign: str | None, limit: int = 8) -> Queue:
     if limit < 1:
         raise UsageError(f"--limit is {limit}", "a number above 0, such as --limit 8")
     name = campaign_of(memory, campaign)
-    return Queue(name, tuple(ranked(memory.db, name)), tuple(too_good(memory.db, name)), limit)
+    due = [packet for packet in ranked(memory.db, name) if not is_done(memory, packet)]
+    return Queue(name, tuple(due), tuple(too_good(memory.db, name)), limit)
+
+
+def is_done(memory: Memory, packet: Packet) -> bool:
+    """Whether a packet asks to take over a win that the person's branch has."""
+    commit = "SELECT commit_id FROM runs WHERE campaign = ? AND number = ?"
+    return packet.action == "promote" and any(
+        has_taken(memory.folder.parent, found)
+        for (found,) in memory.db.execute(commit, (packet.campaign, packet.number)) if packet.command
+    )  # fmt: skip
 
 
 def standings(memory: Memory, campaign: str | None, as_of: int | None = None) -> Standings:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from ..lab.logbook import read_logbook
 from ..lab.wording import Amounts, change_told, clean, listed, plural, run_numbers
 from ..ledger import UsageError
+from ..memory.names import normal_knob
 
 if TYPE_CHECKING:
     from ..memory import Memory
@@ -24,12 +26,14 @@ _UNKNOWN = "The noise is unknown (a baseline measured four times would tell): no
 @dataclass(frozen=True, slots=True)
 class EffectTable:
     """Rows of `effects`, each with `measured`, its single gains as (run number, gain), and `moved`: where their signs
-    differ and no condition is known, the settings in which the first and the last of these runs differ.
+    differ and no condition is known, the settings in which the first and the last of these runs differ. `shift` is by
+    how much a new seed alone moved the metric, where no noise is known.
     """
 
     campaign: str
     unit: str
     rows: tuple[Mapping[str, Any], ...]
+    shift: float | None = None
 
     def data(self) -> list[dict[str, Any]]:
         return [dict(row) for row in self.rows]
@@ -37,9 +41,14 @@ class EffectTable:
     def __str__(self) -> str:
         if not self.rows:
             return f"no change of campaign {clean(self.campaign)} has been measured"
-        amounts = Amounts.of(self.unit, self.rows[0]["sigma"])
+        amounts = Amounts.of(self.unit, self.scale)
         lines = [self._told(row, amounts) for row in self.rows]
         return "\n".join(lines + ([_UNKNOWN] if self.rows[0]["sigma"] is None else []))
+
+    @property
+    def scale(self) -> float | None:
+        """What a gain is held against: the noise of one run, or the seed shift."""
+        return (self.rows[0]["sigma"] if self.rows else None) or self.shift
 
     def _told(self, row: Mapping[str, Any], amounts: Amounts) -> str:
         text = change_told(row["knob"], row["old"], row["new"])
@@ -66,6 +75,9 @@ def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> Effect
         raise UsageError(f"no campaign {campaign!r}", 'memex sql "select campaign from campaigns"')
     known = [row[0] for row in db.execute("SELECT DISTINCT knob FROM effects WHERE campaign = ?", (campaign,))]
     if knob is not None and knob not in known:
+        same = [name for name in known if normal_knob(name) == normal_knob(knob)]
+        if len(same) == 1:
+            return effects_of(memory, campaign, same[0])
         near = difflib.get_close_matches(knob, known, n=1, cutoff=0.4)
         raise UsageError(f"no change of {knob!r} was measured", " ".join(["memex effects", *near]))
     where, values = ("campaign = ?", (campaign,)) if knob is None else ("campaign = ? AND knob = ?", (campaign, knob))
@@ -90,5 +102,7 @@ def effects_of(memory: Memory, campaign: str, knob: str | None = None) -> Effect
         differ = not row["condition"] and len({gain > 0 for _, gain, _ in by if gain}) > 1
         moved = sorted(k for k in {**first, **last} if k != row["knob"] and first.get(k) != last.get(k))
         row |= {"measured": [one[:2] for one in by], "moved": moved if differ else []}
+    rows += book.stacks() if knob is None else []
     rows.sort(key=lambda row: (_ORDER.index(row["status"]), -abs(row["gain"]), row["knob"], row["runs"]))
-    return EffectTable(campaign, found[0], tuple(rows))
+    shift = read_logbook(db, campaign).seed_shift if rows and rows[0]["sigma"] is None else None
+    return EffectTable(campaign, found[0], tuple(rows), shift.shift if shift else None)

@@ -39,7 +39,8 @@ def look(memory: Memory, root: Path, fix: bool, by: str) -> Report:
     """Lints; with `fix` it mends links first, then takes edits in and renders what is out of step."""
     if not fix:
         return Report(lint(memory, root))
-    links = mend_links(root, looked(memory, root))
+    with looked(memory, root) as wiki:
+        links = mend_links(root, wiki)
     synced = sync(memory, root, by)
     rendered = [f"{synced.wiki.written} files rendered"] if synced.wiki.written else []
     return Report(replace(lint(memory, root), mended=(*links, *rendered)))

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..lab.wording import plural
 from ..ledger import UsageError
 from ..memory import Memory
-from ..partner.asking import Spoken, answer_as, answer_from
-from ..partner.corpus import Text, find_person, open_corpus, people, slug_of
+from ..partner.asking import Spoken, answer_from
+from ..partner.corpus import Corpus, Text, find_person, open_corpus, people, slug_of
 from ..partner.page import Shared, render_page, shared
 from ..partner.perspective import Perspective, perspective, perspective_of
 from ..partner.prompt import BUDGETS, BuiltPrompt, build_prompt, lens_of, skill_files
 from ..wiki.quoting import Piece
 from .landing import driver_for
 
+Tell = Callable[[str], None]
 #: What a person calls everything in the lab that belongs to no corpus.
 NOTES = "notes"
 
@@ -52,20 +55,27 @@ class Prompted:
         return "\n".join([*self.files, told]) if self.files else self.built.text
 
 
-def page_of(memory: Memory, person: str, as_of: int | None = None, against: str = "") -> tuple[Perspective, str]:
-    """The perspective and its page. As of a year, words that are later are not in the file."""
-    corpus = open_corpus(memory, person, as_of)
+def page_of(
+    memory: Memory, person: str, as_of: int | None = None, against: str = "", tell: Tell = lambda _: None
+) -> tuple[Perspective, str]:
+    """The perspective and its page; as of a year, words that are later are not in it. `tell` hears how far it is."""
+    corpus = open_corpus(memory, person, as_of, tell)
+    tell(f"Comparing {len(corpus.own):,} sentences: what is held, what is said twice, what changed")
     found, texts = perspective_of(memory, corpus), corpus.texts
+    tell("Writing the page, with all of the words and their index")
     if as_of is not None:
         texts = [replace(text, text=_until(text)) for text in texts if text.segments]
     beside = _against(memory, found, against, as_of) if against else None
     return found, render_page(found, texts, [build_prompt(found, budget, as_of) for budget in BUDGETS], as_of, beside)
 
 
-def portray(memory: Memory, root: Path, person: str, out: Path | None, as_of: int | None, against: str) -> Portrayed:
+def portray(
+    memory: Memory, root: Path, person: str, out: Path | None, as_of: int | None, against: str,
+    tell: Tell = lambda _: None,
+) -> Portrayed:  # fmt: skip
     """Writes the page of a person."""
     begun = time.monotonic()
-    found, text = page_of(memory, person, as_of, against)
+    found, text = page_of(memory, person, as_of, against, tell)
     path = out or root / "reports" / f"{found.slug}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -103,7 +113,14 @@ def spoken(memory: Memory, root: Path, person: str, question: str, as_of: str | 
     if as_of is not None and not re.fullmatch(r"\d{4}(-\d\d){0,2}", as_of):
         raise UsageError(f"{as_of!r} is no year, month or day", f'memex ask --as "{person}" --as-of 1859-11 "..."')
     driver = driver_for(memory, root, model) if model is not None else None
-    return answer_as(memory, person, question, driver, as_of)
+    newest = memory.db.execute("SELECT max(seq) FROM entries WHERE kind NOT IN ('run', 'call')").fetchone()
+    return answer_from(_opened(memory, person, as_of, newest), question, driver)
+
+
+@lru_cache(1)
+def _opened(memory: Memory, person: str, as_of: str | None, newest: object) -> Corpus:
+    """The corpus that was asked last: to read a million words takes ten times as long as to answer from them."""
+    return open_corpus(memory, person, as_of)
 
 
 def seated(memory: Memory, name: str, question: str) -> tuple[str, list[Piece]] | None:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..config import Config, load
 from ..folder import FILE, aliases
 from ..lab.campaign import Contract, hardware, locked_hash
-from ..lab.checkouts import Checkouts
+from ..lab.checkouts import Checkouts, has_taken
 from ..lab.engine import Slots
 from ..lab.night import Limits, Manner, Night
 from ..lab.packets import packets_for
@@ -471,7 +472,14 @@ def write_report(memory: Memory, folder: Path, since: str | None, campaign: str 
         if campaign not in known:
             raise UsageError(f"there is no campaign {campaign!r}", f"known are: {', '.join(known) or 'none yet'}")
     instant = since_instant(since, now) if since else None
-    report = build_report(memory.db, campaign=campaign, since=instant, now=now, runs=runs)
+    report = build_report(
+        memory.db,
+        campaign=campaign,
+        since=instant,
+        now=now,
+        runs=runs,
+        is_taken=partial(has_taken, memory.folder.parent),
+    )
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{now:%Y-%m-%d}" + (f"-{campaign}" if campaign else "")
     files = {"md": to_markdown(report, f"{stem}.png").encode(), "html": to_html(report).encode(), "png": to_png(report)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..memory import Memory
-from ..wiki.compiling import render, wiki_of
+from ..wiki.compiling import render
 from ..wiki.syncing import ByHand, take
 from ..wiki.vault import Written
 
@@ -46,5 +46,5 @@ def told(found: ByHand) -> str:
 
 def sync(memory: Memory, root: Path, by: str) -> Synced:
     """Takes edits in and renders; pages that were not edited change only where they say what was changed."""
-    found = take(memory, root, lambda: wiki_of(memory, root), by)
+    found = take(memory, root, by)
     return Synced(found, render(memory, root, found))

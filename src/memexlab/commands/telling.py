@@ -200,7 +200,7 @@ def same_names(memory: Memory, a: str, b: str, why: str, undo: bool, by: str) ->
     if bool(a) != bool(b):
         raise UsageError("two names are needed", 'memex same "model depth" "layers" --why REASON')
     if a:
-        (part if undo else join)(memory, a, b, why, by)
+        (part if undo else join)(memory, a, b, why or "taken back" * undo, by)
     db, aliases = memory.db, known(memory.index.aliases)
     groups: dict[str, list[str]] = {}
     for name, canonical in db.execute("SELECT name, canonical FROM same ORDER BY canonical, name"):

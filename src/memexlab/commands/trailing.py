@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 #: (kind, key) of what is called ?1, or of the setting ?2 = ?3.
 _NAMED = """SELECT 'run', run FROM runs WHERE id = ?1 UNION ALL SELECT 'said', seq FROM entries WHERE id = ?1
- AND kind IN ('claim', 'answer') UNION ALL SELECT 'document', d.entry FROM documents d JOIN entries e ON e.seq = d.entry
- WHERE e.id = ?1 OR document = ?1 OR title = ?1 COLLATE NOCASE UNION ALL SELECT 'knob', ?1 FROM changes WHERE knob = ?1
+ AND kind IN ('claim', 'answer') UNION ALL SELECT 'document', entry FROM entries JOIN documents ON entry = seq WHERE
+ id = ?1 UNION ALL SELECT 'document', entry FROM documents WHERE document = ?1 OR title = ?1 COLLATE NOCASE
+ UNION ALL SELECT 'knob', ?1 FROM changes WHERE knob = ?1
  UNION ALL SELECT 'setting', ?2 || '=' || ?3 FROM settings WHERE knob = ?2 AND value = ?3 UNION ALL
  SELECT 'author', ?1 FROM entries WHERE by = ?1 UNION ALL SELECT 'author', ?1 FROM documents WHERE author = ?1
  AND ?1 <> '' LIMIT 1"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -14,8 +14,9 @@ from ..lab.planning import Event, Planner
 from ..lab.proposers import Proposal
 from ..lab.proposers.agent import knobs_turned
 from ..lab.wording import clean
-from ..ledger import UsageError
+from ..ledger import Scalar, UsageError
 from ..memory import Memory
+from ..memory.knobs import set_knobs, settings
 from .running import Options, prepared_night
 
 
@@ -55,12 +56,18 @@ def try_candidate(
     description: str,
     by: str,
     options: Options,
+    turned: Mapping[str, Scalar] = {},
 ) -> Tried:
-    """Raises UsageError where the working tree holds nothing to try, or nothing that fits onto the working head."""
+    """What the working tree changes or, where knobs are `turned`, these alone.
+
+    Raises UsageError where there is nothing to try, or nothing that fits onto the working head.
+    """
     with prepared_night(root, memory, tell, options, edited=True) as night:
         planner = night.planner
 
         def made(head: Standing) -> Proposal:
+            if turned:
+                return _turned(planner, head, hypothesis, description, turned)
             baseline = night.board.baseline()
             since = baseline.commit if baseline is not None else head.commit
             return _from_working_tree(root, planner, head, hypothesis, description, since)
@@ -80,6 +87,7 @@ def try_candidate(
     kept = run.status == "keep"
     where = "the working head holds it now" if kept else "only your working tree holds it"
     hint = f"{where}; to start the next idea from the working head: git checkout memex/{night.campaign} -- {files}"
+    hint = "" if turned and not kept else hint
     packet = packets[0].markdown().strip() if packets and run.status != "blocked" else ""
     return Tried(
         night.campaign, run.number, run.status, run.value, run.verdict, clean(reason or error or "", 400), packet, hint,
@@ -102,6 +110,24 @@ def committed_change(root: Path, night: Night) -> Callable[[Standing], Proposal]
     if night.memory.db.execute(seen, (night.campaign, len(marked), marked)).fetchone():
         return None
     return lambda head: _from_working_tree(root, night.planner, head, subject, f"{marked}{subject}", baseline.commit)
+
+
+def _turned(
+    planner: Planner, head: Standing, hypothesis: str, description: str, turned: Mapping[str, Scalar]
+) -> Proposal:
+    """The working head with other values of some knobs."""
+    before = {name: planner.checkouts.read(head.commit, name) for name in planner.contract.edit if name.endswith(".py")}
+    files: dict[str, str] = {}
+    for knob, value in turned.items():
+        name = next((name for name, text in before.items() if knob in settings(text)), next(iter(before), ""))
+        if not name:
+            raise UsageError("no file that may be edited is Python, so no knob can be set", "edit it, then memex try")
+        files[name] = set_knobs(files.get(name, before[name]), {knob: value})
+    changed = {name: text for name, text in files.items() if text != before[name]}
+    if not changed:
+        told = ", ".join(f"{knob}={value}" for knob, value in turned.items())
+        raise UsageError(f"the working head (run {head.number}) has {told} already", "memex try --set KNOB=VALUE")
+    return Proposal(description or knobs_turned(before, changed) or hypothesis[:120], hypothesis, changed)
 
 
 def _from_working_tree(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..memory.doubts import doubts as retraction_doubts
 from .choosing import Action, Desk
@@ -17,36 +17,43 @@ from .learned import Failure, Next
 from .logbook import Logbook
 from .outliers import too_good
 from .packets import Packet, desk_of, ranked
-from .wording import clean, command, plural, run_numbers, sql_text
+from .wording import clean, command, plural, run_numbers
 
 _MOST = 8
 _MOST_OF_A_KIND = 2
-#: What a packet asks for, as a title; failures are told by cause, and a champion is the headline.
+#: What a packet asks for, as a title; failures are told by cause.
 TITLES: dict[Action, str] = {
     "replicate": "Measure run {} again", "retry": "Re-test run {}", "retest": "Try run {} on today's champion",
-    "branch_followup": "Measure run {} on top of the champion",
+    "branch_followup": "Measure run {} on top of the champion", "promote": "Take the win of run {}",
 }  # fmt: skip
 
 
 def agenda(
-    db: sqlite3.Connection, book: Logbook, failed: Sequence[Failure], champion_doubts: Sequence[Next]
-) -> list[Next]:
-    """At most eight items; `champion_doubts` come before all others."""
+    db: sqlite3.Connection, book: Logbook, failed: Sequence[Failure], champion_doubts: Sequence[Next],
+    is_taken: Callable[[str], bool] = lambda _: False,
+) -> list[Next]:  # fmt: skip
+    """At most eight items; `champion_doubts` come before all others but a win, which is not offered where its commit
+    `is_taken` over already."""
     is_lab = book.origin == "lab"
     more = command("memex", "run", "--campaign", book.campaign, "--runs", "8") if is_lab else ""
     desk = desk_of(db, book.campaign, book)
-    items = [*champion_doubts, *_retracted(db, book), *_alarms(db, book, desk), *_packets(db, book, desk)]
-    items += _directions(book, more)
+    packets = _packets(db, book, desk, is_taken)
+    champion = book.champion.number if book.champion else 0
+    take = [] if any(f" {champion} " in f"{item.title} " for item in champion_doubts) else packets.pop("promote", [])
+    items = [*take, *champion_doubts, *_retracted(db, book), *_alarms(db, book, desk)]
+    items += [item for action, of_kind in packets.items() if action != "promote" for item in of_kind]
+    items += _directions(book)
     items += _mends(book, desk, failed)[:3]
-    if not is_lab and book.noise is None and book.champion is not None and book.champion is not book.baseline:
-        first = book.baseline.number if book.baseline else 1
-        items.append(
-            Next(
-                f"Repeat run {book.champion.number} and run {first} with fresh seeds",
-                "Four runs of each give this log a noise floor; without it no gain in it can be called real.",
-            )
-        )
-    if is_lab and not any(item.command == more for item in items):
+    if not book.metric:
+        why = "Without a metric its runs are words; the columns that could be one are told where NAME is none of them."
+        again = command("memex", "import", "FILE", "--metric", "NAME", "--campaign", f"{book.campaign}-2")
+        items.insert(0, Next("Say which column of the log is the metric", why, again))
+    again = TITLES["replicate"].format(champion)
+    is_known = book.noise is not None or any(item.title.startswith(again) for item in items)
+    if not is_lab and not is_known and book.champion is not None and book.champion is not book.baseline:
+        why = "Four runs of each give this log a noise floor; without it no gain in it can be called real."
+        items.append(Next(f"Repeat run {champion} and run {book.baseline.number if book.baseline else 1}", why))
+    if is_lab:
         items.append(Next("Keep going", "More ideas, judged against the same noise floor.", more))
     return items[:_MOST]
 
@@ -60,11 +67,9 @@ def _retracted(db: sqlite3.Connection, book: Logbook) -> list[Next]:
     why = "They are no champions and count as unproven until they are measured against something that stands."
     items = []
     for run, numbers in resting.items():
-        query = f"select kind, run, path from doubted where retracted = (select run from runs where number = {run}"
-        query += f" and campaign = {sql_text(book.campaign)})"
         resting_on = plural(len(numbers), "run rests", "runs rest")
         title = f"{resting_on} on run {run}, which was retracted ({run_numbers(numbers)})"
-        items.append(Next(title, why, command("memex", "sql", query)))
+        items.append(Next(title, why))
     return items[-_MOST_OF_A_KIND:]
 
 
@@ -80,25 +85,29 @@ def _alarms(db: sqlite3.Connection, book: Logbook, desk: Desk) -> list[Next]:
     return items
 
 
-def _packets(db: sqlite3.Connection, book: Logbook, desk: Desk) -> list[Next]:
+def _packets(
+    db: sqlite3.Connection, book: Logbook, desk: Desk, is_taken: Callable[[str], bool]
+) -> dict[Action, list[Next]]:
     kinds: dict[Action, list[Packet]] = defaultdict(list)
+    taken = book.champion is None or book.origin != "lab" or is_taken(book.champion.commit)
     for packet in ranked(db, book.campaign, desk=desk):
-        if packet.action in TITLES:
+        if packet.action in TITLES and not (taken and packet.action == "promote"):
             kinds[packet.action].append(packet)
-    items = []
+    found = {}
     for action, packets in kinds.items():
+        items = []
         for packet in packets[:_MOST_OF_A_KIND]:
             what = clean(packet.description, 80)
             title = f"{TITLES[action].format(packet.number)}{f': {what}' if what else ''}"
             items.append(Next(title, clean(packet.rationale, 400), packet.command))
-        rest = packets[_MOST_OF_A_KIND:]
-        if rest:
+        if rest := packets[_MOST_OF_A_KIND:]:
             told = f"{items[-1].why} The same goes for {run_numbers([packet.number for packet in rest])}."
             items[-1] = Next(items[-1].title, told, items[-1].command)
-    return items
+        found[action] = items
+    return found
 
 
-def _directions(book: Logbook, more: str) -> list[Next]:
+def _directions(book: Logbook) -> list[Next]:
     """Goes on in the direction of the champion's own change, where nobody has been further."""
     champion = book.champion
     if champion is None or champion is book.baseline:
@@ -110,6 +119,8 @@ def _directions(book: Logbook, more: str) -> list[Next]:
             continue
         further = new * new / old if old * new > 0 else 2 * new - old
         name = clean(change.knob, 60)
+        step = command("memex", "try", "--set", f"{change.knob}={further:.3g}", "--hypothesis", f"{name} further",
+                       "--campaign", book.campaign)  # fmt: skip
         values = map(_as_number, book.tried(change.knob))
         if not any(value is not None and (value - new) * (new - old) > 0 for value in values):
             items.append(
@@ -117,7 +128,7 @@ def _directions(book: Logbook, more: str) -> list[Next]:
                     f"Go further with {name}: try {further:.3g}",
                     f"{clean(change.old or '', 20)} → {clean(change.new or '', 20)} won (#{champion.number}), and "
                     "no run has been beyond it.",
-                    more,
+                    step if book.origin == "lab" else "",
                 )
             )
     return items[:2]
@@ -138,12 +149,10 @@ def _mends(book: Logbook, desk: Desk, failed: Sequence[Failure]) -> list[Next]:
         runs = [number for number in failure.runs if number in desk.open_failures]
         if not runs or failure.status in ("retracted", "lost") or (len(runs) < 2 and book.origin != "lab"):
             continue
-        where = f"campaign = {sql_text(book.campaign)} and number in ({', '.join(map(str, runs))})"
         items.append(
             Next(
                 f"Mend {len(runs)} × {failure.status}: {clean(failure.cause, 90)}",
                 f"{run_numbers(runs)}. A failure says nothing about the idea itself.",
-                command("memex", "sql", f"select number, description, error from runs where {where}"),
             )
         )
     return items

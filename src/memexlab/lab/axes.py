@@ -136,7 +136,7 @@ def limits(chart: Chart) -> tuple[float, float]:
         if levels and worst - min(levels) > 40 * chart.band > 0:
             worst = max([min(levels) + 6 * chart.band, *(v for v in bulk if v - min(levels) <= 40 * chart.band)])
     best = min([best, *levels])
-    room = (worst - best) * 1.55
+    room = (worst - best) * 3.5  # the first champions gain most, and are what the others are seen against
     for level in sorted(levels):
         if worst < level <= best + room:
             worst = level
@@ -196,15 +196,3 @@ class Frame:
     def rim(self, value: float) -> int:
         """-1 where a value lies above the picture, 1 where below, else 0."""
         return -1 if value > self.high else 1 if value < self.low else 0
-
-
-def greedy_best(chart: Chart) -> list[tuple[int, float]]:
-    """What believing every single run would have called best: (run, value) each time it improved."""
-    found: list[tuple[int, float]] = []
-    sign = -1.0 if chart.better == "higher" else 1.0
-    for point in sorted(chart.points, key=lambda p: p.number):
-        if point.mark in ("pair", "failed") or point.value is None or not math.isfinite(point.value):
-            continue
-        if not found or sign * point.value < sign * found[-1][1]:
-            found.append((point.number, point.value))
-    return found

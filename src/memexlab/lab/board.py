@@ -15,6 +15,8 @@ from .proposers import Tried
 #: Runs whose value was not chosen for being good: only these say how good a commit is.
 _FRESH = "role IN ('baseline', 'pair', 'control') AND value IS NOT NULL AND status <> 'invalid'"
 _LAST = 1 << 60
+#: How the record of a patch begins that a person turned down; who, and why, follow.
+REJECTED = "rejected by "
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,31 +195,51 @@ class Board:
         )
 
     def tried(self) -> tuple[Tried, ...]:
-        """Every candidate in order: its settings and its parent's, and what both measured (fresh values first)."""
-        db = self.memory.db
+        """Every candidate in order: its settings and its parent's, and what both measured (fresh values first); that
+        of its parent lies away by what `effects` says it gained."""
+        db, sign = self.memory.db, 1 if self.better == "lower" else -1
         means: dict[str, float] = dict(
             db.execute(
                 f"SELECT commit_id, avg(value) FROM runs WHERE campaign = ? AND {_FRESH} GROUP BY 1", (self.campaign,)
             )
         )
+        taken_back = "r.verdict = 'retract' AND r.value IS NULL AND r.error LIKE ?"
         rows = db.execute(
             "SELECT r.run, r.number, r.commit_id, r.value, r.status, p.run, p.commit_id, p.value,"
-            " (SELECT json_extract(body, '$.meta.origin') FROM entries WHERE seq = r.run) FROM runs r"
-            " LEFT JOIN runs p ON p.run = r.parent WHERE r.campaign = ? AND r.role = 'candidate' ORDER BY r.number",
-            (self.campaign,),
+            " (SELECT json_extract(body, '$.meta.origin') FROM entries WHERE seq = r.run),"
+            " (SELECT max(gain) FROM measurements m WHERE m.run = r.run AND m.against = p.run) FROM runs r"
+            " LEFT JOIN runs p ON p.run = r.parent WHERE r.campaign = ? AND r.role = 'candidate'"
+            f" AND NOT ({taken_back}) ORDER BY r.number",
+            (self.campaign, f"{REJECTED}%"),
         ).fetchall()
         return tuple(
             Tried(
                 settings=self._settings(run),
                 parent=self._settings(parent) if parent is not None else {},
-                value=means.get(commit, value),
-                parent_value=means.get(parent_commit or "", parent_value),
+                value=(ours := means.get(commit, value)),
+                parent_value=means.get(parent_commit or "", other) if None in (ours, gain) else ours + sign * gain,
                 status=status,
                 number=number,
                 origin=origin or "",
             )
-            for run, number, commit, value, status, parent, parent_commit, parent_value, origin in rows
+            for run, number, commit, value, status, parent, parent_commit, other, origin, gain in rows
         )
+
+    def rejected(self) -> list[tuple[int, str, str, dict[str, Scalar]]]:
+        """What a person said no to and did not take back: run, who and why, the name of the change, and the settings
+        that it moved; none where it changed more than those."""
+        rows = self.memory.db.execute(
+            "SELECT r.run, r.parent, r.number, r.error, coalesce(json_extract(e.body, '$.meta.change'), ''),"
+            " coalesce(json_extract(e.body, '$.meta.code'), '') FROM runs r JOIN entries e ON e.seq = r.run"
+            " WHERE r.campaign = ? AND r.status = 'blocked' AND r.error LIKE ? ORDER BY r.number",
+            (self.campaign, f"{REJECTED}%"),
+        ).fetchall()
+        found = []
+        for run, parent, number, said, key, code in rows:
+            before = self._settings(parent) if parent is not None else {}
+            after = self._settings(run) if before and not code else {}
+            found.append((number, said, key, {knob: new for knob, new in after.items() if before.get(knob) != new}))
+        return found
 
     def _settings(self, run: int) -> dict[str, Scalar]:
         row = self.memory.db.execute("SELECT body FROM entries WHERE seq = ?", (run,)).fetchone()

@@ -16,6 +16,7 @@ from ..ledger import FAILED, UsageError
 from ..memory.effects import CampaignEffects
 from ..memory.noise import Noise, minimum_detectable_effect
 from ..tokens import count_tokens, counting
+from .board import REJECTED
 from .learned import Effect, failures, read_effects
 from .packets import Packet, book_of, desk_of, ranked
 from .sentences import standing_of
@@ -152,6 +153,7 @@ class _Page:
 
     def parts(self) -> list[_Part]:
         effects, now = self.effects, self.settings
+        noes = [run for run in self.book.runs if run.status == "blocked" and run.error.startswith(REJECTED)]
         better, worse = effects["looked better"], effects["looked worse"]
         near = [effect for effect in better if effect.low is not None]
         clear = [effect for effect in worse if effect.high is not None and effect.high < 0]
@@ -178,6 +180,10 @@ class _Page:
             _Part("What is due", self._due()),
             _Part(
                 "Failed; a failure says nothing about the idea", self._failures(FAILED - {"started", "lost", "blocked"})
+            ),
+            _Part(
+                "Refused by a person: propose none of these",
+                tuple(f"- {clean(run.description, _TEXT_CHARS)}: {clean(run.error)} [#{run.number}]" for run in noes),
             ),
             _Part("Refused before they ran", self._failures({"blocked"})),
             _Part("No visible effect", self._nothing()),
@@ -276,6 +282,7 @@ class _Page:
 
     def _failures(self, statuses: Collection[str]) -> tuple[str, ...]:
         failed = [run for run in self.book.runs if run.role == "candidate" and run.status in statuses]
+        failed = [run for run in failed if not run.error.startswith(REJECTED)]  # told apart
         return tuple(
             f"- {len(f.runs)} x {f.status}: {clean(f.cause, 140)} [{run_numbers(f.runs, 6)}]"
             for f in failures(failed)[:10]

@@ -25,14 +25,20 @@ _Place = tuple[float, float]
 
 
 def progress_svg(
-    chart: Chart, *, width: int = 1200, height: int = 600, theme: Theme = "page", heading: Sequence[str] = ()
-) -> str:
-    """The picture; below 700 wide it is laid out for a phone. `heading` lines go on top, the first one large."""
+    chart: Chart, *, width: int = 1200, height: int = 600, theme: Theme = "page", heading: Sequence[str] = (),
+    run_at: str = "",
+) -> str:  # fmt: skip
+    """The picture; below 700 wide it is laid out for a phone. `heading` lines go on top, the first one large.
+
+    `run_at` is the address of a run, with {} for its number, where there is one: the tab key goes from win to win.
+    """
     picture = _Picture(axes.drawable(chart), width, height, theme, heading)
+    picture.run_at = run_at
     picture.draw()
+    role = "group" if run_at else "img"
     label = escape(f"Progress of {len(chart.points)} runs; {chart.axis}, {chart.better} is better", quote=True)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="{role}" aria-label="{label}" '
         f"font-family=\"'DejaVu Sans',system-ui,sans-serif\">"
         f'<rect width="{width}" height="{height}" fill="{picture.colour["paper"]}"/>{"".join(picture.out)}</svg>'
     )
@@ -71,18 +77,17 @@ def interval_svg(low: float, gain: float, high: float, reach: float, mark: Mark)
 class _Picture:
     """One drawing as it grows: what is drawn so far in `out`, and the places that have ink."""
 
+    run_at = ""
+
     def __init__(self, chart: Chart, width: int, height: int, theme: Theme, heading: Sequence[str]) -> None:
         self.chart, self.colour, self.narrow = chart, axes.colours(theme), width < 700
         self.size = 12.0 if self.narrow else 13.0
         self.out: list[str] = []
         self.ink: list[_Place] = []
         self.has_values = any(finite(p.value) for p in chart.points)
-        self.greedy = axes.greedy_best(chart)
-        if len(self.greedy) < 2 or [value for _, value in self.greedy] == [step.level for step in chart.steps]:
-            self.greedy = []
         top = self.legend(14.0, self.heading(heading, width) + 8, width - 14.0)
         below = {p.mark for p in chart.points if p.mark == "failed" or not finite(p.value)}
-        self.lane_name = "failed" if "failed" in below else "running" if below <= {"running"} else "no value"
+        self.lane_name = "failed" if below == {"failed"} else "running" if below <= {"running"} else "no value"
         lane = 22.0 if below else 0.0
         values, decimals = axes.ticks(*axes.limits(chart), 5 if self.narrow else 7)
         self.ticks = [(value, axes.tick_text(value, decimals)) for value in values]
@@ -95,7 +100,7 @@ class _Picture:
         chart, plot = self.chart, self.plot
         self.scales()
         if not chart.steps and not self.has_values:
-            words = "No run has given a number yet." if chart.points else "No runs yet. The first dots land here."
+            words = "No run has given a number." if chart.points else "No runs yet. The first dots land here."
             middle = (plot.left + plot.right) / 2, (plot.top + plot.bottom) / 2
             self.text(*middle, words, "quiet", "middle", size=self.size + 2)
         if chart.ruler and chart.band and chart.steps:
@@ -147,12 +152,6 @@ class _Picture:
             self.mark(mark, x + 8, y - 4, 4.5)
             self.text(x + 20, y, words, "text")
             x += width
-        if self.greedy:
-            words = "best single run so far"
-            if x + 30 + text_width(words, self.size) > right:
-                x, y = left, y + 20
-            self.path(f"M{x:.1f} {y - 4:.1f}h24", f'{self.stroke("quiet")} stroke-dasharray="5 4"')
-            self.text(x + 30, y, words, "text")
         return y + 6
 
     def scales(self) -> None:
@@ -223,7 +222,7 @@ class _Picture:
         return d
 
     def lines(self) -> None:
-        """Noise band, greedy best and champion."""
+        """Noise band and champion."""
         chart, frame, plot = self.chart, self.frame, self.plot
         steps = [(frame.x(step.since) if i else plot.left, step.level) for i, step in enumerate(chart.steps)]
         champions, band = self.stairs(steps), ""
@@ -233,9 +232,6 @@ class _Picture:
                 band += f"M{start:.1f} {top:.1f}H{end:.1f}V{bottom:.1f}H{start:.1f}Z"
         if band:
             self.path(band, f'fill="{self.colour["confirmed"]}" fill-opacity=".15"')
-        if self.greedy:
-            dashed = self.stairs([(frame.x(number), value) for number, value in self.greedy])
-            self.path(dashed, f'fill="none" {self.stroke("quiet")} stroke-dasharray="5 4"')
         if champions:
             self.path(champions, f'fill="none" {self.stroke("confirmed")} stroke-width="2.2" stroke-linejoin="round"')
 
@@ -261,10 +257,12 @@ class _Picture:
                 continue
             y = frame.y(value) if value is not None else frame.lane
             self.ink += [(x + aside, y) for aside in (-5, 0, 0, 0, 5)] if value is not None else []
-            if count <= _EACH_WITH_TITLE_UP_TO or point.mark in ("confirmed", "provisional", "inconclusive"):
+            is_won = point.mark in ("confirmed", "provisional", "kept", "doubtful")
+            if count <= _EACH_WITH_TITLE_UP_TO or point.mark == "inconclusive" or is_won:
                 plain = point.mark in ("discard", "pair", "baseline")
                 large = max(radius, 3.0) * 1.1 if value is not None else min(radius, 3.6)
                 self.mark(point.mark, x, y, radius if plain else large, point.title)
+                self.link(point, is_won)
             else:
                 merged.setdefault(point.mark, {}).setdefault((round(x * scale), round(y * scale)))
         for mark, places in merged.items():
@@ -279,12 +277,20 @@ class _Picture:
         for (rim, _), hidden in sorted(beyond.items()):
             self.rim_arrow(rim, hidden)
 
+    def link(self, point: Point, is_won: bool) -> None:
+        """Makes what was drawn last lead to the run."""
+        if self.run_at:
+            at = escape(self.run_at.format(point.number), quote=True)
+            label = escape(point.title or f"#{point.number}", quote=True)
+            self.out[-1] = f'<a href="{at}" aria-label="{label}" tabindex="{0 if is_won else -1}">{self.out[-1]}</a>'
+
     def rim_arrow(self, rim: int, hidden: Sequence[Point]) -> None:
         x = sum(self.frame.x(p.number) for p in hidden) / len(hidden)
         y = self.plot.top + 4 if rim < 0 else self.plot.bottom - 4
         strongest = min(hidden, key=lambda p: list(MARKS).index(p.mark))
         title = "; ".join(p.title for p in hidden[:3])
         self.path(f"M{x:.1f} {y:.1f}l-5 {-rim * 8}h10z", f'fill="{self.colour[strongest.mark]}"', title)
+        self.link(strongest, True)
         self.ink += [(x, y), (x, y - rim * 8)]
 
     def names(self) -> None:
@@ -314,7 +320,9 @@ class _Picture:
             rim = self.frame.rim(point.value or 0.0)
             at = self.frame.x(point.number), self.plot.top + 9 if rim < 0 else self.plot.bottom - 9
             name = "baseline " if point.mark == "baseline" else ""
-            self.name(placer, at, f"#{point.number} {name}{point.value:.4g}", -rim, is_win=False)
+            self.name(
+                placer, at, f"#{point.number} {name}{point.value:.4g} {'↑' if rim < 0 else '↓'}", -rim, is_win=False
+            )
 
     def name(self, placer: Placer, at: _Place, text: str, towards: int, is_win: bool) -> None:
         # Where a win's whole name finds no room, less of it says more than nothing.

@@ -223,6 +223,20 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def has_taken(lab: Path, commit: str) -> bool:
+    """Whether the person's branch has what a commit changed, merged or copied; True where there is nothing to take."""
+    try:
+        checkouts = Checkouts(lab, lab)
+    except UsageError:
+        return True
+    base = checkouts._try("merge-base", "HEAD", commit)
+    if base is None:
+        return True
+    changed = checkouts._git("diff", "--name-only", "-z", base.decode().strip(), commit).decode().split("\0")
+    files = [f":(top,literal){name}" for name in changed if name]
+    return not files or checkouts._try("diff", "--quiet", "HEAD", commit, "--", *files) is not None
+
+
 def merged_lines(base: str, ours: str, theirs: str) -> str | None:
     """A text with both changes since `base`, or None where they touch the same or neighbouring lines."""
     with tempfile.TemporaryDirectory(prefix="memex-merge-") as scratch:

@@ -21,7 +21,7 @@ from ..memory.registry import by_cause, last_line
 from .logbook import Logbook, LoggedRun, idea_of
 from .sentences import third_split
 from .verdict import LOOKS
-from .wording import Amounts, clean, command, plural, run_numbers, sql_text
+from .wording import Amounts, clean, command, plural, run_numbers
 
 Action = Literal[
     "promote", "branch_followup", "replicate", "retry", "abandon", "fix_and_retry", "investigate_crash", "retest"
@@ -98,10 +98,12 @@ class Desk:
         self._normal = cache(normal_knob)
         self._gains: dict[int, tuple[float | None, LoggedRun | None, int]] = {}
         self._moved: dict[str, int] = {}  # knob -> the run at which the champion's line moved it last
+        self._called: dict[str, str] = {}  # knob -> as the code or the log calls it
         self._measured: dict[str, int] = {}  # an idea, or a description -> the run that measured it last
         for run in book.runs:
             if run.run in self._line and run is not book.baseline:
                 self._moved |= dict.fromkeys(self._knobs(run), run.number)
+                self._called |= {self._normal(knob): knob for knob in book.knobs(run)}
             if run.role == "candidate" and run.usable is not None:
                 self._measured[self._idea(run)] = self._measured[words_of(run.description, run.id)] = run.number
 
@@ -117,17 +119,15 @@ class Desk:
         return run.failed or (run.role == "candidate" and not is_first and judged)
 
     def gain(self, run: LoggedRun) -> tuple[float | None, LoggedRun | None, int]:
-        """(gain, what it is over, the fresh pairs it rests on): as the verdict has it, else over the champion then."""
+        """(gain, what it is over, the fresh pairs it rests on): of the judged run, else over the champion then."""
         if run.run not in self._gains:
             self._gains[run.run] = self._gain(run)
         return self._gains[run.run]
 
     def _gain(self, run: LoggedRun) -> tuple[float | None, LoggedRun | None, int]:
         judged = self.book.judged.get(run.run)
-        if judged is not None and judged.champion is not None:
-            gain = judged.gain if judged.pairs else judged.number("screen_gain")
-            if gain is not None:
-                return gain, self.book.by_run.get(judged.champion), judged.pairs
+        if judged is not None and judged.champion is not None and judged.gain is not None:
+            return judged.gain, self.book.by_run.get(judged.champion), judged.pairs
         before = bisect_left(self._starts, run.number)
         champion = self.book.by_run.get(self.book.reigns[before - 1].run) if before else None
         level = self.book.level(champion) if champion else None
@@ -180,14 +180,15 @@ class Desk:
         for knob, at in self._since(run).items():
             # A run that found no end is no better for another setting; one that had too little memory may be.
             if (ran_out and run.status != "timeout" and _TAKES_MEMORY.search(knob)) or knob in normal_knob(message):
-                why = f"Run {n} failed ({told}). Run {at} moved {knob} since, so it may run now on top of the champion."
-                return Choice("retest", "medium", why, (at,), self.look(run))
+                moved = f"Run {at} moved {self._called[knob]} since"
+                why = f"Run {n} failed ({told}). {moved}, so it may run now on top of the champion."
+                return Choice("retest", "medium", why, (at,), self._on_top(run))
         if run.status == "lost":
             judged = self.book.by_run.get(self.book.tests.get(run.run, -1))
             if judged is not None and judged.verdict:
                 return _done("abandon", f"Run {n} was interrupted ({told}); run {judged.number} was judged without it.")
             why = f"Run {n} was interrupted ({told}), which says nothing about its idea."
-            return Choice("retry", "medium", why, (), self._go_on(run))
+            return Choice("retry", "medium", why, (), self._on_top(run))
         group = self._same_cause.get(n, (n,))
         same = tuple(number for number in group[:5] if number != n)[:4]
         others = len(group) - 1
@@ -215,9 +216,9 @@ class Desk:
         if built_on and sure:
             if not reigns:
                 return _done("promote", f"Run {n} was champion ({seen}), until a better one was built.")
-            take = f": git merge memex/{self.book.campaign}" if self.is_lab else ""
-            why = f"Run {n} is the champion ({seen}): read its change and take it over{take}."
-            return Choice("promote", "high", why, (), self.look(run))
+            look = self.look(run)
+            why = f"Run {n} is the champion ({seen}): read its change{f' ({look})' if look else ''} and take it over."
+            return Choice("promote", "high", why, (), self._take(run))
         if built_on and run.verdict != "confirmed":
             margin = f"one run can be off by {self._amount(error)}" if error else "nothing was repeated"
             if not error and (have := len(book.fresh(run))):
@@ -228,10 +229,11 @@ class Desk:
             return _done("branch_followup", f"Run {n} won ({seen}) and was carried on to a newer champion since.")
         if run.run in self._line:
             return _done("promote", f"Run {n} ({seen}) is part of what the champion is built on.")
+        if book.champion is None:
+            return _done("branch_followup", f"Run {n} was kept; without a number it is compared with nothing.")
         why = f"Run {n} was kept ({seen}), and the champion's line does not have it; nobody measured both together."
-        cites = (book.champion.number,) if book.champion else ()
         level: Priority = "high" if run.verdict == "confirmed" else "low"
-        return Choice("branch_followup", level, why, cites, self._go_on(run))
+        return Choice("branch_followup", level, why, (book.champion.number,), self._on_top(run))
 
     def _again(self, run: LoggedRun) -> Choice | None:
         """What was carried on, measured again, built upon or overtaken, if it was."""
@@ -265,8 +267,9 @@ class Desk:
         closest = max(since, key=lambda knob: len(parts & _part(knob)) / len(parts | _part(knob)), default="")
         if closest and (unsettled or parts & _part(closest)):
             at = since[closest]
-            why = f"Run {n} was not settled ({seen}). Run {at} moved {closest} since, so it may count now."
-            return Choice("retest", "medium" if unsettled else "low", why, (at,), self.look(run))
+            moved = f"Run {at} moved {self._called[closest]} since"
+            why = f"Run {n} was not settled ({seen}). {moved}, so it may count now."
+            return Choice("retest", "medium" if unsettled else "low", why, (at,), self._on_top(run))
         pairs = self._pairs(gain)
         if gain is None or gain <= 0 or not (near or unsettled):
             return _done("abandon", f"Run {n} gives no reason to go on: {seen}.")
@@ -311,11 +314,11 @@ class Desk:
         return f"{self.amounts.fine(gain)} {self.unit}".strip()
 
     def _seen(self, run: LoggedRun) -> str:
-        gain, champion, pairs = self.gain(run)
+        (gain, champion, _), judged = self.gain(run), self.book.judged.get(run.run)
         if gain is None or champion is None:
             return "nothing to compare with"
-        how = f"in {plural(pairs, 'fresh pair')}" if pairs else "in one run"
-        return f"{self.amounts.signed(gain)} {self.unit}".strip() + f" over {self.named(champion)}, {how}"
+        how = judged.seen if judged is not None else "one run"
+        return f"{self.amounts.signed(gain)} {self.unit}".strip() + f" over {self.named(champion)}, in {how}"
 
     def named(self, run: LoggedRun) -> str:
         """A run that others are compared with, as what it was."""
@@ -326,26 +329,39 @@ class Desk:
     # --- what can be typed
 
     def _race(self, run: LoggedRun) -> str:
-        """A race against the champion; the champion itself against the one before it, or a look where it cannot run."""
+        """A race against the champion; the champion itself against the one before it; '' where nothing can."""
         champion = self.book.champion if run is not self.book.champion else self.gain(run)[1]
-        if not self.is_lab and run.commit:
+        if not self.is_lab:
             told = ("--repeats", str(run.number), "--description", "again", "--status", "keep")
-            return command(
-                "memex", "log", *told, "--metric", f"{self.book.metric}=VALUE", "--campaign", self.book.campaign
-            )
-        if not self.is_lab or champion is None or champion.commit == run.commit or not run.commit:
-            return self.look(run)
+            words = (*told, "--metric", f"{self.book.metric}=VALUE", "--campaign", self.book.campaign)
+            return command("memex", "log", *words) if run.commit else ""
+        if champion is None or champion.commit == run.commit or not run.commit:
+            return ""
         pairs = str(min(_MOST_PAIRS, max(LOOKS, self._pairs(self.gain(run)[0]))))
-        words = (str(run.number), str(champion.number), "--pairs", pairs)
-        return command("memex", "race", *words, "--campaign", self.book.campaign)
+        sides = (str(run.number), str(champion.number))
+        return command("memex", "race", *sides, "--pairs", pairs, "--campaign", self.book.campaign)
 
     def _go_on(self, run: LoggedRun) -> str:
-        if self.is_lab:
-            return command("memex", "run", "--campaign", self.book.campaign, "--runs", "4")
-        return self.look(run)
+        return command("memex", "run", "--campaign", self.book.campaign, "--runs", "4") if self.is_lab else ""
+
+    def _take(self, run: LoggedRun) -> str:
+        """The champion into the person's branch; by its commit, where what nobody has confirmed was built upon it."""
+        is_tip = not any(later.verdict == "provisional" and later.number > run.number for later in self.book.runs)
+        name = f"memex/{self.book.campaign}" if is_tip else run.commit[:12]
+        return command("git", "merge", name) if self.look(run) else ""
+
+    def _on_top(self, run: LoggedRun) -> str:
+        """The change of a run, measured on the working head."""
+        if not self.look(run):
+            return ""
+        words = ("--hypothesis", f"run {run.number} again, on what won since", "--campaign", self.book.campaign)
+        changes = self.book.changes(run.run)
+        if changes and all(change.old is not None and change.new is not None for change in changes):
+            knobs = [word for change in changes for word in ("--set", f"{change.knob}={change.new}")]
+            return command("memex", "try", *knobs, *words)
+        return f"git cherry-pick --no-commit {run.commit[:12]} && {command('memex', 'try', *words)}"
 
     def look(self, run: LoggedRun) -> str:
-        if self.is_lab and re.fullmatch(r"[0-9a-f]{7,64}", run.commit):
-            return command("git", "show", run.commit[:12])
-        where = f"campaign = {sql_text(self.book.campaign)} and number = {run.number}"
-        return command("memex", "sql", f"select number, status, value, description, error from runs where {where}")
+        """The change of a run as a patch; '' where no repository of the lab has it."""
+        is_here = self.is_lab and re.fullmatch(r"[0-9a-f]{7,64}", run.commit)
+        return command("git", "show", run.commit[:12]) if is_here else ""

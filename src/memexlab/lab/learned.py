@@ -107,6 +107,14 @@ def lessons(db: sqlite3.Connection, book: Logbook, amounts: Amounts) -> list[Les
         found += [_sentence(db, book, group, amounts) for group in members[:most]]
         if members[most:]:
             found.append(_line(book, outcome, members[most:], amounts, most > 0))
+    each = {n for members in groups.values() for group in members.values() for effect in group for n in effect.numbers}
+    for run in book.runs:
+        judged, changes = book.judged.get(run.run), book.changes(run.run) if run.verdict == "confirmed" else ()
+        if len(changes) > 1 and run.number not in each and judged is not None and judged.gain is not None:
+            lead = listed([change_told(change.knob, change.old, change.new) for change in changes])
+            gained = amounts.estimate(judged.gain, judged.low, judged.high, "95 %: ")
+            sure = f"helped together: {gained}, {judged.seen}, #{run.number}; which of them did it is not known."
+            found.insert(0, Lesson("helped", lead, sure, (run.number,)))
     measured = {run for (run,) in db.execute("SELECT run FROM measurements WHERE campaign = ?", (book.campaign,))}
     unread = [run.number for run in book.ideas(book.runs) if run.usable is not None and run.run not in measured]
     if unread:
@@ -157,7 +165,7 @@ def _line(book: Logbook, outcome: str, groups: Sequence[Sequence[Effect]], amoun
     lead = "Also " + outcome if goes_on else outcome.capitalize()
     numbers = tuple(sorted({number for group in groups for number in group[0].numbers}))
     if outcome == "stale":
-        lead = plural(len(groups), "change is open again", "changes are open again")
+        lead = plural(sum(map(len, groups)), "change is open again", "changes are open again")
         text = f"{'; '.join(told)} looked best." if told else "none of them looked better."
         return Lesson(outcome, f"{lead}, as three or more other settings have changed since:", text, numbers)
     told += [f"{len(large) - _MOST_IN_LINE} more"] if large[_MOST_IN_LINE:] else []

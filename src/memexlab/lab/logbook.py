@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ..ledger import FAILED
 from ..memory.noise import Better, Noise, fresh_values, gain_of, noise_floor, student_t_quantile
+from .wording import plural
 
 _SEED_ONLY = re.compile(
     r"(?:(?:change|different|new|another|only|just|random|rng|torch|the|set|try|same)[\s:]+)*seed\b"
@@ -56,17 +57,25 @@ class LoggedRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The judgement that counts for a run; numbers in the metric's unit, positive is better."""
+    """The judgement that counts for a run, and its gain over `champion` by all that is known now, as `effects` has it:
+    of its fresh pairs or, without any, of its mean over `fresh` runs, else of its one run; `sigma` is that of then."""
 
     decision: str
     gain: float | None
     low: float | None
     high: float | None
     sigma: float | None
-    mde: float | None
     pairs: int
+    fresh: int
     champion: int | None
     numbers: Mapping[str, object]
+
+    @property
+    def seen(self) -> str:
+        """What the gain rests on: `3 fresh pairs`, `1 fresh run`, `one run`."""
+        if self.pairs:
+            return plural(self.pairs, "fresh pair")
+        return plural(self.fresh, "fresh run") if self.fresh else "one run"
 
     def number(self, name: str) -> float | None:
         value = self.numbers.get(name)
@@ -293,19 +302,27 @@ def read_logbook(db: sqlite3.Connection, campaign: str, only: Collection[int] | 
     runs = tuple(map(LoggedRun._make, rows))
     decisions = {run.run: run.verdict for run in runs}
     judged: dict[int, Judged] = {}
-    noise = noise_floor(db, campaign)
-    for row in db.execute(
-        "SELECT v.run, v.decision, v.gain, v.low, v.high, v.sigma, v.mde, v.pairs, v.champion, v.numbers,"
-        " (SELECT max(m.standard_error) FROM measurements m WHERE m.run = v.run AND m.basis = 'pairs' AND v.pairs > 0)"
-        " FROM verdicts v JOIN runs r ON r.run = v.run WHERE r.campaign = ? ORDER BY v.seq",
+    noise, fresh = noise_floor(db, campaign), fresh_values(db, campaign)
+    for run, decision, champion, pairs, sigma, gain, low, high, screen_gain, numbers, *now in db.execute(
+        "SELECT v.run, v.decision, v.champion, coalesce(v.pairs, 0), v.sigma, v.gain, v.low, v.high,"
+        " v.numbers ->> '$.screen_gain', v.numbers, max(m.gain), max(m.standard_error), max(m.pairs), max(m.basis),"
+        " max(m.against) FROM verdicts v JOIN runs r ON r.run = v.run"
+        " LEFT JOIN measurements m ON m.run = v.run WHERE r.campaign = ? GROUP BY v.seq ORDER BY v.seq",
         (campaign,),
     ):
-        if row[1] == decisions.get(row[0]):
-            gain, low, high, sigma, mde = map(_finite, row[2:7])
-            if gain is not None and row[10] is not None:  # by the noise of now, as all else in a report
-                half = student_t_quantile(0.025, noise.dof) * row[10]
-                low, high = gain - half, gain + half
-            judged[row[0]] = Judged(row[1], gain, low, high, sigma, mde, row[7] or 0, row[8], _object(row[9]))
+        if decision != decisions.get(run):
+            continue
+        measured, error, seen, basis, against = now
+        count = 0
+        if measured is not None and (basis == "pairs" or not pairs):
+            gain, champion, pairs, count = measured, against, seen if basis == "pairs" else 0, seen
+            dof = noise.dof if pairs else min(noise.dof, noise.alone.dof)
+            half = student_t_quantile(0.025, dof) * error if error is not None else None
+            low, high = (None, None) if half is None else (gain - half, gain + half)
+        elif not pairs:
+            gain = screen_gain
+        known = _finite(gain), _finite(low), _finite(high), _finite(sigma), int(pairs), count, champion
+        judged[run] = Judged(decision, *known, _object(numbers))
     reigns = tuple(
         Reign(*row)
         for row in db.execute(
@@ -335,7 +352,7 @@ def read_logbook(db: sqlite3.Connection, campaign: str, only: Collection[int] | 
         terms[4], terms[5], runs, judged, reigns,
         tests,
         frozenset(row[0] for row in again), _finite(training), edits_of(db, campaign, only),
-        fresh_values(db, campaign),
+        fresh,
         noise if noise.known else None, _changes_of(db), _settings_of(db),
     )  # fmt: skip
 

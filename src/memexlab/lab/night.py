@@ -19,7 +19,7 @@ from ..memory import Memory
 from ..memory.noise import gain_of
 from ..memory.retraction import retract
 from ..models import BudgetSpent
-from .board import Board, Standing
+from .board import REJECTED, Board, Standing
 from .campaign import Contract
 from .checkouts import Checkouts
 from .judge import Judge
@@ -29,7 +29,7 @@ from .planning import BY, PROPOSAL_ROUNDS, Drive, Event, Plan, Planner, refuse_p
 from .proposers import Proposal, Proposer
 from .runner import Runner
 from .steering import Notifier, Notify, Patch, Steering
-from .streams import Desk, Streams
+from .streams import Desk, Streams, claimed_by
 from .wording import run_numbers
 
 BASELINE_REPEATS = 4
@@ -248,7 +248,7 @@ class Night:
 
     def _candidate(self, plan: Plan) -> Entry | None:
         """Measures and judges a candidate; None where another stream had begun the same."""
-        entries = self.runner.measure([plan])
+        entries = self._measured(plan)
         if not entries:
             return None
         self._done += 1
@@ -258,10 +258,16 @@ class Night:
         if self.manner.patient and run.status == "crash" and _SLIP.search(run.error) and self._was_quick(run):
             self.tell(Event("notice", f"Run {run.number} is a slip of the pen: {run.error} It is mended once."))
             mended = self._approved(self.planner.mended(plan, entry))
-            again = self.runner.measure([mended]) if mended is not None else []
+            again = self._measured(mended) if mended is not None else []
             entry = self._judged(again[0]) if again else entry
         land_packets(self.memory, self.campaign, BY)
         return entry
+
+    def _measured(self, plan: Plan) -> list[Entry]:
+        try:
+            return self.runner.measure([plan])
+        finally:
+            self.steering.withdraw(plan.key)  # until it runs, a stream that has the same idea must not ask again
 
     @staticmethod
     def _was_quick(run: Run) -> bool:
@@ -288,17 +294,22 @@ class Night:
             self.tell(Event("notice", f"Waiting for your word: memex approve {patch.id}   ({plan.description})"))
             self.notifier.send("approval", campaign=self.campaign, id=patch.id, description=plan.description)
         while (word := self.steering.word(patch) if mine else None) is None:
-            if not mine and patch not in self.steering.queue():
-                return None
             try:
                 self._between_runs()
             except Stopped:
-                self.steering.withdraw(patch)
+                if mine:
+                    self.steering.withdraw(plan.key)
                 raise
-            self._wait()
+            self._wait()  # without it, a stream that has the same idea would keep the desk from the one that asked
+            if not mine and (
+                not self.steering.is_held(plan.key)
+                or claimed_by(self.memory, self.campaign, plan.key, plan.since) is not None
+            ):
+                return None
         if word.approved:
             return replace(plan, approved_by=word.by)
-        self.planner.land_refused(plan, f"rejected by {word.by}{f': {word.why}' if word.why else ''}")
+        self.planner.land_refused(plan, f"{REJECTED}{word.by}{f': {word.why}' if word.why else ''}")
+        self.steering.withdraw(plan.key)
         return None
 
     # --- before the first idea

@@ -57,7 +57,9 @@ def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None)
             continue  # it landed after the book was read
         took = book.by_run[run.run].seconds
         if run.value is not None and run.role == "candidate" and champion is not None and champion.level is not None:
-            gain = run.gain if run.gain is not None and run.pairs else gain_of(run.value, champion.level, known.better)
+            judged = book.judged.get(run.run)
+            gain = judged.gain if judged is not None else None
+            gain = gain_of(run.value, champion.level, known.better) if gain is None else gain
             told = f"Run {run.number} gained {amounts.fine(gain)} {unit} over run {champion.number}"
             if noise is not None and noise.known and suspicious(gain, noise):
                 found.append(Alarm(run.number, "sigma", f"{told}, {sigmas(gain, noise.sigma)}."))

@@ -120,7 +120,9 @@ def book_of(db: sqlite3.Connection, campaign: str, numbers: Collection[int]) -> 
     named |= {"asked": json.dumps([run for run, _, _ in asked]), "since": min((n for _, n, _ in asked), default=0)}
     named["texts"] = json.dumps([form for text in texts for form in (text, f"{text}, mended")])
     later = [run for (run,) in db.execute(_SAME_CHANGE, named)]
-    last = {edit: run for run, edit in sorted(edits_of(db, campaign, later).items())}
+    edits = edits_of(db, campaign, {*later, *(run for run, _, _ in asked)})
+    own = {edits.get(run) for run, _, _ in asked}
+    last = {edit: run for run, edit in sorted(edits.items()) if edit in own}
     last |= {f"\0{words_of(text, '')}": run for text, run in db.execute(_SAME_TEXT, named)}
     return read_logbook(db, campaign, found | set(last.values()))
 

@@ -25,7 +25,7 @@ from .campaign import Contract, hardware
 from .checkouts import Checkouts, merged_lines
 from .judge import Judge
 from .packets import ranked
-from .proposers import Brief, Prompt, Proposal, Proposer
+from .proposers import Brief, Prompt, Proposal, Proposer, Tried
 from .proposers.edits import unparsable
 from .streams import Desk, change_key
 
@@ -184,12 +184,15 @@ class Planner:
         return replace(plan, key=change_key(self.checkouts.diff(head.commit, plan.commit)))
 
     def _brief(self, head: Standing) -> Brief:
+        here = self.settings_of(head.commit)  # what a person said no to, as it would be there
+        noes = self.board.rejected()
+        turned_down = [Tried({**here, **moved}, {}, None, None, "blocked", n) for n, _, _, moved in noes if moved]
         return Brief(
             campaign=self.campaign,
             files={name: self.checkouts.read(head.commit, name) for name in self.contract.edit},
             better=self.contract.metric.better,
             sigma=self.board.noise().sigma,
-            tried=self.board.tried(),
+            tried=(*self.board.tried(), *turned_down),
             ranges=self.contract.ranges,
             want=1,
             seed=self.board.last_number() + 1,
@@ -242,6 +245,10 @@ class Planner:
         if not self.guarded:
             return ""
         before, after = self.settings_of(head.commit), self.settings_of(plan.commit)
+        moved = {(knob, value) for knob, value in after.items() if before.get(knob) != value}
+        for number, said, key, refused in self.board.rejected():
+            if key == plan.key or (refused and refused.items() <= moved):
+                return f"run {number} was {said}; memex retract {number} --why REASON takes that back"
         if same := self._measured_before(plan, head, after):
             return same
         changes = changes_between(before, after)
@@ -286,16 +293,20 @@ class Planner:
     def land_refused(self, plan: Plan, reason: str) -> Entry:
         """What was refused is a run that never started: the next proposal, and the reader, know of it."""
 
+        head = self.board.standing(plan.parent)
+        code = self.code_of(head.commit, plan.commit) if head is not None else ""
+        known = {"origin": plan.origin, "change": plan.key, "code": code}
+
         def drafts() -> list[Draft]:
             number = self.board.last_number() + 1
             run = Run(
                 campaign=self.campaign, status="blocked", number=number, description=plan.description,
                 hypothesis=plan.hypothesis, settings=self.settings_of(plan.commit), commit=plan.commit,
-                hardware=hardware(), error=reason, meta={"origin": plan.origin} if plan.origin else {},
+                hardware=hardware(), error=reason, meta={name: text for name, text in known.items() if text},
             )  # fmt: skip
-            return [
-                Draft(f"run:{self.campaign}/{number}", run, (Ref("from", self.definition), Ref("parent", plan.parent)))
-            ]
+            refs = [Ref("from", self.definition), Ref("parent", plan.parent)]
+            refs += [Ref("tests", plan.tests)] if plan.tests else []  # a win that may not be carried over is done with
+            return [Draft(f"run:{self.campaign}/{number}", run, tuple(refs))]
 
         [entry] = self.memory.land(drafts, BY)
         assert isinstance(entry.body, Run)

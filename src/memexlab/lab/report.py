@@ -29,7 +29,7 @@ __all__ = ["Report", "build_report", "report_main", "report_style", "to_html", "
 HTML_LIMIT_BYTES = 300_000
 _ROWS = 14
 _DRAWN_AS_THEMSELVES = ("confirmed", "provisional", "inconclusive")
-_RUN = re.compile(r"(?<![\w&/])#(\d{1,9})\b|\b[Rr]uns? (\d{1,9})\b")
+_RUN = re.compile(r"(?<![\w&/])#(\d{1,9})\b|\b[Rr]uns? (\d{1,9})\b(?![.,]\d)")
 _THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -119,12 +119,29 @@ def linked(text: object, section: CampaignReport | None, is_linked: bool = True)
     shown = str(escape(text)).replace(" -&gt; ", "\N{NO-BREAK SPACE}→ ")
     last = section.chart.points[-1].number if section is not None and section.chart.points and is_linked else 0
 
+    unit = f" {escape(section.unit or section.metric)}" if section is not None else ""
+
     def link(found: re.Match[str]) -> str:
         number = int(found[1] or found[2])
-        at = f"/runs/{number}?campaign={quote(section.campaign, safe='')}" if section is not None else ""
-        return f'<a href="{at}">{found[0]}</a>' if 0 < number <= last else found[0]
+        if unit.strip() and shown.startswith(unit, found.end()):  # a value, such as "best run 12 tokens/s"
+            return found[0]
+        is_run = section is not None and 0 < number <= last
+        return f'<a href="{run_at(section).format(number)}">{found[0]}</a>' if is_run and section else found[0]
 
     return Markup(_RUN.sub(link, shown))
+
+
+def pictures(chart: Chart, run_at: str = "") -> tuple[str, str]:
+    """The progress, wide and for a phone."""
+    height = 460 if any(point.value is not None for point in chart.points) else 240
+    wide = progress_svg(chart, height=height, run_at=run_at)
+    return wide, progress_svg(chart, width=420, height=min(height, 440), run_at=run_at)
+
+
+def run_at(section: CampaignReport) -> str:
+    """The address of a run of this campaign, with {} for its number."""
+    campaign = quote(section.campaign, safe="").replace("{", "%7B").replace("}", "%7D")
+    return f"/runs/{{}}?campaign={campaign}"
 
 
 def report_style() -> str:
@@ -147,9 +164,8 @@ def _page(report: Report, detail: int, name: str = "report.html.j2") -> str:
         chart = section.chart
         if not detail:
             chart = replace(chart, points=tuple(replace(point, title="") for point in chart.points))
-        has_values = any(point.value is not None for point in chart.points)
-        wide = progress_svg(chart, height=460 if has_values else 240)
-        narrow = progress_svg(chart, width=420, height=440 if has_values else 240) if i == 0 or detail >= 2 else ""
+        wide, narrow = pictures(chart, run_at(section) if name == "report.main.j2" else "")
+        narrow = narrow if i == 0 or detail >= 2 else ""
         shown.append((section, (Markup(wide), Markup(narrow))))
     rows, more_rows = _ROWS if detail else 6, 60 if detail >= 2 else 10
     template = _environment(is_linked=name == "report.main.j2").get_template(name)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..memory.noise import student_t_quantile
 from .learned import Next
 from .logbook import Logbook, LoggedRun, busy_seconds
-from .wording import Amounts, clean, command, duration, plural, run_numbers, sigmas
+from .streams import steps_a_second
+from .wording import Amounts, clean, command, duration, gist, plural, run_numbers, sigmas
+
+#: The same code at so many times the steps a second ran on another machine, or beside something else.
+_OTHER_PACE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Standing:
     pairs: int
     confirmed: bool
     basis: str
+    paired: tuple[float, float] | None = None  # the means of both sides in the pairs that the gain is of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ def standing_of(book: Logbook) -> Standing | None:
         return None
     judged = book.judged.get(champion.run)
     noise = book.noise
-    gain, low, high = book.gain(level, base), None, None
+    gain, low, high, paired = book.gain(level, base), None, None, None
     pairs = judged.pairs if judged else 0
     against = book.by_run.get(judged.champion) if judged and judged.champion is not None else None
     is_direct = against is not None and (against is baseline or (against.commit == baseline.commit != ""))
@@ -57,6 +63,8 @@ def standing_of(book: Logbook) -> Standing | None:
     if judged is not None and judged.gain is not None and pairs and is_direct:
         gain, low, high = judged.gain, judged.low, judged.high
         basis = f"{plural(pairs, 'fresh pair')} against the baseline, each on one seed"
+        if (paired := _sides(book, champion, pairs)) is not None:
+            basis += ": " + " against ".join(map(Amounts.of("", book.scale).value, paired))
     elif ours and theirs and noise is not None and noise.known:
         half = student_t_quantile(0.025, noise.alone.dof) * noise.alone.sigma * math.sqrt(1 / ours + 1 / theirs)
         low, high = gain - half, gain + half
@@ -66,8 +74,20 @@ def standing_of(book: Logbook) -> Standing | None:
     sigma = noise.sigma if noise is not None and noise.sigma > 0 else None
     return Standing(
         champion.number, clean(champion.description, 120), level, baseline.number, base, gain, low, high,
-        gain / sigma if sigma else None, pairs, champion.verdict == "confirmed", basis,
+        gain / sigma if sigma else None, pairs, champion.verdict == "confirmed", basis, paired,
     )  # fmt: skip
+
+
+def _sides(book: Logbook, run: LoggedRun, pairs: int) -> tuple[float, float] | None:
+    """The means of a run and of what it raced in their fresh pairs; None where the book has not all of them."""
+    raced: dict[int | None, dict[bool, float]] = {}
+    for side in book.runs:
+        if book.tests.get(side.run) == run.run and side.usable is not None:
+            raced.setdefault(side.seed, {})[side.commit == run.commit] = side.usable
+    full = [sides for sides in raced.values() if len(sides) == 2]
+    if not full or len(full) != pairs:
+        return None
+    return math.fsum(sides[True] for sides in full) / pairs, math.fsum(sides[False] for sides in full) / pairs
 
 
 def headline(book: Logbook, standing: Standing | None, amounts: Amounts) -> str:
@@ -78,13 +98,19 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts) -> str:
         waiting = sum(run.status == "started" for run in book.runs)
         if waiting == len(book.runs):
             return f"{plural(waiting, 'run')} under way, nothing measured yet."
-        return f"Nothing could be measured: {plural(sum(r.failed for r in book.runs), 'run')} failed."
+        failed, runs = sum(run.failed for run in book.runs), plural(len(book.runs), "run")
+        if not book.metric and failed < len(book.runs):
+            again = command("memex", "import", "FILE", "--metric", "NAME", "--campaign", f"{book.campaign}-2")
+            return f"No column of the log is a metric, so its {runs} cannot be compared. Name one: {again}"
+        if failed + waiting < len(book.runs):
+            return f"No run has a number for {clean(book.metric, 60)}: {failed} of {runs} failed."
+        return f"Nothing could be measured: {plural(failed, 'run')} failed."
     sigma = book.noise.sigma if book.noise else None
     if standing is None:
         return _nothing_won(book, amounts, sigma)
     value = amounts.with_unit(standing.champion_value)
     gain = (amounts.value if amounts.decimals is not None else amounts.fine)(abs(standing.gain))
-    name = f"#{standing.champion} {clean(standing.champion_description, 60)}".strip()
+    name = f"#{standing.champion} {gist(standing.champion_description)}".strip()
     how = f" ({sigmas(standing.gain, sigma)})" if sigma else ""
     if standing.confirmed:
         steps = sum(run.verdict == "confirmed" for run in book.lineage(book.champion)) if book.champion else 1
@@ -93,6 +119,8 @@ def headline(book: Logbook, standing: Standing | None, amounts: Amounts) -> str:
         way = "better" if standing.gain >= 0 else "WORSE"
         if steps > 1:
             sure = f"{steps} confirmed wins on top of one another, the last by {pairs}"
+        elif standing.paired is not None:
+            sure += f" ({' against '.join(map(amounts.value, standing.paired))} in these)"
         split = third_split(book, amounts)
         doubt = " The third split disagrees." if split and split.gain is not None and split.gain <= 0 else ""
         return f"Champion {value} ({name}), {gain} {way} than the baseline{how}, {sure}.{doubt}"
@@ -114,14 +142,13 @@ def _luck(book: Logbook, amounts: Amounts) -> str:
     return f" A new seed alone moved it by {moved}; {inside} of the {plural(len(gains), 'keep')} gained less than that."
 
 
-def _gained(book: Logbook, run: LoggedRun, base: float) -> tuple[bool, float] | None:
-    """Whether fresh pairs showed it, and what a run gained: by its verdict or, without one, over the baseline."""
+def _gained(book: Logbook, run: LoggedRun, base: float) -> tuple[bool, float, str] | None:
+    """Whether fresh pairs showed it, what a run gained, and in what: judged or, without that, over the baseline."""
     judged, level = book.judged.get(run.run), book.level(run)
-    if judged is not None:
-        gain = judged.gain if judged.pairs else judged.number("screen_gain")
-        if gain is not None:
-            return judged.pairs > 0, gain
-    return None if level is None else (False, book.gain(level, base))
+    if judged is not None and judged.gain is not None:
+        return judged.pairs > 0, judged.gain, judged.seen
+    seen = "fresh runs" if book.fresh(run) else "one run"
+    return None if level is None else (False, book.gain(level, base), seen)
 
 
 def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
@@ -130,10 +157,11 @@ def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
         return f"{clean(book.metric, 60)} is {book.constant:g} in all {count}, so it cannot say which idea was better."
     base = book.level(book.baseline) if book.baseline else None
     stands = amounts.with_unit(base) if base is not None else "unmeasured"
-    repeats = len(book.fresh(book.baseline)) if book.baseline else 0
-    if not book.ideas(book.runs):
+    repeats, ideas = len(book.fresh(book.baseline)) if book.baseline else 0, book.ideas(book.runs)
+    if all(run.status in ("started", "blocked") for run in ideas):
         floor = f", sigma {sigma:.2g} from {plural(repeats, 'run')}" if sigma else ""
-        return f"The baseline is measured: {stands}{floor}. No idea has been tried yet."
+        first = "The first idea is being measured" if any(run.status == "started" for run in ideas) else ""
+        return f"The baseline is measured: {stands}{floor}. {first or 'No idea has been tried yet'}."
     text = f"Nothing beat the baseline, which stands at {stands}."
     if book.origin != "lab" and not any(run.role == "baseline" for run in book.runs):
         text = f"No kept run is better than the first one, {stands} (#{book.baseline.number if book.baseline else 1})."
@@ -141,19 +169,20 @@ def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
         (*gained, -run.number, run) for run in book.ideas(book.runs)
         if run.usable is not None and base is not None and (gained := _gained(book, run, base)) is not None
     ]  # fmt: skip
-    paired, gain, _, best = max((one for one in gains if one[1] > 0), default=(False, 0.0, 0, None))
+    _, gain, seen, _, best = max((one for one in gains if one[1] > 0), default=(False, 0.0, "", 0, None))
     if best is not None and gain > 0:
         how = f" ({sigmas(gain, sigma)})" if sigma else ""
-        seen = "fresh pairs" if paired else "fresh runs" if book.fresh(best) else "one run"
         text += f" The closest, run {best.number}, looked {amounts.fine(gain)} better{how} in {seen}."
     return text
 
 
 def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> str:
-    """`12 ideas tried in 4 min 10 s: 1 confirmed, 2 provisional, 3 inconclusive, 5 discarded, 1 failed.`"""
+    """`12 ideas tried in 4 min 10 s of runs: 1 confirmed, 3 inconclusive, 7 discarded, 1 failed.`: what ended a run;
+    what was refused before it ran, or runs now, is told apart."""
     ideas = book.ideas(new)
     if not ideas:
         return ""
+    tried = sum(run.status not in ("started", "blocked") for run in ideas)
     seconds = busy_seconds(new) if book.origin == "lab" else 0.0
     counts = {
         "confirmed": sum(run.verdict == "confirmed" for run in ideas),
@@ -167,9 +196,9 @@ def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> 
         "still running": sum(run.status == "started" for run in ideas),
     }
     parts = [f"{count} {what}" for what, count in counts.items() if count or what in ("confirmed", "failed")]
-    within = f" in {duration(seconds)}" if seconds else ""
+    within = f" in {duration(seconds)} of runs" if seconds else ""
     lead = "New: " if only_new else ""
-    return f"{lead}{plural(len(ideas), 'idea')} tried{within}: {', '.join(parts)}."
+    return f"{lead}{plural(tried, 'idea')} tried{within}: {', '.join(parts)}."
 
 
 def noise_sentence(book: Logbook, amounts: Amounts) -> str:
@@ -194,6 +223,33 @@ def noise_sentence(book: Logbook, amounts: Amounts) -> str:
     if len(book.runs) > 1:
         return "Noise: unknown. No setting was measured four times, so nobody can say which differences are real."
     return ""
+
+
+def pace_told(db: sqlite3.Connection, book: Logbook, amounts: Amounts) -> list[str]:
+    """Where repeats of one code ran at other speeds, and the faster of them measured better: the machine is in the
+    values. Nothing where its runs print no steps."""
+    if book.baseline is None or not book.baseline.commit:
+        return []
+    same = [r for r in book.runs if r.commit == book.baseline.commit and r.role in ("baseline", "pair", "control")]
+    found: list[tuple[float, int, float]] = []
+    for run in same:
+        metrics = dict(db.execute("SELECT name, value FROM metrics WHERE run = ?", (run.run,)).fetchall())
+        speed = steps_a_second(metrics, run.seconds or 0.0)
+        if speed is not None and run.usable is not None:
+            found.append((speed, run.number, run.usable))
+    found.sort()
+    half = len(found) // 2
+    if half < 2 or found[-1][0] < _OTHER_PACE * found[0][0]:
+        return []
+    slow, fast = (math.fsum(value for _, _, value in part) / half for part in (found[:half], found[-half:]))
+    if (gain := book.gain(fast, slow)) <= 0:
+        return []
+    (least, slowest, _), (most, fastest, _) = found[0], found[-1]
+    return [
+        f"The machine changed its speed: the baseline's code made {least:.3g} steps a second in run {slowest} and "
+        f"{most:.3g} in run {fastest}, and the faster half of its {len(found)} runs measured {amounts.fine(gain)} "
+        "better than the slower. Trust fresh pairs, which share the machine, and no difference of single runs."
+    ]
 
 
 def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:

@@ -116,17 +116,17 @@ class Steering:
         _replace(self._patches / f"{patch.id}.word.json", json.dumps(asdict(word)))
 
     def word(self, patch: Patch) -> Word | None:
-        """The person's word on a patch, and with it the patch leaves the queue; None while there is none."""
+        """The person's word on a patch, which is in the queue no more; None while there is none."""
         said = self._patches / f"{patch.id}.word.json"
-        if not said.exists():
-            return None
-        found = Word(**json.loads(said.read_text(encoding="utf-8")))
-        self.withdraw(patch)
-        return found
+        return Word(**json.loads(said.read_text(encoding="utf-8"))) if said.exists() else None
 
-    def withdraw(self, patch: Patch) -> None:
+    def is_held(self, patch: str) -> bool:
+        """Whether a stream still holds a patch: it waits for a word, or has one and has not begun to run."""
+        return (self._patches / f"{patch}.json").exists()
+
+    def withdraw(self, patch: str) -> None:
         for suffix in (".json", ".word.json"):
-            (self._patches / f"{patch.id}{suffix}").unlink(missing_ok=True)
+            (self._patches / f"{patch}{suffix}").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..memory.doubts import doubts as resting_on_retracted
+from ..memory.noise import minimum_detectable_effect
 from .agenda import agenda
 from .axes import MARKS
 from .chart import Chart, Mark, Point, Step
@@ -26,6 +28,7 @@ from .sentences import (
     doubts,
     headline,
     noise_sentence,
+    pace_told,
     standing_of,
     third_split,
     trust,
@@ -34,11 +37,14 @@ from .wording import Amounts, clean, duration, plural, run_numbers, sigmas, usd,
 
 _DECISION_ORDER = ("confirmed", "provisional", "inconclusive", "dropped", "discard")
 _MOST_SECTIONS = 12
+_BROKEN = re.compile(r"\b(broken|crash\w*|wrong|invalid|garbage|buggy)\b", re.I)
+#: Two runs whose values lie further apart than so many times seldom measured the same.
+_FAR = 10
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """One judged run; `gain` and interval in the metric's unit, positive is better, from one run where `pairs` is 0."""
+    """One judged run; `gain` and interval in the metric's unit, positive is better, from what `seen` says."""
 
     number: int
     decision: str
@@ -49,6 +55,7 @@ class VerdictRow:
     high: float | None
     sigmas: float | None
     pairs: int
+    seen: str
     smallest_visible: float | None
     reason: str
     commit: str
@@ -63,6 +70,7 @@ class KeptRow:
     value: float
     gain: float
     within_noise: bool | None
+    times: float | None = None  # the gain over that noise or shift
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +126,18 @@ class Report:
 
 
 def build_report(
-    db: sqlite3.Connection, *, now: datetime, campaign: str | None = None, since: str | None = None, runs: bool = True
-) -> Report:
+    db: sqlite3.Connection, *, now: datetime, campaign: str | None = None, since: str | None = None, runs: bool = True,
+    is_taken: Callable[[str], bool] = lambda _: False,
+) -> Report:  # fmt: skip
     """Reads the views; `since` (ISO instant, UTC) bounds what counts as new, never what a win is compared with.
 
-    `runs`: whether the lab has something to run, so that it may be proposed.
+    `runs`: whether the lab has something to run, so that it may be proposed; `is_taken`: whether the person's branch
+    has a commit, so that it is not offered.
     """
     names = campaigns_newest_first(db, since)
     if campaign is not None:
         names = [name for name in campaigns_newest_first(db, None) if name == campaign]
-    sections = tuple(_section(db, read_logbook(db, name), since) for name in names[:_MOST_SECTIONS])
+    sections = tuple(_section(db, read_logbook(db, name), since, is_taken) for name in names[:_MOST_SECTIONS])
     measured = [section for section in sections if section.chart.points]
     hints: tuple[Next, ...] = ()
     if measured:
@@ -188,7 +198,9 @@ def _call_costs(db: sqlite3.Connection, since: str | None) -> tuple[tuple[str, s
 # --- one campaign
 
 
-def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> CampaignReport:
+def _section(
+    db: sqlite3.Connection, book: Logbook, since: str | None, is_taken: Callable[[str], bool]
+) -> CampaignReport:
     new = [run for run in book.runs if since is None or is_since(run.at, since)]
     amounts = Amounts.of(clean(book.unit, 40), book.scale)
     standing = standing_of(book)
@@ -214,10 +226,10 @@ def _section(db: sqlite3.Connection, book: Logbook, since: str | None) -> Campai
         kept=kept,
         lessons=tuple(lessons(db, book, amounts)),
         settings=_settings(book),
-        queue=tuple(agenda(db, book, failed, doubts(book, standing, split, amounts))),
+        queue=tuple(agenda(db, book, failed, doubts(book, standing, split, amounts), is_taken)),
         failures=tuple(failed),
         costs=tuple(_costs(book, new)),
-        warnings=tuple(_warnings(book, new)),
+        warnings=(*_warnings(book, new), *pace_told(db, book, amounts)),
         chart=_chart(book, since, kept),
     )
 
@@ -251,6 +263,7 @@ def _tiles(
             shift = book.seed_shift
             note = f"{standing.gain / shift.shift:.0f} × the seed shift" if shift else "noise unknown"
         note += ", confirmed" if standing.confirmed else ", not verified"
+        note += "; the first run is doubtful" if book.origin == "import" and _odd_baseline(book) else ""
         tiles.append(Tile("Better than the baseline", amounts.signed(standing.gain), note))
         doubted = sum(row.within_noise is True for row in kept_rows)
         return [*tiles, Tile("Can it be trusted?", *trust(standing, split, amounts, doubted, len(kept_rows)))]
@@ -277,14 +290,16 @@ def _verdict_rows(book: Logbook, new: Sequence[LoggedRun], resting: Mapping[int,
         judged = book.judged.get(run.run)
         if judged is None or run.verdict not in _DECISION_ORDER:
             continue
-        gain = judged.gain if judged.gain is not None and judged.pairs else judged.number("screen_gain")
-        sigma = book.noise.sigma if book.noise else judged.sigma  # of now, as all else in the report
+        gain, noise = judged.gain, book.noise
+        sigma, least = noise.sigma if noise else judged.sigma, None  # of now, as all else in the report
+        if noise is not None:
+            least = minimum_detectable_effect(noise, max(1, judged.pairs))
         rows.append(
             VerdictRow(
                 run.number, run.verdict, _described(run, resting), run.usable, gain,
                 judged.low if judged.pairs else None, judged.high if judged.pairs else None,
-                gain / sigma if gain is not None and sigma else None, judged.pairs, judged.mde, clean(run.reason, 300),
-                run.commit[:12],
+                gain / sigma if gain is not None and sigma else None, judged.pairs, judged.seen, least,
+                clean(run.reason, 300), run.commit[:12],
             )
         )  # fmt: skip
     rows.sort(key=lambda row: (_DECISION_ORDER.index(row.decision), -row.pairs if row.decision == "discard" else 0,
@@ -297,7 +312,14 @@ def kept_rows(book: Logbook, resting: Mapping[int, int]) -> list[KeptRow]:
     # Below this, a gain between two single runs says nothing: sqrt(2) of their scatter, or the seed shift.
     least = book.noise.alone.sigma * 2**0.5 if book.noise else book.scale
     return [
-        KeptRow(run.number, _described(run, resting), run.usable, gain, None if least is None else gain < least)
+        KeptRow(
+            run.number,
+            _described(run, resting),
+            run.usable,
+            gain,
+            gain < least if least else None,
+            gain / least if least else None,
+        )
         for run, gain in book.kept()
         if run.usable is not None
     ]
@@ -351,6 +373,11 @@ def _warnings(book: Logbook, new: Sequence[LoggedRun]) -> list[str]:
     found = []
     if book.origin == "import":
         found.append("These numbers were copied from a log; nothing here measured them again.")
+        found += _odd_baseline(book)
+        zeros = [run.number for run in book.runs if run.usable == 0 and run.status == "keep"]
+        if zeros and book.constant is None:
+            told = f"{plural(len(zeros), 'kept run has', 'kept runs have')} the value 0 ({run_numbers(zeros)})"
+            found.append(f"{told}: what was measured may stand in the text alone.")
     reported = [run.number for run in new if run.self_reported and run.usable is not None]
     if reported and book.origin != "import":
         found.append(
@@ -361,6 +388,21 @@ def _warnings(book: Logbook, new: Sequence[LoggedRun]) -> list[str]:
     if len(machines) > 1:
         names = "; ".join(clean(name, 60) for name in machines[:4])
         found.append(f"Runs of this campaign come from {len(machines)} kinds of hardware ({names}): compare with care.")
+    return found
+
+
+def _odd_baseline(book: Logbook) -> list[str]:
+    """Reasons to doubt that a log's runs were measured against a sound first one, all in the same way."""
+    first, best, found = book.baseline, book.champion, []
+    if first is not None and _BROKEN.search(first.description):
+        told = clean(first.description, 120)
+        found.append(
+            f"The first run, #{first.number}, says of itself that it was broken ({told}): to beat it is no gain."
+        )
+    ends = sorted(abs(run.usable) for run in (first, best) if run is not None and run.usable)
+    if len(ends) == 2 and ends[1] > _FAR * ends[0]:
+        times = f"{ends[1] / ends[0]:,.0f} times apart"
+        found.append(f"Its first and its best run are {times}: they may not have measured the same thing.")
     return found
 
 

@@ -182,7 +182,7 @@ def race_threshold(look: int, dof: int) -> float:
 def in_words(judged: Screen | Race, noise: Noise, against: str) -> str:
     """One plain sentence on a screen or a race, for reports; `against` names what the candidate is compared with."""
     if isinstance(judged, Screen):
-        return _screen_in_words(judged, noise, against)
+        return _screen_in_words(judged, against)
     heading = "still racing" if judged.decision == "continue" else judged.decision
     if judged.n == 0:
         if judged.decision == "dropped":
@@ -200,27 +200,28 @@ def in_words(judged: Screen | Race, noise: Noise, against: str) -> str:
     return f"{sentence}, 95 % interval {low} to {high}; {seen}"
 
 
-def _screen_in_words(judged: Screen, noise: Noise, against: str) -> str:
+def _screen_in_words(judged: Screen, against: str) -> str:
     if not math.isfinite(judged.gain):
         return f"discarded: the run gave no finite number to compare against {against}"
     heading = {"discard": "discarded", "provisional": "near miss, not raced", "race": "worth a race"}[judged.outcome]
     runs = "1 fresh run" if judged.n == 1 else f"{judged.n} fresh runs"
-    fine = judged.race_from / 2  # a gain and what it falls short of must not read the same
-    gain = _gain_in_words(judged.gain, fine, noise)
-    sentence = f"{heading}: {gain} against {against}, one run against its {runs}"
+    # A gain and what it falls short of must not read the same; in sigmas it is told by all runs together, not here.
+    fine = min(judged.race_from / 2, max(abs(judged.race_from - judged.gain), judged.race_from / 2000))
+    gain = _gain_in_words(judged.gain, fine, None)
+    sentence = f"{heading}: {gain} at first look, one run against {runs} of {against}"
     if judged.outcome == "race" or judged.gain <= 0:
         return sentence
     return f"{sentence}; a fresh pair is measured from {_rounded(judged.race_from, fine)} better on"
 
 
-def _gain_in_words(gain: float, error: float, noise: Noise) -> str:
+def _gain_in_words(gain: float, error: float, noise: Noise | None) -> str:
     if gain == 0:
         return "no difference"
     size = _rounded(abs(gain), error)
     if float(size) == 0:
         return "no difference to be seen"
     amount = f"{size} {'better' if gain > 0 else 'worse'}"
-    if noise.sigma == 0:
+    if noise is None or noise.sigma == 0:
         return amount
     return f"{amount} ({sigmas(gain, noise.sigma)})"
 

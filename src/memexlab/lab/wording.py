@@ -31,6 +31,13 @@ def clean(text: str, limit_chars: int = 200) -> str:
     return line if len(line) <= limit_chars else line[: limit_chars - 1].rstrip() + "…"
 
 
+def gist(text: str, limit_chars: int = 60) -> str:
+    """The first clause of foreign text, so that it can stand inside of a sentence."""
+    line = clean(text, 4 * limit_chars)
+    first = re.split(r"(?<=[.:;!?]) (?=[A-Z])| \(", line, maxsplit=1)[0].rstrip(".:;!? ")
+    return clean(first or line, limit_chars)
+
+
 def change_told(knob: str, old: str | None, new: str | None, arrow: str = "→") -> str:
     """`depth 4 → 8`, `bias added`, `lr to 0.1`."""
     name, was, now = clean(knob, 60), clean(old or "none", 40), clean(new or "none", 40)
@@ -82,10 +89,6 @@ def command(*words: str) -> str:
     if any(clean(word, len(word) + 1) != word for word in words):
         return ""
     return " ".join(f'"{word}"' if _IN_DOUBLE_QUOTES.fullmatch(word) else shlex.quote(word) for word in words)
-
-
-def sql_text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True, slots=True)

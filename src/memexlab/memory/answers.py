@@ -253,7 +253,11 @@ def _setting(scene: Scene, q: Question) -> Answer:
     knob = q.one_knob
     if scene.has_settings(knob):
         then = f"(SELECT s.value FROM settings s WHERE s.run = r.run AND s.knob = {quoted(knob)})"
-        order = f"r.value {'ASC' if scene.lower else 'DESC'}, r.number"
+        # A lucky value that was measured again counts as that says, and a run that lost is not the best of anything.
+        mean = "SELECT avg(f.value) FROM runs f WHERE f.campaign = r.campaign AND f.commit_id = nullif(r.commit_id, '')"
+        mean += " AND f.role IN ('baseline', 'pair', 'control') AND f.value IS NOT NULL AND f.status <> 'invalid'"
+        level = f"coalesce(({mean} AND f.number <= {scene.last}), r.value)"
+        order = f"{scene.status} = 'discard', {level} {'ASC' if scene.lower else 'DESC'}, r.number"
         fits = f"r.value IS NOT NULL AND {scene.status} NOT IN ({FAILED_LIST}) AND {then} IS NOT NULL"
     else:
         then, order = scene.replayed(knob), "r.number DESC"
@@ -266,7 +270,8 @@ def _setting(scene: Scene, q: Question) -> Answer:
         sql, rows = scene.rows(q, f"{old} AND c.old IS NOT NULL ORDER BY r.number DESC LIMIT 1")
     if not rows:
         raise NotHere(f"no value of {knob}")
-    return scene.answer(q, typed(rows[0][5]), f"{knob} = {rows[0][5]}, {line(rows[0])}", sql, [rows[0][1]])
+    told = f"{knob} = {rows[0][5]}, {line(rows[0])}" + (_repeated(scene, rows[0]) if scene.has_settings(knob) else "")
+    return scene.answer(q, typed(rows[0][5]), told, sql, [rows[0][1]])
 
 
 def _of_best(scene: Scene, q: Question) -> Answer:

@@ -32,9 +32,9 @@ class Doubt:
 def doubts(db: sqlite3.Connection, campaign: str) -> list[Doubt]:
     """What rests on a retracted run of the campaign: runs, then verdicts, then what cites them, nearest first."""
     rows = db.execute(
-        "SELECT d.kind, e.id, r.number, x.number, d.steps, d.path FROM doubted d JOIN entries e ON e.seq = d.entry"
-        " JOIN runs r ON r.run = d.run JOIN runs x ON x.run = d.retracted WHERE x.campaign = ? ORDER BY"
-        " d.kind <> 'run', d.kind <> 'verdict', d.steps, r.number, e.id",
+        "SELECT d.kind, e.id, r.number, x.number, d.steps, d.path FROM doubted d CROSS JOIN entries e"
+        " ON e.seq = d.entry JOIN runs r ON r.run = d.run JOIN runs x ON x.run = d.retracted WHERE x.campaign = ?"
+        " ORDER BY d.kind <> 'run', d.kind <> 'verdict', d.steps, r.number, e.id",
         (campaign,),
     )
     return [Doubt(*row) for row in rows]

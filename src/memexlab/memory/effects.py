@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ..ledger import FAILED
 from .conflict import Judgement, Measured, judge
-from .noise import Better, Noise, drifts, fresh_by_spell, fresh_values, gain_of, noise_floor
+from .noise import Better, Noise, Pair, drifts, fresh_by_spell, fresh_values, gain_of, noise_floor, races_of
 from .retraction import in_force
 
 #: A run that moved more knobs at once says nothing about any of them, and gives no rows.
@@ -89,6 +89,15 @@ class _Row(NamedTuple):
     basis: str
     confounded: int
     against: int
+
+
+class _Judged(NamedTuple):
+    """What a verdict has: its gain over a champion, of so many fresh pairs or of one run, and the error in sigmas."""
+
+    gain: float
+    pairs: int
+    error: float | None
+    champion: int | None
 
 
 class CampaignEffects:
@@ -215,7 +224,7 @@ class CampaignEffects:
         return self.campaign, knob, component, low, high, high, low
 
     def _measure(self, where: str, values: tuple[object, ...]) -> None:
-        judged = self._judged_pairs(where, values)
+        judged = self._judgements(where, values)
         changes: dict[int, list[tuple[str, str, str | None, str | None, str]]] = defaultdict(list)
         for run, *change in self.db.execute(
             "SELECT run, component, knob, old, new, direction, magnitude FROM changes WHERE run IN"
@@ -239,33 +248,46 @@ class CampaignEffects:
         self.db.executemany(f"INSERT INTO measurements VALUES ({','.join('?' * 13)})", rows)
 
     def _measured(
-        self, ours: Side, parent: int | None, judged: tuple[float, int, float | None, int | None] | None
+        self, ours: Side, parent: int | None, judged: _Judged | None
     ) -> tuple[float, float | None, int, str, int] | None:
         """Gain, standard error, fresh runs, basis and reference, of what was measured side by side where there is any:
-        what the machine did meanwhile is in both sides of it; None where nothing can be said."""
+        what the machine did meanwhile is in both sides of it; of one run, what the judge saw, who compared it with runs
+        that were measured as it was. None where nothing can be said."""
         theirs = self.reference(ours, parent)
         if theirs is None:
             return None
-        against = self.side(judged[3]) if judged else None
-        if judged and against and (against.run == theirs.run or against.commit == theirs.commit != ""):
-            scale = judged[2] if judged[2] is not None else math.sqrt(2 / judged[1])
-            gain, basis, fresh, sigma = judged[0], "pairs", judged[1], self.noise.sigma
-        else:
-            fresh = len(ours.fresh)
-            scale, sigma = math.sqrt(1 / max(1, fresh) + 1 / theirs.n), self.noise.alone.sigma
-            gain, basis = gain_of(ours.level, theirs.level, self.better), "fresh runs" if fresh else "one run"
+        against, fresh = self.side(judged.champion) if judged else None, len(ours.fresh)
+        is_same = against is not None and (against.run == theirs.run or against.commit == theirs.commit != "")
+        raced = [pair for pair in self._races.get((ours.commit, theirs.commit), ()) if math.isfinite(sum(pair))]
+        scale, sigma = math.sqrt(1 / max(1, fresh) + 1 / theirs.n), self.noise.alone.sigma
+        gain, basis = gain_of(ours.level, theirs.level, self.better), "fresh runs" if fresh else "one run"
+        if judged and is_same and judged.pairs:
+            scale = judged.error if judged.error is not None else math.sqrt(2 / judged.pairs)
+            gain, basis, fresh, sigma = judged.gain, "pairs", judged.pairs, self.noise.sigma
+        elif raced:  # and not judged by it: the race was given up, or goes on
+            gain = math.fsum(gain_of(mine, other, self.better) for mine, other in raced) / len(raced)
+            scale, basis, fresh, sigma = math.sqrt(2 / len(raced)), "pairs", len(raced), self.noise.sigma
+        elif judged and is_same and not fresh:
+            gain = judged.gain
         if not math.isfinite(gain):
             return None
         return gain, scale * sigma if self.noise.known else None, fresh, basis, theirs.run
 
-    def _judged_pairs(
-        self, where: str, values: tuple[object, ...]
-    ) -> dict[int, tuple[float, int, float | None, int | None]]:
-        """Gain, pairs, standard error in sigmas and champion of the last verdict that has fresh pairs, by run."""
+    @cached_property
+    def _races(self) -> Mapping[tuple[str, str], Sequence[Pair]]:
+        """All fresh pairs by the two commits, in either order."""
+        found = {}
+        for (one, two), pairs in races_of(self.db, self.campaign).items():
+            found[one, two], found[two, one] = pairs, [(b, a) for a, b in pairs]
+        return found
+
+    def _judgements(self, where: str, values: tuple[object, ...]) -> dict[int, _Judged]:
+        """The last verdict on each run that has fresh pairs, or without one, the last first look at it."""
         rows = self.db.execute(
-            "SELECT e.id, v.run, v.gain, v.pairs, v.sigma, json_extract(v.numbers, '$.standard_error'), v.champion"
-            " FROM verdicts v JOIN entries e USING (seq) WHERE v.pairs > 0 AND v.gain IS NOT NULL AND v.run IN"
-            f" (SELECT run FROM runs WHERE {_CANDIDATES}{where}) ORDER BY e.at, e.id",
+            "SELECT e.id, v.run, iif(v.pairs > 0, v.gain, v.numbers ->> '$.screen_gain') AS g, coalesce(v.pairs, 0),"
+            " v.sigma, json_extract(v.numbers, '$.standard_error'), v.champion"
+            " FROM verdicts v JOIN entries e USING (seq) WHERE g IS NOT NULL AND v.run IN"
+            f" (SELECT run FROM runs WHERE {_CANDIDATES}{where}) ORDER BY v.pairs > 0, e.at, e.id",
             (self.campaign, *values),
         ).fetchall()
         counting = in_force(self.db, [row[0] for row in rows])
@@ -274,7 +296,7 @@ class CampaignEffects:
             if verdict not in counting:
                 continue
             has_error = isinstance(error, float) and isinstance(sigma, float) and error > 0 and sigma > 0
-            found[run] = (gain, int(pairs), error / sigma if has_error else None, champion)
+            found[run] = _Judged(gain, int(pairs), error / sigma if has_error else None, champion)
         return found
 
     # --- pooling
@@ -336,6 +358,27 @@ class CampaignEffects:
             seen = sum(row.pairs + 1 for _, row in parts)
             result.append(Measured(gain, error, seen, context(against)))
         return result
+
+    def stacks(self) -> list[dict[str, Any]]:
+        """Raced runs that moved several knobs at once, each as a row of `effects`: its gain is of all of them."""
+        parts: dict[tuple[Any, ...], list[tuple[str, str, str]]] = defaultdict(list)
+        for number, gain, error, pairs, *change in self.db.execute(
+            "SELECT r.number, m.gain, m.standard_error, m.pairs, m.knob, coalesce(m.old, 'none'), coalesce(m.new,"
+            " 'none') FROM measurements m JOIN runs r USING (run) WHERE m.campaign = ? AND m.confounded"
+            " AND m.basis = 'pairs' ORDER BY 1, 5", (self.campaign,),
+        ):  # fmt: skip
+            parts[number, gain, error, pairs].append((change[0], change[1], change[2]))
+        rows = []
+        for (number, gain, error, pairs), moved in parts.items():
+            found = judge([Measured(gain, error, pairs + 1, {})], self.noise)
+            knob, old, new = (" + ".join(cells) for cells in zip(*moved, strict=True))
+            rows.append({
+                "campaign": self.campaign, "component": "", "knob": knob, "old": old, "new": new, "n": 1, "gain": gain,
+                "low": found.low, "high": found.high, "sigma": self.sigma, "status": found.status, "condition": "",
+                "runs_to_settle": found.pairs_to_settle, "runs": [number], "confounded": "",
+                "measured": [(number, gain)], "moved": [],
+            })  # fmt: skip
+        return rows
 
     def _changed(self, runs: Iterable[int]) -> set[str]:
         rows = self.db.execute(

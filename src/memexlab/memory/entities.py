@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import combinations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..ledger import Claim, Draft, Entry, Ref, Refused, UsageError, Verdict
 from ..ledger.errors import Finding
+from .changes import changes_in_words
 from .endings import SAME, endings
 from .heading import heading_of, words_of
 from .names import SHIPPED, WORDS, Aliases, known, normal_knob, read_number
@@ -339,6 +341,27 @@ def proposals(db: sqlite3.Connection, aliases: Aliases = SHIPPED) -> list[tuple[
     return [
         (a, b)
         for names in groups.values()
-        for a, b in combinations(names[:_MOST_NAMES], 2)
+        for a, b in _perhaps_near(names[:_MOST_NAMES], aliases)
         if canonical.get(a, a) != canonical.get(b, b) and compare_names(a, b, aliases) == "near"
     ]
+
+
+def _perhaps_near(names: Iterable[str], aliases: Aliases) -> Iterator[tuple[str, str]]:
+    """Every pair of names of one kind that may be near, and few that are not: to compare all is seconds of work."""
+    places: dict[tuple[str, int], int] = {}
+    known_of = []
+    for name in names:
+        kind, own = typed(name)
+        words, heading = _split(own), heading_of(own)
+        letters = "".join(words)
+        # A bit for each letter, and another where it stands there again: what two share bounds how alike they are.
+        bits = sum(1 << places.setdefault((c, n), len(places)) for c, many in Counter(letters).items()
+                   for n in range(many))  # fmt: skip
+        said = changes_in_words(heading.words, aliases, heading.undone, heading.remark)
+        family = _person(own)[0] if kind == "person" else ""
+        numbers = sorted(filter(_is_number, words))
+        known_of.append((name, letters, "".join(word[0] for word in words), bits, numbers, bool(said), family))
+    for (a, x, i, p, n, moves, family), (b, y, j, q, m, too, other) in combinations(known_of, 2):
+        alike = 2 * (p & q).bit_count() >= _ALIKE * (len(x) + len(y)) - 1e-9 or x == j or y == i
+        if (n == m and alike) or (moves and too) or (family and family == other):
+            yield a, b

@@ -125,6 +125,12 @@ def fresh_values(db: sqlite3.Connection, campaign: str, before: int | None = Non
     return found
 
 
+def fresh_means(db: sqlite3.Connection, campaign: str) -> dict[str, tuple[float, int]]:
+    """What a commit is worth where it was measured again: the mean of its fresh values and their number."""
+    every = fresh_values(db, campaign).items()
+    return {commit: (math.fsum(values) / len(values), len(values)) for commit, values in every}
+
+
 def fresh_by_spell(db: sqlite3.Connection, campaign: str, before: int | None = None) -> dict[Spell, list[float]]:
     """Values that nobody selected for being good, by spell between two `drifts` and by commit, sorted."""
     turns = drifts(db, campaign, before)

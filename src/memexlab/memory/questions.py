@@ -10,7 +10,19 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
-from .anchors import ANYTIME, DIRECTIONS, TIE, Anchors, Condition, Impossible, NotHere, Window, in_words, recorded, without
+from .anchors import (
+    ANYTIME,
+    DIRECTIONS,
+    TIE,
+    Anchors,
+    Condition,
+    Impossible,
+    NotHere,
+    Window,
+    in_words,
+    recorded,
+    without,
+)
 from .vocabulary import LEXICON, NARROWING, WORDS, Vocabulary, may_hold, named_in, read_metric, unnamed_bound
 
 MOST_CHARS = 600

@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 11
+VERSION = 13
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -27,6 +27,8 @@ CREATE TABLE entries(
 );
 CREATE INDEX entries_kind ON entries(kind, subject);
 CREATE INDEX entries_key ON entries(key) WHERE key IS NOT NULL;
+CREATE INDEX entries_person ON entries(body ->> '$.meta.person')
+  WHERE kind = 'source' AND body ->> '$.meta.person' <> '';
 
 -- what an entry points to
 CREATE TABLE refs(
@@ -140,7 +142,7 @@ CREATE TABLE measurements(
   gain REAL NOT NULL,           -- positive is better, in the metric's unit
   standard_error REAL,          -- NULL while the noise of the campaign is unknown
   pairs INTEGER NOT NULL,       -- fresh pairs, or fresh runs of the changed side; 0 where its own value is all there is
-  basis TEXT NOT NULL,          -- pairs, fresh runs or one run: the most exact that there is
+  basis TEXT NOT NULL,          -- pairs, fresh runs or one run, as its judge saw it: the most exact there is
   confounded INTEGER NOT NULL,  -- 1 where the run moved more than one knob
   against INTEGER NOT NULL      -- the run it is compared with: its parent, or the running best of a log without parents
 );

@@ -29,10 +29,11 @@ class Link(NamedTuple):
 
 
 class Trails:
-    """The links of one index; keeps what it read, so make one for a question and drop it."""
+    """The links of one index, or those that entries up to a position made; keeps what it read, so make one for a
+    question and drop it."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
+    def __init__(self, db: sqlite3.Connection, until: int | None = None) -> None:
+        self.db, self._until = db, math.inf if until is None else until
         self._links: dict[Node, list[Link]] = {}
         self._degrees: dict[Node, int] = {}
 
@@ -40,7 +41,8 @@ class Trails:
         """All links of a node."""
         if node not in self._links:
             rows = (row for sql in _LINKS[node[0]].split(";") for row in self.db.execute(sql, _values(node)))
-            self._links[node] = [Link(to, words, entry) for *to_, words, entry in rows if (to := tuple(to_)) != node]
+            self._links[node] = [Link(to, words, entry) for *to_, words, entry in rows
+                                 if (to := tuple(to_)) != node and entry <= self._until]  # fmt: skip
         return self._links[node]
 
     def degree(self, node: Node) -> int:
@@ -94,7 +96,9 @@ class Trails:
     def related(self, start: Node, limit: int) -> list[tuple[Node, float, list[Node]]]:
         """What two hops of activation reach, divided by the links it spreads over: (thing, score, shared things)."""
         gains: dict[Node, dict[Node, float]] = {}
-        first = self.links(start)[-_MOST_LINKS:]
+        # Who recorded a thing has nothing to do with it; who wrote it has.
+        first = [link for link in self.links(start) if link.to[0] != "author" or link.words == "written by"]
+        first = first[-_MOST_LINKS:]
         for link in first:
             onward = self.links(link.to) if self.degree(link.to) <= _MOST_LINKS else []
             gains.setdefault(link.to, {})[link.to] = 1 / len(first) / (len(onward) or _MOST_LINKS)
@@ -118,6 +122,10 @@ def _values(node: Node) -> dict[str, str | int]:
 
 _ID = "(SELECT id FROM entries WHERE seq = :key)"
 _CHANGED = "'changed' || coalesce(', ' || old || ' to ' || coalesce(new, 'none'), '')"
+_NEXT = (
+    "'one champion after the other', n.run FROM champions c JOIN champions n ON n.campaign = c.campaign"
+    " AND n.since = c.until AND n.run <> c.run"
+)
 _BY_AND_SAID = f"""SELECT 'author', by, 'recorded by', seq FROM entries WHERE seq = :key;
  SELECT DISTINCT 'said', seq, 'evidence', seq FROM refs JOIN entries USING (seq) WHERE target = {_ID}
  AND kind IN ('claim', 'answer')"""
@@ -126,7 +134,8 @@ _WORDS = "number IS NULL AND value = lower(value) AND value NOT IN ('true', 'fal
 _LINKS = {
     "run": f"""SELECT 'run', run, 'parent and child', run FROM refs JOIN runs ON run = seq WHERE target = {_ID}
  AND refs.role = 'parent'; SELECT 'run', p.run, 'parent and child', r.run FROM runs r JOIN runs p ON p.run = r.parent
- WHERE r.run = :key; SELECT 'knob', knob, {_CHANGED}, run FROM changes WHERE run = :key;
+ WHERE r.run = :key; SELECT 'run', n.run, {_NEXT} WHERE c.run = :key; SELECT 'run', c.run, {_NEXT} WHERE n.run = :key;
+ SELECT 'knob', knob, {_CHANGED}, run FROM changes WHERE run = :key;
  SELECT 'setting', knob || '=' || value, 'ran under', run FROM settings WHERE run = :key AND value IS NOT NULL;
  {_BY_AND_SAID}""",
     "knob": f"SELECT 'run', run, {_CHANGED}, run FROM changes WHERE knob = :key",

@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -141,8 +141,11 @@ def slug_of(person: str) -> str:
 
 def people(memory: Memory) -> list[str]:
     """Everybody a corpus was taken in for."""
-    sql = "SELECT DISTINCT body ->> '$.meta.person' AS p FROM entries JOIN documents ON entry = seq WHERE p IS NOT NULL"
-    return [name for (name,) in memory.db.execute(sql + " ORDER BY p")]
+    sql = (
+        "SELECT DISTINCT body ->> '$.meta.person' FROM entries INDEXED BY entries_person JOIN documents ON entry = seq"
+        " WHERE kind = 'source' AND body ->> '$.meta.person' <> '' ORDER BY 1"
+    )
+    return [name for (name,) in memory.db.execute(sql)]
 
 
 def find_person(memory: Memory, asked: str) -> str:
@@ -257,8 +260,13 @@ def _kind(document: Document) -> str:
     return _BY_MEDIA.get(document.media) or ("tweet" if _SNOWFLAKE.search(document.name) else posted)
 
 
-def open_corpus(memory: Memory, person: str, as_of: int | str | None = None) -> Corpus:
-    """The corpus of `person` as it stands; segments later than `as_of`, a year, month or day, are not in it."""
+def open_corpus(
+    memory: Memory, person: str, as_of: int | str | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Corpus:
+    """The corpus of `person` as it stands; segments later than `as_of`, a year, month or day, are not in it.
+
+    `tell` hears of each source that is read.
+    """
     corpus = Corpus(find_person(memory, person), [], as_of)
     sql = (
         "SELECT r.target, e.body FROM entries e JOIN refs r ON r.seq = e.seq AND r.role = 'tests' WHERE e.kind = "
@@ -286,6 +294,7 @@ def open_corpus(memory: Memory, person: str, as_of: int | str | None = None) -> 
         corpus.latest_at = max(corpus.latest_at, at)
     corpus.texts.sort(key=lambda one: (one.date, one.document))
     for place, one in enumerate(corpus.texts):
+        tell(f"Reading {place + 1} of {len(corpus.texts)}: {one.title}")
         _read(corpus, place, one)
     _mark_copies(corpus)
     return corpus

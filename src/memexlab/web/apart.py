@@ -21,7 +21,7 @@ from typing import Any
 
 from ..ledger import MemexError, OutsideError
 
-SECONDS = 60
+SECONDS = 180
 
 
 class Apart:

@@ -31,6 +31,8 @@ THREADS = 8
 #: Modules with pages; each has its ROUTES. Those of the first page are imported above.
 PAGES = ("lineage", "run", "runs", "effects", "taking", "sources", "editing", "judging", "wiki", "asking", "partner",
          "graph", "searching", "calls")  # fmt: skip
+#: Addresses that people guess, and where that is.
+_GUESSED = {"/lint": "/wiki-lint", "/review": "/wiki-review", "/docs": "/api", "/failures": "/effects#failures"}
 _STATUS = {1: 409, 2: 400, 3: 503}
 
 
@@ -108,4 +110,6 @@ async def _gone(request: Request, error: Exception) -> Response:
 async def _missing(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"error": f"there is nothing at {request.url.path}"}, 404)
+    if request.url.path in _GUESSED:
+        return RedirectResponse(_GUESSED[request.url.path])
     return page(request, "error.html", "Not here", 404, text=f"There is nothing at {request.url.path}.")

@@ -23,11 +23,11 @@ from ..commands.portraying import spoken
 from ..config import load
 from ..ledger import MemexError, UsageError
 from ..models import HEARING
-from ..partner.asking import Spoken
 from ..partner.corpus import people, slug_of
 from .calls import json_object
 from .labs import campaigns, lab_of, labs_of, rows_of
 from .rendering import page
+from .sources import place_at
 
 _CITED = 20
 #: Seconds that the page, and then its part, waits for a corpus that is being read.
@@ -51,7 +51,6 @@ _SURE = {
     "passages": "the words of your sources",
     "worded": "worded by a model; every sentence was checked against the words below",
     "none": "this memory does not know",
-    "said": "a model of published words, not of the person",
 }
 _SAID = re.compile(r'"text"\s*:\s*"((?:[^"\\]|\\.)*)')
 _NAMED = re.compile(r"\[(\d+)\]|(?:\b[Rr]un |#)(\d+)\b")
@@ -65,29 +64,30 @@ def _page(request: Request, asked: Mapping[str, str], model: str | None = None) 
     lab = lab_of(request)
     question, as_of, campaign, voice = (asked.get(name, "").strip() for name in ("q", "as_of", "campaign", "voice"))
     db, trouble = lab.memory.db, ""
-    answer: Any = None
+    told: Any = None
     voices = {slug_of(name): name for name in people(lab.memory)}
     voice = voice if voice in voices else ""
     if question:
         try:
             if voice and model is None:
-                given = lab.root, voice, question, as_of or None, None
-                told: Any = labs_of(request).apart(
-                    ("spoken", *given), spoken, *given, patience_seconds=_PATIENCE["part" in asked], is_long=True
-                )
+                given, patience = (lab.root, voice, question, as_of or None, None), _PATIENCE["part" in asked]
+                told = labs_of(request).apart(
+                    ("spoken", *given), spoken, *given, patience_seconds=patience, is_long=True
+                )  # fmt: skip
             else:
                 told = lab.ask(question, as_of=as_of or None, as_=voice or None, campaign=campaign or None, model=model)
-            answer = told and (_said_by(told) if voice else told.data())
         except UsageError as error:
             trouble = str(error)
-    cited, body = _cited(db, answer) if answer else [], {"question": question} | ({"as_of": as_of} if as_of else {})
-    body |= ({"campaign": campaign} if campaign else {}) | ({"voice": voice} if voice else {})
+    answer = told.data() if told and not voice else None
+    cited, body = _cited(db, answer) if answer else [], {"question": question}
+    body |= {name: value for name in ("as_of", "campaign", "voice") if (value := asked.get(name, "").strip())}
     dial, names = load(request.app.state.root).model, campaigns(request)
     examples = _EXAMPLES if names else [f"what is {row[0]}?" for row in db.execute(_SUBJECTS)]
     return page(
         request, "ask.html", "Ask", question=question, as_of=as_of, answer=answer, trouble=trouble,
         examples=examples, campaigns=names, campaign=campaign, cited=cited, sure=_SURE,
-        voices=voices, voice=voice, coming=bool(voice and question and not answer and not trouble),
+        voices=voices, voice=voice, spoken=told if voice else None, place_at=place_at,
+        coming=bool(voice and question and not told and not trouble),
         said=_linked(answer["text"], cited) if answer else "",
         model=dial.dial not in ("none", "agent") and (dial.name or dial.dial), body=body,
         saving=body | {"save": True} | ({"model": ""} if model is not None else {}),
@@ -95,29 +95,14 @@ def _page(request: Request, asked: Mapping[str, str], model: str | None = None) 
     )  # fmt: skip
 
 
-def _said_by(told: Spoken) -> dict[str, Any]:
-    """What a corpus says on a question, in the form of an answer from sources."""
-    quotes, by_code = list(dict.fromkeys(q for one in told.sentences for q in one.quotes)), told.made_by == "code"
-    lines = [
-        one.text + (" (not in this corpus)" if one.struck else "" if one.mark == "said" else f" ({one.mark})")
-        + "".join(f"[{quotes.index(quote) + 1}]" for quote in one.quotes) for one in told.sentences
-    ]  # fmt: skip
-    evidence = [
-        {"quote": "" if by_code else q.text, "place": f"{q.title}, {q.date}, line {q.line}",
-         "at": f"/sources/{q.source}?line={q.line}&last={q.last_line}#L{q.line}"} for q in quotes
-    ]  # fmt: skip
-    return {"text": "\n".join(lines) or told.note, "note": told.note if lines else "", "sql": "", "refs": (),
-            "confidence": "said" if lines else "none", "evidence": evidence, "as_of": told.as_of}  # fmt: skip
-
-
 def _cited(db: sqlite3.Connection, answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The runs an answer rests on, in its order; and adds to its words of sources where they are read."""
     sql = "SELECT campaign, number, description, value, 0 AS named FROM runs WHERE id = ?"
     rows = [row for ref in answer["refs"][:_CITED] for row in rows_of(db, sql, ref)]
-    for piece in (piece for piece in answer.get("evidence", ()) if "at" not in piece):
+    for piece in answer.get("evidence", ()):
         row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (piece["source"],)).fetchone()
-        place = f"?line={piece['first_line']}&last={piece['last_line']}#L{piece['first_line']}"
-        piece["at"] = f"/sources/{row[0]}{place}" if row[0] is not None else ""
+        lines = piece["first_line"], piece["last_line"]
+        piece["at"] = "" if row[0] is None else place_at(row[0], lines, piece["quote"])
     return rows
 
 

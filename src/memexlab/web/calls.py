@@ -18,13 +18,14 @@ from typing import Any, Literal
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from .. import __version__
 from ..api import COMMANDS, LANDING
 from ..ledger import UsageError
 from .labs import lab_of
+from .rendering import page
 
 #: Commands that stay at the terminal: they make another lab, or never end.
 NOT_SERVED = frozenset({"init", "watch", "eval"})
@@ -200,4 +201,14 @@ async def _described(request: Request) -> Response:
     return JSONResponse(openapi())
 
 
-ROUTES = [Route("/api/openapi.json", _described), Route("/api/{name}", _call, methods=["GET", "POST"])]
+def _page(request: Request) -> Response:
+    """The same for a person."""
+    return page(request, "api.html", "HTTP API", paths=openapi()["paths"])
+
+
+ROUTES = [
+    Route("/api", _page),
+    Route("/api/docs", lambda _: RedirectResponse("/api")),
+    Route("/api/openapi.json", _described),
+    Route("/api/{name}", _call, methods=["GET", "POST"]),
+]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
-from ..lab.chart import progress_svg
-from ..lab.report import Report, build_report, report_main
+from ..lab.checkouts import has_taken
+from ..lab.report import Report, build_report, pictures, report_main, run_at, to_html
 from ..memory import Memory
 
 
@@ -21,9 +22,15 @@ class Drawn:
 
 
 def drawn_of(memory: Memory, campaign: str | None, since: str | None, can_run: bool) -> Drawn:
-    report = build_report(memory.db, campaign=campaign, since=since, now=datetime.now(UTC), runs=can_run)
-    chart = report.sections[0].chart if report.sections else None
-    pictures = "", ""
-    if chart is not None and chart.points:
-        pictures = progress_svg(chart, height=460), progress_svg(chart, width=420, height=440)
-    return Drawn(report, report_main(report), *pictures)
+    report = build_report(
+        memory.db, campaign=campaign, since=since, now=datetime.now(UTC), runs=can_run,
+        is_taken=partial(has_taken, memory.folder.parent),
+    )  # fmt: skip
+    first = report.sections[0] if report.sections else None
+    drawn = pictures(first.chart, run_at(first)) if first is not None and first.chart.points else ("", "")
+    return Drawn(report, report_main(report), *drawn)
+
+
+def file_of(_: Memory, report: Report) -> str:
+    """The report as the one file that is sent."""
+    return to_html(report)

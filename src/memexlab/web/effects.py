@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -17,10 +19,10 @@ from .labs import campaigns, lab_of, labs_of
 from .parallel import parallel_svg
 from .rendering import page
 
-_MARK: dict[str, Mark] = {
-    "replicated": "confirmed", "conditional": "provisional", "reversed": "failed", "unresolved": "inconclusive",
-}  # fmt: skip
-_ROWS = 120
+_MARK: dict[str, Mark] = {mark: mark for mark in ("confirmed", "provisional", "failed", "inconclusive")}
+_COLOURS = {"replicated": "confirmed", "conditional": "provisional", "reversed": "failed", "unresolved": "inconclusive"}
+_CLAIMS = ("replicated", "conditional", "reversed")
+_ROWS, _WEIGHTS = 120, 12
 #: What a status says, in the order of the sentence above the table.
 _MEANS = {
     "replicated": "held up when it was measured again", "conditional": "depends on another setting",
@@ -39,16 +41,17 @@ def _effects(request: Request) -> Response:
     labs = labs_of(request)
     key = "effects", campaign, knob
     table = labs.apart(key, effects_of, campaign, knob) if campaign else None
-    rows = [dict(row) for row in table.rows[:_ROWS]] if table else []
+    scale = table.scale if table else None
+    rows = [_judged(row, scale) for row in sorted(table.rows, key=_by_worth)[:_ROWS]] if table else []
+    knob = rows[0]["knob"] if knob and rows else knob  # it may be asked for by another name
     reach = max((abs(row[side]) for row in rows for side in ("low", "high") if row[side] is not None), default=1.0)
     for row in rows:
-        hurts = row["status"] == "replicated" and row["gain"] < 0
-        mark = "failed" if hurts else _MARK.get(row["status"], "discard")
-        row["colour"] = "failed" if hurts else _MARK.get(row["status"], row["status"])
+        mark = _MARK.get(row["colour"], "discard")
         known = row["low"] is not None
         row["drawn"] = Markup(interval_svg(row["low"], row["gain"], row["high"], reach or 1.0, mark)) if known else ""
     failed = db.execute(
-        "SELECT status, error, number FROM runs WHERE campaign = ? AND status IN ('crash', 'timeout', 'invalid')"
+        "SELECT status, coalesce(nullif(error, ''), nullif(reason, ''), 'no message was recorded: ' || description),"
+        " number FROM runs WHERE campaign = ? AND status IN ('crash', 'timeout', 'invalid')"
         " ORDER BY number", (campaign,),
     )  # fmt: skip
     causes = sorted(by_cause(failed).items(), key=lambda item: -len(item[1]))
@@ -60,12 +63,47 @@ def _effects(request: Request) -> Response:
     return page(
         request, "effects.html", "Effects", told=f"Of {plural(count.total(), 'change')}: {told}." if told else "",
         known=any(row["low"] is not None for row in rows), rows=rows, campaign=campaign, campaigns=names, knob=knob,
-        knobs=knobs,
-        amounts=Amounts.of(table.unit, rows[0]["sigma"]) if table and rows else None,
+        knobs=knobs, weights=_weights(table.rows) if table and not knob else [],
+        metric=(table and table.unit) or "the metric",
+        amounts=Amounts.of(table.unit, scale) if table and rows else None,
         left_out=max(0, len(table.rows) - _ROWS) if table else 0, causes=causes[:20],
-        picture=Markup(labs.kept(("parallel", campaign), lambda: parallel_svg(labs.lab().memory.db, campaign)))
-        if campaign else "", behind=labs.seconds_behind(key),
+        picture=Markup(labs.apart(("parallel", campaign), parallel_svg, campaign)) if campaign else "",
+        behind=labs.seconds_behind(key),
     )  # fmt: skip
+
+
+def _by_worth(row: Mapping[str, Any]) -> tuple[bool, bool, float]:
+    """What is claimed comes first, then what gained, then what lost; in each the largest."""
+    is_claimed = row["status"] in _CLAIMS
+    return not is_claimed, not is_claimed and row["gain"] <= 0, -abs(row["gain"])
+
+
+def _judged(found: Mapping[str, Any], scale: float | None) -> dict[str, Any]:
+    """A row with a word and a colour for what came of it, and how large it is against noise or seed shift."""
+    row = dict(found)
+    row["word"], row["colour"] = row["status"], _COLOURS.get(row["status"], row["status"])
+    if row["status"] == "replicated" and row["gain"] < 0:
+        row["colour"] = "failed"
+    row["times"] = abs(row["gain"]) / scale if scale else None
+    row["small"] = row["status"] == "within noise" or bool(scale and row["status"] not in _CLAIMS and row["times"] < 1)
+    if row["sigma"] is None and row["status"] in ("unresolved", "stale"):
+        better = row["gain"] > 0
+        row["word"] = "within the seed shift" if row["small"] else "looked better" if better else "looked worse"
+        row["colour"] = "discard" if row["small"] else "keep" if better else "failed"
+    return row
+
+
+def _weights(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
+    """Of each knob, the most that one change of it moved the metric: at least, at 95 %, and as it was measured."""
+    found: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        if " + " in row["knob"]:
+            continue  # of a stack nobody knows which knob did it
+        ends = row["low"] or 0.0, row["high"] or 0.0
+        sure = min(map(abs, ends)) if ends[0] * ends[1] > 0 else 0.0
+        found[row["knob"]] = max(found.get(row["knob"], (0.0, 0.0)), (sure, abs(row["gain"])))
+    most = sorted(found.items(), key=lambda item: (-item[1][0], -item[1][1], item[0]))
+    return [(knob, sure, seen) for knob, (sure, seen) in most[:_WEIGHTS] if seen]
 
 
 ROUTES = [Route("/effects", _effects)]

@@ -7,9 +7,9 @@ a link to the graph around it; the same is told in words beside the picture. The
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -22,8 +22,9 @@ from starlette.routing import Route
 
 from ..commands.trailing import thing_named, thing_told
 from ..ledger import UsageError
+from ..memory import Memory
 from ..memory.trails import Link, Node, Trails
-from .labs import lab_of
+from .labs import lab_of, labs_of
 from .rendering import page
 
 #: Kinds in the order of their columns: who, what was read, what it speaks of, what can be set, what was run.
@@ -37,15 +38,19 @@ _ONE = {"document": "source", "said": "claim", "name": "subject", "author": "per
 DRAWN, COLUMN = 64, 16
 _ROW, _WIDTH, _CHAR = 30, 1100, 7.3
 
+#: A name that is only a number, or a heading with the same words after it; and who took a source in.
+_NOTHING = re.compile(r".* name (?:[\d\W]+|(.+) \1)|(?:document|said) recorded by author .*")
 #: Of each kind (key, links) until a position, the most connected first; what has one link hangs on what has many.
 _HUBS = {
     "author": "SELECT by, count(*) AS n FROM runs WHERE run <= ?1 GROUP BY 1 UNION ALL SELECT author, count(*) AS n"
     # An author line with several people, or with addresses, names nobody; its people are subjects of the wiki.
-    " FROM documents WHERE entry <= ?1 AND author <> '' AND author NOT GLOB '*[,<@]*' GROUP BY 1",
+    " FROM documents WHERE entry <= ?1 AND author <> '' AND author NOT GLOB '*[,;&<@]*'"
+    " AND author NOT LIKE '% and %' GROUP BY 1",
     # A claim of the experiments rests on runs, which are no document.
     "document": "SELECT source, count(*) AS n FROM claims WHERE entry <= ?1 AND source IN (SELECT entry FROM documents)"
     " GROUP BY 1",
-    "name": "SELECT lower(name), count(*) AS n FROM mentions WHERE entry <= ?1 GROUP BY 1 HAVING n > 1",
+    "name": "SELECT lower(name), count(*) AS n FROM mentions WHERE entry <= ?1 AND lower(name) NOT IN"
+    " (SELECT lower(name) || 's' FROM mentions) GROUP BY 1 HAVING n > 1",
     "knob": "SELECT knob, count(*) AS n FROM changes WHERE run <= ?1 GROUP BY 1",
     "run": "SELECT run, sum(n) AS n FROM (SELECT parent AS run, 1 AS n FROM runs WHERE run <= ?1 UNION ALL"
     " SELECT run, 100 FROM champions WHERE run <= ?1) WHERE run IN (SELECT run FROM runs) GROUP BY 1",
@@ -58,6 +63,8 @@ _TOTALS = {
 _OF_RUNS = (
     "SELECT f.seq, 'run', r.run FROM json_each(?) j JOIN refs f ON f.seq = j.value AND f.role = 'parent'"
     " JOIN runs r ON r.id = f.target",
+    "SELECT c.run, 'run', n.run FROM json_each(?) j JOIN champions c ON c.run = j.value JOIN champions n"
+    " ON n.campaign = c.campaign AND n.since = c.until AND n.run <> c.run",
     "SELECT c.run, 'knob', c.knob FROM json_each(?) j JOIN changes c ON c.run = j.value",
     "SELECT s.run, 'setting', s.knob || '=' || s.value FROM json_each(?) j JOIN settings s ON s.run = j.value"
     " WHERE s.value IS NOT NULL",
@@ -65,19 +72,7 @@ _OF_RUNS = (
 )
 
 
-class TrailsUntil(Trails):
-    """The links that entries up to a position made."""
-
-    def __init__(self, db: sqlite3.Connection, until: int) -> None:
-        super().__init__(db)
-        self.until = until
-
-    def links(self, node: Node) -> list[Link]:
-        fresh = node not in self._links
-        found = super().links(node)
-        if fresh:
-            found = self._links[node] = [link for link in found if link.entry <= self.until]
-        return found
+_ALIKE = "SELECT knob FROM settings GROUP BY knob HAVING count(DISTINCT value) = 1 AND count(*) > 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +107,19 @@ def _graph(request: Request) -> Response:
     db, asked = lab.memory.db, request.query_params
     last, last_at = db.execute("SELECT seq, at FROM entries ORDER BY seq DESC LIMIT 1").fetchone() or (0, "")
     until = min(_count(asked.get("until"), last), last)
+    ran = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
+    offered = {kind: name for kind, name in KINDS.items() if ran or kind not in ("knob", "setting", "run")}
     kinds = [kind for kind in KINDS if kind in asked.getlist("kind")] or list(KINDS)
     at, to = asked.get("at", "").strip(), asked.get("to", "").strip()
-    trails, trouble, columns, lines, path = TrailsUntil(db, until), "", [], [], None
+    trails, trouble, columns, lines, path = Trails(db, until), "", [], [], None
     shown: dict[str, Any] = {"until": until} if until < last else {}
 
     def link(**changed: object) -> str:
         return "?" + urlencode([(name, value) for name, value in (shown | changed).items()], doseq=True)
 
     def thing(node: Node, by: Link | None = None) -> Thing:
-        told = thing_told(lab.memory, node).removeprefix(f"{node[0]} ").strip('"')
+        told = thing_told(lab.memory, node)
+        told = told.removeprefix(f"{node[0]} ").removeprefix(f"{_ONE.get(node[0])} ").strip('"')
         entry = db.execute("SELECT id FROM entries WHERE seq = ?", (by.entry,)).fetchone()[0] if by else ""
         return Thing(node, told, link(at=_key(node)), _page_of(db, node), by.words if by else "", entry)
 
@@ -140,7 +138,15 @@ def _graph(request: Request) -> Response:
         trouble = str(error)
     if path is None and not trouble:
         first = _count(asked.get("from"), 0)
-        near = _near(trails, start) if start else _hubs(db, until, kinds)
+        if start:
+            near = _near(trails, start)
+            if start[0] == "run" and (settings := near.get("setting")):
+                alike = {knob for (knob,) in db.execute(_ALIKE)}
+                # What every run has says nothing of this one.
+                near["setting"] = [one for one in settings if str(one[0][1]).partition("=")[0] not in alike]
+        else:
+            # The key of now is no position: what is most connected rests while entries land.
+            near = labs_of(request).apart(("hubs", until if shown else None), hubs_of, until) or {}
         limit = DRAWN // max(1, min(DRAWN // COLUMN, sum(1 for kind in kinds if near.get(kind))))
         for kind in kinds:
             all_of = near.get(kind, [])
@@ -159,7 +165,7 @@ def _graph(request: Request) -> Response:
     moment = db.execute("SELECT at FROM entries WHERE seq = ?", (until,)).fetchone()
     return page(
         request, "graph.html", "Graph", svg=Markup(svg), columns=columns, path=path, focus=focus, at=at, to=to,
-        until=until, last=last, moment=moment[0] if moment else last_at, kinds=KINDS, chosen=kinds, trouble=trouble,
+        until=until, last=last, moment=moment[0] if moment else last_at, kinds=offered, chosen=kinds, trouble=trouble,
         all_at=link(),
     )  # fmt: skip
 
@@ -184,7 +190,7 @@ def _typed(db: sqlite3.Connection, node: Node) -> str:
     return str(node[1])
 
 
-def _node(memory: Any, text: str) -> Node:
+def _node(memory: Memory, text: str) -> Node:
     kind, tilde, key = text.partition("~")
     if not tilde or kind not in KINDS:
         return thing_named(memory, text, None)
@@ -207,22 +213,19 @@ def _page_of(db: sqlite3.Connection, node: Node) -> str:
 
 def _near(trails: Trails, start: Node) -> dict[str, list[tuple[Node, Link | None]]]:
     """What a thing links to, each once, by kind; the newest first."""
-    found: dict[Node, Link] = {}
-    for link in trails.links(start):
-        if link.to not in found or link.entry > found[link.to].entry:
-            found[link.to] = link
-    near: dict[str, list[tuple[Node, Link | None]]] = {}
-    for node, link in sorted(found.items(), key=lambda item: (-item[1].entry, str(item[0][1]))):
-        near.setdefault(node[0], []).append((node, link))
-    return near
+    near: dict[str, dict[Node, Link | None]] = {}
+    for link in sorted(trails.links(start), key=lambda link: (-link[2], str(link[0][1]))):
+        if _NOTHING.fullmatch(f"{start[0]} {link[1]} {link[0][0]} {link[0][1]}"):
+            continue
+        near.setdefault(link[0][0], {}).setdefault(link[0], link)
+    return {kind: list(found.items()) for kind, found in near.items()}
 
 
-def _hubs(db: sqlite3.Connection, until: int, kinds: Iterable[str]) -> dict[str, list[tuple[Node, Link | None]]]:
+def hubs_of(memory: Memory, until: int) -> dict[str, list[tuple[Node, Link | None]]]:
     """The most connected of each kind, as far as they have more than a thread to the rest."""
     return {
-        kind: [((kind, key), None) for key, _ in db.execute(f"{_HUBS[kind]} ORDER BY n DESC, 1 LIMIT 1000", (until,))]
-        for kind in kinds
-        if kind in _HUBS
+        kind: [((kind, key), None) for key, _ in memory.db.execute(f"{sql} ORDER BY n DESC, 1 LIMIT 1000", (until,))]
+        for kind, sql in _HUBS.items()
     }
 
 
@@ -243,8 +246,11 @@ def _lines(trails: Trails, start: Node | None, nodes: list[Node]) -> list[tuple[
                 ends: tuple[Node, Node] = ("run", run), (kind, key)
                 pairs.add((min(ends, key=str), max(ends, key=str)))
     # Who recorded nearly everything is no news; without this one person's lines would cover the rest.
-    of = Counter(end for pair in pairs for end in pair if end[0] == "author")
+    of = Counter(end for pair in pairs for end in pair if end[0] in ("author", "setting"))
     pairs = {(a, b) for a, b in pairs if start or max(of[a], of[b]) <= COLUMN}
+    # So it is with a setting that most of these runs had.
+    most = max(3, sum(kind == "run" for kind, _ in drawn) / 2)
+    pairs = {(a, b) for a, b in pairs if not any(end[0] == "setting" and of[end] >= most for end in (a, b))}
     return sorted(pairs | {(start, node) for node in nodes if start}, key=str)
 
 

@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .labs import lab_of
+from ..wiki.lint import lint
+from ..wiki.review import queue, still_open
+from .labs import lab_of, labs_of
 from .rendering import page
 
+T = TypeVar("T")
 _SHOWN = 100
+#: With fewer documents than this a page waits for what it shows.
+_MANY_DOCUMENTS = 200
+#: Files change without an entry: what was found in them is looked for again when it is older. A page waits so long.
+_RESTS_SECONDS, _PATIENCE_SECONDS = 5, 0.05
+
+
+def _known(request: Request, make: Callable[..., T], rests_seconds: float | None = None) -> tuple[T | None, int | None]:
+    """What is made of the lab; in a large one as it was last made, and how old it is where it is being made again."""
+    labs, lab = labs_of(request), lab_of(request)
+    many = "SELECT 1 FROM documents LIMIT 1 OFFSET ?"
+    if not lab.memory.db.execute(many, (_MANY_DOCUMENTS,)).fetchone():
+        return make(lab.memory, lab.root), None
+    known = labs.apart(make, make, lab.root, patience_seconds=_PATIENCE_SECONDS, is_long=True,
+                       rests_seconds=rests_seconds)  # fmt: skip
+    return known, labs.seconds_behind(make)
 
 
 def _review(request: Request) -> Response:
-    items = lab_of(request).review().items
-    return page(request, "review.html", "Review", items=items[:_SHOWN], total=len(items))
+    known, behind = _known(request, queue)
+    items = still_open(lab_of(request).memory.db, known or ())
+    return page(request, "review.html", "Review", items=items[:_SHOWN], total=len(items), behind=behind,
+                known=known is not None)  # fmt: skip
 
 
 def _lint(request: Request) -> Response:
-    linted = lab_of(request).lint().linted
-    counts = Counter(finding.severity for finding in linted.findings)
-    shown = [(finding, _file(finding.where), _click(finding.hint)) for finding in linted.findings[:_SHOWN]]
+    linted, behind = _known(request, lint, _RESTS_SECONDS)
+    findings = linted.findings if linted else ()
+    shown = [(finding, _file(finding.where), _click(finding.hint)) for finding in findings[:_SHOWN]]
     return page(
-        request, "lint.html", "Lint", findings=shown, total=len(linted.findings), counts=counts, files=linted.pages,
+        request, "lint.html", "Lint", findings=shown, total=len(findings), behind=behind,
+        counts=Counter(finding.severity for finding in findings), files=linted and linted.pages,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from bisect import bisect_left
 from html import escape
 from urllib.parse import quote
 
@@ -22,12 +23,14 @@ from .rendering import arrows, number, page
 ROWS, MARKS, NAMED = 60, 48, 60
 _LINE, _LANE, _MARK, _WIDTH, _MOST_LANES = 24, 26, 13, 760, 6
 _FAILED = {"crash", "timeout", "invalid", "lost", "blocked"}
-_COLUMNS = "run, number, role, status, verdict, value, description, parent"
+_COLUMNS = """run, number, role, status, verdict, value, description, parent, (SELECT avg(f.value) FROM runs f WHERE
+ f.campaign = runs.campaign AND f.commit_id = runs.commit_id AND f.commit_id <> '' AND f.role IN ('baseline', 'pair',
+ 'control') AND f.value IS NOT NULL AND f.status <> 'invalid')"""
 _TRUNK = f"""SELECT {_COLUMNS} FROM runs WHERE campaign = :c AND number < :before AND run IN (
  SELECT run FROM champions WHERE campaign = :c UNION SELECT parent FROM runs WHERE campaign = :c AND role = 'candidate')
  ORDER BY number DESC LIMIT :rows"""
 
-Node = tuple[int, int, str, str, str, float | None, str, int | None]
+Node = tuple[int, int, str, str, str, float | None, str, int | None, float | None]
 
 
 def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str, int]:
@@ -46,11 +49,12 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
         " ORDER BY number DESC", (campaign, json.dumps([node[0] for node in nodes])),
     ):  # fmt: skip
         leaves.setdefault(leaf[7], []).append(leaf)
+    _without_parent(db, campaign, leaves, nodes, champions, before)
     is_named = sum(map(len, leaves.values())) <= NAMED
     tops, height = {}, 24
     for node in nodes:
         tops[node[0]] = height
-        height += 14 + _LINE * (1 + (len(leaves.get(node[0], [])) if is_named else 1))
+        height += 14 + _LINE * (1 + (len(leaves.get(node[0], [])) if is_named else int(node[0] in leaves)))
     label = 40 + max(lane_of.values()) * _LANE
     query = f"?campaign={quote(campaign)}"
     lines, marks = [], []
@@ -72,7 +76,7 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
             f'<text x="{label}" y="{y + 5}">{_short(node)}</text></a>'
         )
         below = leaves.get(run, [])
-        for i, leaf in enumerate(below[:NAMED] if is_named else below[:MARKS]):
+        for i, leaf in enumerate(reversed(below if is_named else below[:MARKS])):
             if is_named:
                 name = f'<text x="{label + 18}" y="{y + _LINE * (i + 1) + 5}">{_short(leaf)}</text>'
                 marks.append(_leaf(leaf, label + 6, y + _LINE * (i + 1), query, name))
@@ -87,9 +91,26 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
     ), nodes[0][1]
 
 
+def _without_parent(
+    db: sqlite3.Connection, campaign: str, leaves: dict[int, list[Node]], nodes: list[Node], champions: set[int],
+    before: int,
+) -> None:  # fmt: skip
+    """A log that names no parents was tried on what it had kept last: puts such runs, newest first, below that one."""
+    reigns = [node for node in nodes if node[0] in champions]
+    drawn, starts = {node[0] for node in nodes}, [node[1] for node in reigns]
+    for leaf in db.execute(
+        f"SELECT {_COLUMNS} FROM runs WHERE campaign = ? AND role = 'candidate' AND status != 'started'"
+        " AND parent IS NULL AND number > ? AND number < ? ORDER BY number DESC",
+        (campaign, min(starts, default=before), before),
+    ):  # fmt: skip
+        if leaf[0] not in drawn:
+            leaves.setdefault(reigns[bisect_left(starts, leaf[1]) - 1][0], []).append(leaf)
+
+
 def _short(node: Node) -> str:
     told = f"#{node[1]} {arrows(node[6] or node[2])}"
-    return f"{escape(told if len(told) < 70 else told[:68] + '…')} <tspan>{number(node[5])}</tspan>"
+    worth = number(node[5]) if node[8] is None else f"{number(node[8])} in fresh runs"
+    return f"{escape(told if len(told) < 70 else told[:68] + '…')} <tspan>{worth}</tspan>"
 
 
 def _lanes(nodes: list[Node], champions: set[int], row_of: dict[int, int]) -> dict[int, int]:
@@ -110,7 +131,8 @@ def _lanes(nodes: list[Node], champions: set[int], row_of: dict[int, int]) -> di
 
 
 def _told(node: Node) -> str:
-    return f"#{node[1]} {node[4] or node[3]}{'' if node[5] is None else f' {node[5]:.6g}'}: {node[6] or node[2]}"
+    worth = "" if node[5] is None else f" {node[5]:.6g}" + ("" if node[8] is None else f", {node[8]:.6g} in fresh runs")
+    return f"#{node[1]} {node[4] or node[3]}{worth}: {node[6] or node[2]}"
 
 
 def _leaf(leaf: Node, x: int, y: int, query: str, name: str) -> str:

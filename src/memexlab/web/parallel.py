@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 from html import escape
+
+from ..memory import Memory
+from ..memory.names import read_number
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM, _SIDE = 1100, 340, 46, 26, 70
 _MOST_RUNS, _MOST_KNOBS = 400, 8
 
 
-def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
+def parallel_svg(memory: Memory, campaign: str) -> str:
     """The knobs that took most values, and the metric, of the newest 400 runs; '' where fewer than two were moved."""
+    db = memory.db
     runs = db.execute(
         "SELECT run, number, value, verdict, status FROM runs WHERE campaign = ? AND value IS NOT NULL"
         " AND role != 'final' ORDER BY number DESC LIMIT ?", (campaign, _MOST_RUNS),
     ).fetchall()  # fmt: skip
-    knobs = [
-        row[0]
-        for row in db.execute(
-            "SELECT knob FROM settings WHERE run IN (SELECT value FROM json_each(?)) GROUP BY knob"
-            " HAVING count(DISTINCT value) > 1"
-            " ORDER BY count(DISTINCT value) DESC, knob LIMIT ?",
-            (json.dumps([run for run, *_ in runs]), _MOST_KNOBS),
-        )
-    ]
+    read = "SELECT knob, value FROM settings WHERE run = ?"
+    settings = {run: dict(db.execute(read, (run,)).fetchall()) for run, *_ in runs}
+    if not any(settings.values()):
+        settings = _told_settings(db, campaign, [run for run, *_ in reversed(runs)])
+    values_of: dict[str, set[str]] = {}
+    for of_run in settings.values():
+        for knob, value in of_run.items():
+            values_of.setdefault(knob, set()).add(value)
+    moved = sorted((-len(values), knob) for knob, values in values_of.items() if len(values) > 1)
+    knobs = [knob for _, knob in moved[:_MOST_KNOBS]]
     if len(knobs) < 2 or len(runs) < 3:
         return ""
     [(metric, better)] = db.execute("SELECT metric, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchall()
-    settings = {run: dict(db.execute("SELECT knob, value FROM settings WHERE run = ?", (run,)).fetchall())
-                for run, *_ in runs}  # fmt: skip
     axes = [_places([settings[run].get(knob) for run, *_ in runs]) for knob in knobs]
     values = sorted(value for _, _, value, _, _ in runs)
     # The worst tenth is drawn at the end of its axis: one bad run must not squash the others.
@@ -43,15 +45,18 @@ def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
         return _TOP + inner * (1 - place)
 
     out: list[str] = []
-    named: list[float] = []
-    names: list[str] = []
-    for run, number, value, verdict, status in sorted(runs, key=lambda r: (r[3] == "confirmed", r[4] == "keep", r[1])):
+    wins: list[tuple[int, float, int]] = []
+    sign = 1 if better == "lower" else -1
+    # The best are drawn last, over the others; of those that won, the best take the room for a name first.
+    ranks = {run: i for i, (run, *_) in enumerate(sorted(runs, key=lambda r: (r[3] != "confirmed", sign * r[2])))}
+    for run, number, value, verdict, status in sorted(
+        runs, key=lambda r: (r[3] == "confirmed", r[4] == "keep", -ranks[r[0]])
+    ):
         share = 1.0 if far == best else max(0.0, min(1.0, (far - value) / (far - best)))
         dashes = ' stroke-dasharray="4 3"' if (value > far if better == "lower" else value < far) else ""
         points = [(_SIDE + len(knobs) * step, y(share))]
-        if verdict == "confirmed" and all(abs(y(share) - taken) > 13 for taken in named):
-            named.append(y(share))
-            names.append(f'<text x="{points[0][0] + 7:.0f}" y="{y(share) + 4:.0f}" class="n">#{number}</text>')
+        if verdict == "confirmed" or status == "keep":
+            wins.append((ranks[run], y(share), number))
         for i in reversed(range(len(knobs))):
             place = axes[i][0].get(settings[run].get(knobs[i]))
             if place is not None:
@@ -61,10 +66,15 @@ def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
         width = 1.2 if colour == "quiet" else 2.2
         path = " ".join(f"{x:.0f},{v:.1f}" for x, v in points)
         out.append(
-            f'<a href="/runs/{number}?campaign={escape(campaign)}"><polyline points="{path}" fill="none"'
+            f'<a href="/runs/{number}?campaign={escape(campaign)}" aria-label="run {number}, {value:.6g}" tabindex="'
+            f'{0 if verdict == "confirmed" else -1}"><polyline points="{path}" fill="none"'
             f'{dashes} stroke="var(--c-{colour})" stroke-width="{width}" opacity="{strength:.2f}">'
             f"<title>#{number}: {value:.6g}</title></polyline></a>"
         )
+    names: dict[float, str] = {}
+    for _, at, number in sorted(wins):
+        if all(abs(at - taken) > 13 for taken in names):
+            names[at] = f'<text x="{_SIDE + len(knobs) * step + 7:.0f}" y="{at + 4:.0f}" class="n">#{number}</text>'
     ends = [
         *((knob, axis[1]) for knob, axis in zip(knobs, axes, strict=True)),
         (metric, (f"{far:.5g} or worse", f"{best:.5g}")),
@@ -74,15 +84,30 @@ def parallel_svg(db: sqlite3.Connection, campaign: str) -> str:
         middle = f'<text x="{x:.0f}" text-anchor="middle"'
         out += [
             f'<line x1="{x:.0f}" x2="{x:.0f}" y1="{_TOP}" y2="{bottom}" stroke="var(--c-text)" opacity=".5"/>',
-            f'{middle} y="16" font-weight="600">{escape(_short(name, 20))}</text>',
+            f'{middle} y="16" font-weight="600">{escape(_short(name, int(step / 8.4)))}</text>',
             f'{middle} y="36" fill="var(--c-quiet)">{escape(_short(high, 14))}</text>',
             f'{middle} y="{_HEIGHT - 8}" fill="var(--c-quiet)">{escape(_short(low, 18))}</text>',
         ]
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="Settings and {escape(metric, quote=True)} of'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="Settings and {escape(metric, quote=True)} of'
         f' {len(runs)} runs" font-size="12.5" fill="var(--c-text)" font-family="\'DejaVu Sans\',system-ui,sans-serif">'
-        f"{''.join(out)}{''.join(names)}</svg>"
+        f"{''.join(out)}{''.join(names.values())}</svg>"
     )
+
+
+def _told_settings(db: sqlite3.Connection, campaign: str, runs: list[int]) -> dict[int, dict[str, str]]:
+    """What a log without settings tells of them by its changes: those of the best run then, and what a run changed."""
+    found: dict[int, dict[str, str]] = {}
+    base: dict[str, str] = {}
+    reigns = {run for (run,) in db.execute("SELECT run FROM champions WHERE campaign = ?", (campaign,))}
+    first: dict[str, str] = {}
+    for run in sorted({*runs, *reigns}):
+        changes = db.execute("SELECT knob, old, new FROM changes WHERE run = ? AND new IS NOT NULL", (run,)).fetchall()
+        own = {knob: new for knob, _, new in changes if read_number(new)}
+        first = {knob: old for knob, old, _ in changes if old is not None} | first
+        found[run] = base | own
+        base = found[run] if run in reigns else base
+    return {run: {knob: first[knob] for knob in first} | found[run] for run in runs}
 
 
 def _places(values: list[str | None]) -> tuple[dict[str | None, float], tuple[str, str]]:

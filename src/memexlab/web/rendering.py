@@ -59,7 +59,8 @@ def number(value: object, digits: int = 6) -> str:
 #: Those of a night: a lab without target and runs has no use for them.
 _OF_A_NIGHT = ("/", "/runs", "/effects", "/report")
 _HAS = (
-    "SELECT EXISTS (SELECT 1 FROM documents JOIN entries ON seq = entry WHERE body ->> '$.meta.person' IS NOT NULL),"
+    "SELECT EXISTS (SELECT 1 FROM entries INDEXED BY entries_person JOIN documents ON entry = seq WHERE kind = 'source'"
+    " AND body ->> '$.meta.person' <> ''),"
     " EXISTS (SELECT 1 FROM runs)"
 )
 

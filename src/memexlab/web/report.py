@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ..lab.report import report_style, to_html, to_markdown
-from .drawing import Drawn, drawn_of
+from ..lab.report import report_style, to_markdown
+from .drawing import Drawn, drawn_of, file_of
 from .labs import campaigns, lab_of, labs_of
 from .rendering import has_target, page
 
 
-def report_key(request: Request, campaign: str | None, since: str | None = None) -> tuple[str, str | None, str | None]:
+def report_key(request: Request, campaign: str | None, since: str | None = None) -> tuple[str | int | None, ...]:
     """Under what a report is kept: that of the only campaign is that of the lab."""
-    names = campaigns(request)
+    names, root = campaigns(request), lab_of(request).root
+    # A win is taken over without an entry: by a move of the person's branch.
+    moves = next((folder / ".git/logs/HEAD" for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+    moved = moves.stat().st_mtime_ns if moves.exists() else 0
     # The instant of "yesterday" moves with the clock: such a report is worth keeping for its minute.
-    return "report", campaign or (names[0] if len(names) == 1 else None), since and since[:16]
+    return "report", campaign or (names[0] if len(names) == 1 else None), since and since[:16], moved
 
 
 def drawn(
@@ -33,6 +37,8 @@ def drawn(
 
 
 def _report(request: Request) -> Response:
+    if day := request.query_params.get("day"):
+        return RedirectResponse(f"/report/{quote(day, safe='')}")
     lab, now = lab_of(request), datetime.now(UTC)
     since = request.query_params.get("since") or None
     campaign = request.query_params.get("campaign") or None
@@ -47,7 +53,7 @@ def _report(request: Request) -> Response:
     kind = request.path_params.get("kind", "")
     if kind == "html":
         headers = {"content-disposition": f'attachment; filename="report-{now:%Y-%m-%d}.html"'}
-        return HTMLResponse(to_html(report), headers=headers)
+        return HTMLResponse(labs_of(request).apart(("file", report), file_of, report), headers=headers)
     if kind == "md":
         return Response(to_markdown(report), media_type="text/markdown; charset=utf-8")
     days = sorted((path.stem for path in (lab.root / "reports").glob("20??-??-??.html")), reverse=True)
@@ -66,7 +72,9 @@ def _day(request: Request) -> Response:
     folder = (lab_of(request).root / "reports").resolve()
     path = (folder / f"{request.path_params['day']}.html").resolve()
     if path.parent != folder or not path.is_file():
-        return page(request, "error.html", "No report", 404, text="There is no report of that day.")
+        return page(
+            request, "error.html", "No report", 404, text=f"There is no report of {request.path_params['day']}."
+        )
     return HTMLResponse(path.read_text(encoding="utf-8"))
 
 

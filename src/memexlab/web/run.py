@@ -11,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..commands.deciding import campaign_of
+from ..commands.deciding import campaign_of, is_done
 from ..lab.agenda import TITLES
 from ..lab.curves import curve_in
 from ..lab.packets import ranked
 from ..lab.sandbox import MEANING
+from ..lab.wording import Amounts, plural, run_numbers, sigmas
 from ..ledger import OutsideError
+from ..memory.noise import fresh_means, gain_of, noise_floor, races_of
 from .diffs import rows as diff_rows
 from .labs import lab_of, rows_of
 from .rendering import page
@@ -50,8 +52,11 @@ def _run(request: Request) -> Response:
         " ON r.run = f.seq WHERE f.target = ? AND f.role = 'parent' ORDER BY r.number LIMIT 60", run["id"],
     )  # fmt: skip
     judged = rows_of(db, "SELECT * FROM verdicts WHERE run = ? ORDER BY seq", position)
+    # A win reigns from its own number on, and was not champion yet while it was judged: the verdict says who was.
+    said = "SELECT * FROM runs WHERE run = ? AND (role = 'baseline' OR run IN (SELECT run FROM champions))"
+    reign = ((judged and rows_of(db, said, judged[-1]["champion"])) or reign) if run["role"] == "candidate" else []
     [campaign_row] = rows_of(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
-    packet = next(iter(ranked(db, campaign, [run["number"]])), None)
+    packet = next((p for p in ranked(db, campaign, [run["number"]]) if not is_done(lab.memory, p)), None)
     near = "SELECT {}(number) AS number FROM runs WHERE campaign = ? AND number {} ?"
     beside = [rows_of(db, near.format(*way), campaign, run["number"])[0] for way in (("max", "<"), ("min", ">"))]
     return page(
@@ -63,7 +68,7 @@ def _run(request: Request) -> Response:
         metrics=rows_of(db, "SELECT name, value FROM metrics WHERE run = ? ORDER BY name", position),
         doubts=rows_of(db, "SELECT path, retracted FROM doubted WHERE run = ? AND kind = 'run'", position),
         diff=diff_rows(_text(request, position, "diff")), log=_text(request, position, "log")[-_LOG_TAIL_BYTES:],
-        falls=_what_falls(db, position),
+        if_retracted=_if_retracted(db, run, campaign_row), now=_known_now(db, run, campaign_row),
         curves=curves_svg(*(_text(request, at, "log") for at in (position, reign[0]["run"] if reign else -1))),
     )  # fmt: skip
 
@@ -76,11 +81,18 @@ def curves_svg(mine: str, champions: str) -> Markup:
     values = [value for curve in curves for _, value in curve]
     top, reach = max(values), (max(values) - min(values)) or 1.0
     told = "at the end " + ", the champion ".join(f"{curve[-1][1]:.4g}" for curve in curves if curve)
-    drawn = [" ".join(f"{10 + 980 * x:.0f},{12 + 196 * (top - v) / reach:.0f}" for x, v in curve) for curve in curves]
+    drawn = [" ".join(f"{70 + 920 * x:.0f},{12 + 186 * (top - v) / reach:.0f}" for x, v in curve) for curve in curves]
+    ends = ((12, top, "end", 62), (198, top - reach, "end", 62))
+    axis = "".join(f'<text x="{x}" y="{y + 5}" text-anchor="{at}">{value:.4g}</text>' for y, value, at, x in ends)
+    axis += "".join(
+        f'<text x="{70 + 920 * x:.0f}" y="220" text-anchor="middle">{x:.0%}</text>' for x in (0.1, 0.5, 0.95)
+    )
     return Markup(
-        '<svg viewBox="0 0 1000 220" role="img" aria-label="Progress" fill="none"><polyline stroke="var(--c-quiet)"'
-        f' stroke-dasharray="6 5" points="{drawn[1]}"/><polyline stroke="var(--c-confirmed)" stroke-width="2.5"'
-        f' points="{drawn[0]}"/><text x="10" y="210" font-size="14" fill="var(--c-text)">{told}</text></svg>'
+        f'<svg viewBox="0 0 1000 226" role="img" aria-label="Progress: {told}" fill="none" font-size="14">'
+        f'<path d="M70 12V198H990" stroke="var(--c-quiet)"/><g fill="var(--c-quiet)">{axis}</g>'
+        f'<polyline stroke="var(--c-quiet)" stroke-dasharray="6 5" points="{drawn[1]}"/>'
+        f'<polyline stroke="var(--c-confirmed)" stroke-width="2.5" points="{drawn[0]}"/>'
+        f'<text x="980" y="24" text-anchor="end" fill="var(--c-text)">{told}</text></svg>'
     )
 
 
@@ -93,13 +105,43 @@ def _settings(db: sqlite3.Connection, positions: list[int]) -> list[tuple[str, l
     return sorted(rows, key=lambda row: not row[2])
 
 
-def _what_falls(db: sqlite3.Connection, position: int) -> list[dict[str, Any]]:
-    """Runs that descend from this one: what a retraction would put in doubt."""
-    return rows_of(
-        db, "WITH RECURSIVE below(run) AS (SELECT ? UNION SELECT f.seq FROM below b JOIN runs r USING (run) JOIN refs f"
-        " ON f.target = r.id AND f.role = 'parent') SELECT number, description, verdict, status FROM runs JOIN below"
-        " USING (run) WHERE role = 'candidate' AND run != ? ORDER BY number LIMIT 200", position, position,
-    )  # fmt: skip
+def _known_now(db: sqlite3.Connection, run: dict[str, Any], terms: dict[str, Any]) -> str:
+    """What a judged run gained by all that is known today, as report and effects say it, and what it is worth."""
+    noise = noise_floor(db, run["campaign"])
+    amounts, told = Amounts.of(terms["unit"] or terms["metric"], noise.sigma), ""
+    if (again := fresh_means(db, run["campaign"]).get(run["commit_id"])) and run["role"] == "candidate":
+        told = f"Its value is that of one run; the mean of {plural(again[1], 'fresh run')} is {again[0]:.6g}. "
+    gain, pairs, basis, against = db.execute(
+        "SELECT max(m.gain), max(m.pairs), max(m.basis), a.number FROM measurements m JOIN runs a ON a.run = m.against"
+        " WHERE m.run = ?", (run["run"],),
+    ).fetchone()  # fmt: skip
+    if gain is None or not run["verdict"]:
+        return told
+    seen = "one run" if not pairs else plural(pairs, "fresh pair" if basis == "pairs" else "fresh run")
+    size = f", {sigmas(gain, noise.sigma)}" if noise.known and noise.sigma else ""
+    return f"{told}By all that is known now: {amounts.signed(gain)} {amounts.unit} over run {against} in {seen}{size}."
+
+
+def _if_retracted(db: sqlite3.Connection, run: dict[str, Any], terms: dict[str, Any]) -> str:
+    """What a retraction would put in doubt, compare with another run, or make champion again."""
+    below = (
+        "WITH RECURSIVE below(run) AS (SELECT ? UNION SELECT f.seq FROM below b JOIN runs r USING (run) JOIN refs f ON"
+        " f.target = r.id AND f.role = 'parent') SELECT number FROM runs JOIN below USING (run) WHERE role ="
+        " 'candidate' AND run != ? ORDER BY number"
+    )
+    falls = [number for (number,) in db.execute(below, (run["run"], run["run"]))]
+    told = [f"{plural(len(falls), 'run')} made from it would be in doubt ({run_numbers(falls)})."] if falls else []
+    beside = "SELECT DISTINCT r.number FROM measurements m JOIN runs r USING (run) WHERE m.against = ? ORDER BY 1"
+    other = [number for (number,) in db.execute(beside, (run["run"],)) if number not in falls]
+    told += [f"{plural(len(other), 'run')} would be compared with another one ({run_numbers(other)})."] if other else []
+    reigns = db.execute(
+        "SELECT r.number, c.run FROM champions c JOIN runs r USING (run) WHERE c.campaign = ? ORDER BY c.since DESC",
+        (run["campaign"],),
+    ).fetchall()
+    if reigns and reigns[0][1] == run["run"] and len(reigns) > 1:
+        later = "" if terms["origin"] == "lab" else ", or what was kept after it"
+        told.append(f"It is the champion: run {reigns[1][0]} would be that again{later}.")
+    return " ".join(told) or "Nothing rests on it."
 
 
 def _text(request: Request, position: int, role: str) -> str:
@@ -133,14 +175,35 @@ def _compare(request: Request) -> Response:
     for number in wanted[:_COMPARED]:
         runs += rows_of(db, "SELECT * FROM runs WHERE campaign = ? AND number = ?", campaign, number)[-1:]
     [terms] = rows_of(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
-    sign = 1 if terms["better"] == "lower" else -1
+    better, races, fresh = terms["better"], races_of(db, campaign), fresh_means(db, campaign)
+    for run in runs:
+        run["level"], run["fresh"] = fresh.get(run["commit_id"], (run["value"], 0))
+
+    def gain(one: dict[str, Any], other: dict[str, Any]) -> tuple[float, str] | None:
+        """How much better one is than another: side by side where they raced, else as their means or values say."""
+        commits = one["commit_id"], other["commit_id"]
+        pairs = [pair for pair in races.get(tuple(sorted(commits)), []) if math.isfinite(sum(pair))]
+        if pairs:
+            mean = math.fsum(gain_of(*pair, better) for pair in pairs) / len(pairs)
+            return mean if commits[0] < commits[1] else -mean, plural(len(pairs), "fresh pair")
+        if one["level"] is None or other["level"] is None:
+            return None
+        both = sum(bool(side["fresh"]) for side in (one, other))
+        how = ("one run each", "a mean against one run", "mean against mean")[both]
+        return gain_of(one["level"], other["level"], better), how
+
+    lost = [
+        [told for other in runs if (told := gain(run, other)) and told[0] < 0 and "pair" in told[1]] for run in runs
+    ]
+    stand = [run for run, beaten in zip(runs, lost, strict=True) if run["level"] is not None and not beaten]
+    best = max(stand, key=lambda run: gain_of(run["level"], 0.0, better), default=None)
     metrics = [
         dict(db.execute("SELECT name, value FROM metrics WHERE run = ?", (run["run"],)).fetchall()) for run in runs
     ]
     return page(
         request, "compare.html", "Compare", runs=runs, campaign=campaign, wanted=" ".join(map(str, wanted)),
-        settings=_settings(db, [run["run"] for run in runs]), metrics=metrics, terms=terms, sign=sign,
-        best=max((run["value"] for run in runs if run["value"] is not None), key=lambda v: -sign * v, default=None),
+        settings=_settings(db, [run["run"] for run in runs]), metrics=metrics, terms=terms,
+        best=best and best["number"], gains=[None, *(gain(run, runs[0]) for run in runs[1:])],
         names=sorted({name for one in metrics for name in one} - {terms["metric"]}),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -9,16 +10,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..ledger import UsageError
-from ..memory import Rows, query
+from ..memory import Memory, Rows, query
+from ..memory.noise import fresh_means
 from .labs import campaigns, lab_of, labs_of
-from .rendering import page
+from .rendering import number, page
 
 ROWS = 100
 COLUMNS = ("number", "role", "status", "verdict", "value", "description", "seconds", "by", "at")
+#: What is shown of them: role, status and verdict say one thing together, under `status`.
+_SHOWN = ("number", "status", "value", "description", "seconds", "by", "at")
+_IDEAS = " AND role NOT IN ('pair', 'control', 'final')"
 _FAILED = "status IN ('crash', 'timeout', 'invalid')"
 #: Filters worth a click: what the chip says, and the words it puts into the filter.
 CHIPS = (
-    ("candidates", "role = 'candidate'"),
     ("kept", "status = 'keep'"),
     ("confirmed", "verdict = 'confirmed'"),
     ("failed", _FAILED),
@@ -50,24 +54,26 @@ def _table(request: Request) -> Response:
     after = asked.get("after", "") if asked.get("after", "").isdecimal() and len(asked["after"]) < 16 else ""
     # The filter runs on a connection that can do nothing but read; brackets keep it inside its place.
     filter_ = f" AND ({where}\n)" if where else ""
-    rows, trouble = Rows((), [], False), ""
+    every = bool(where or group or asked.get("all"))
+    filter_ = filter_ if every else _IDEAS
+    rows, trouble, total = Rows((), [], False), "", 0
     try:
         if group:
             sql = _grouped(group, filter_)
-
-            def grouped() -> Rows:
-                return query(lab.memory.index.path, sql, (campaign,), row_limit=ROWS, seconds_limit=5)
-
             # A filter may ask for the time of day; all runs together change with the ledger alone.
-            rows = grouped() if where else labs_of(request).kept(("groups", campaign, group), grouped)
+            if where:
+                rows = selected(lab.memory, sql, campaign)
+            else:
+                rows = labs_of(request).apart(("groups", campaign, group), selected, sql, campaign) or rows
         else:
-            sql = _sorted(sort, down, after, filter_)
-            rows = query(lab.memory.index.path, sql, (campaign,), row_limit=ROWS, seconds_limit=5)
+            rows = selected(lab.memory, _sorted(sort, down, after, filter_), campaign)
+            total = next(iter(selected(lab.memory, _counted(filter_), campaign).rows), (0,))[0]
     except UsageError as error:
         trouble = str(error)
 
     def link(**changed: object) -> str:
-        now = {"campaign": campaign, "where": where, "sort": sort, "down": int(down), "group": group}
+        now = {"campaign": campaign, "where": where, "sort": sort, "down": int(down), "group": group,
+               "all": asked.get("all", "")}  # fmt: skip
         return "?" + urlencode({name: value for name, value in (now | changed).items() if value != ""})
 
     def within(name: object) -> str:
@@ -76,19 +82,48 @@ def _table(request: Request) -> Response:
         return link(where=f"({where}) AND {one}" if where else one, group="")
 
     shown = [dict(zip(rows.columns, row, strict=True)) for row in rows.rows]
+    fresh = {} if group else fresh_means(lab.memory.db, campaign)
+    for row in shown:
+        row["fresh"] = fresh.get(row["commit_id"]) if row.get("role") == "candidate" else None
     # A column in which nothing stands on this page only takes room from those that say something.
-    columns = [name for name in COLUMNS if name == sort or any(row.get(name) not in (None, "") for row in shown)]
+    columns = [name for name in _SHOWN if name == sort or any(row.get(name) not in (None, "") for row in shown)]
+    if len({row.get("by") for row in shown}) == 1 and sort != "by":
+        columns = [name for name in columns if name != "by"]
+    place = int(asked["page"]) if after and asked.get("page", "").isdecimal() and len(asked["page"]) < 9 else 1
+    values = [row["value"] for row in shown if row.get("value") is not None]
+    terms = "SELECT better, origin FROM campaigns WHERE campaign = ?"
+    better, origin = lab.memory.db.execute(terms, (campaign,)).fetchone() or ("", "")
+    example = f" and value {'>' if better == 'higher' else '<'} {number(float(values[0]), 4)}" if values else ""
     return page(
         request, "runs.html", "Runs", rows=shown, more=rows.truncated, after=after, step=ROWS, columns=columns,
         sort=sort, down=down, where=where, group=group, groups=tuple(_GROUPS), campaign=campaign, campaigns=names,
-        trouble=trouble, link=link, within=within, chips=CHIPS,
+        trouble=trouble, link=link, within=within, chips=CHIPS, every=every, total=total, place=place,
+        example=f"status = 'keep'{example}", aligned=_aligned(values), imported=origin == "import",
+        names=[name for _, name, *_ in lab.memory.db.execute("PRAGMA table_info(runs)")] if trouble else [],
+        behind=labs_of(request).seconds_behind(("groups", campaign, group)) if group and not where else None,
     )  # fmt: skip
+
+
+def _counted(filter_: str) -> str:
+    return f"SELECT count(*) FROM runs WHERE campaign = ?{filter_} HAVING count(*) > 0"
+
+
+def _aligned(values: Sequence[float]) -> Callable[[float | None], str]:
+    """Writes numbers with as many decimals as the one of them that needs most."""
+    told = [number(float(value)) for value in values]
+    most = max((len(text.partition(".")[2]) for text in told), default=0)
+    exact = any("e" in text or "n" in text for text in told)
+    return lambda value: number(value) if exact or value is None else f"{value:.{most}f}"
+
+
+def selected(memory: Memory, sql: str, campaign: str) -> Rows:
+    return query(memory.index.path, sql, (campaign,), row_limit=ROWS, seconds_limit=5)
 
 
 def _sorted(sort: str, down: bool, after: str, filter_: str) -> str:
     """A page of rows behind the run `after`, found by its place and not by counting: the 1,000th costs as the first."""
     way, beyond = ("DESC", "<") if down else ("ASC", ">")
-    columns = f"SELECT run, {', '.join(COLUMNS)} FROM runs WHERE campaign = ?{filter_}"
+    columns = f"SELECT run, commit_id, {', '.join(COLUMNS)} FROM runs WHERE campaign = ?{filter_}"
     if sort == "number":
         behind = f" AND (number, run) {beyond} (SELECT number, run FROM runs WHERE run = {after})" if after else ""
         return f"{columns}{behind} ORDER BY number {way}, run {way} LIMIT {ROWS + 1}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import secrets
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,13 @@ from ..ledger import OutsideError
 def serve(root: Path, port: int, tell: Callable[[str], None]) -> None:
     """Serves until it is stopped; `tell` hears the address to open. Port 0 takes any free one."""
     import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """Gives up what is made for those who wait; a traceback for each of them would tell nobody anything."""
+            app.state.labs.end()
+            logging.getLogger("uvicorn.error").disabled = True
+            await super().shutdown(sockets)
 
     from .app import application
 
@@ -35,12 +45,21 @@ def serve(root: Path, port: int, tell: Callable[[str], None]) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     tell(f"open http://127.0.0.1:{listening.getsockname()[1]}/open?token={token}")
+    app = application(root, token)
     config = uvicorn.Config(
-        application(root, token), log_level="warning", access_log=False, timeout_keep_alive=15,
+        app, log_level="warning", access_log=False, timeout_keep_alive=15,
         h11_max_incomplete_event_size=65_536, timeout_graceful_shutdown=2, server_header=False, date_header=False,
         proxy_headers=False, http="h11",  # the other parser bounds no headers
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        if threading.active_count() > 1:
+            # A thread that computes cannot be told to end. What it would have landed is lost as with any kill: whole
+            # entries stand, and `memex sync` mends the wiki.
+            tell("stopped")
+            os._exit(130)
+        raise
 
 
 def _token(root: Path) -> str:

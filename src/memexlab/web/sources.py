@@ -1,19 +1,26 @@
 """Sources: the list of them, and a reading view by section with what was quoted from it in the margin.
 
-A place in a source is a line, as in the footnotes of the wiki: `/sources/12?line=42&last=58` opens those words, marked.
+A place in a source is a line, words, or both: `/sources/12?line=42&last=58&words=...` opens them, marked. Where the
+file has no lines, they are those of the text that was found in it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..ledger import Ref
+from ..memory import Memory
+from ..wiki.notes import placed
+from ..wiki.quotes import Span, locate
+from ..wiki.standing import Quote
 from .labs import lab_of, rows_of
 from .rendering import page
 
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 ROWS = 100
 #: A part of a long source that is shown at a time, in lines, and the most characters it may have.
 PART_LINES, PART_CHARS = 400, 60_000
+MARKED_CHARS = 2_000
 _HEADING = re.compile(r"^(?:#{1,6}\s+(.+?)\s*#*|((?:CHAPTER|Chapter|BOOK|PART)\s+[\w.]+.*))$")
 _MAIL = re.compile(r"\s*<[^<>]*(?:@| at )[^<>]*>")
 _UNDERLINE = re.compile(r"^([=\-~^\"*+#])\1{2,}\s*$")
@@ -30,12 +38,12 @@ _UNDERLINE = re.compile(r"^([=\-~^\"*+#])\1{2,}\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a source: its number from 1, its text, and how it stands out."""
+    """A line of a source: its number from 1, its text, whether it is a heading, and its pieces, marked or not."""
 
     number: int
     text: str
     heading: bool
-    marked: bool
+    pieces: tuple[tuple[bool, str], ...]
 
 
 def _list(request: Request) -> Response:
@@ -78,7 +86,7 @@ def _read(request: Request) -> Response:
     db = lab.memory.db
     entry = request.path_params["entry"]
     found = rows_of(db, "SELECT * FROM documents WHERE entry = ?", entry)
-    text = _text(request, entry) if found else None
+    text = text_of(lab.memory, entry) if found else None
     if text is None:
         return page(
             request, "error.html", "No such source", 404, text="It is not here, or a later version took its place."
@@ -86,23 +94,47 @@ def _read(request: Request) -> Response:
     found[0]["author"] = _MAIL.sub("", found[0]["author"]).strip(" ,")
     lines = text.split("\n")
     marked = _between(request.query_params.get("line"), request.query_params.get("last"), len(lines))
-    at = marked[0] or _between(request.query_params.get("at"), None, len(lines))[0] or 1
+    span = _span(lines, marked, request.query_params.get("words", "")[:MARKED_CHARS])
+    begins = _between(request.query_params.get("at"), None, len(lines))[0] or 1
+    at = text.count("\n", 0, span[0]) + 1 if span[1] else begins
     parts = _parts(lines)
     here = max(i for i, (start, _, _) in enumerate(parts) if start <= at)
     start, end, _ = parts[here]
-    shown = [Line(n, lines[n - 1], bool(_heading(lines, n)), marked[0] <= n <= marked[1]) for n in range(start, end)]
+    shown, before = list[Line](), sum(len(line) + 1 for line in lines[: start - 1])
+    for n in range(start, end):
+        line, edges = lines[n - 1], [min(max(edge - before, 0), len(lines[n - 1])) for edge in span]
+        pieces = (False, line[: edges[0]]), (True, line[edges[0] : edges[1]]), (False, line[edges[1] :])
+        shown.append(Line(n, line, bool(_heading(lines, n)), tuple(piece for piece in pieces if piece[1])))
+        before += len(line) + 1
     claims = rows_of(
         db, "SELECT c.subject, c.relation, c.text, q.line, q.last_line, q.text AS quote FROM claims c JOIN quotes q"
         " USING (entry) WHERE c.source = ? AND q.line >= ? AND q.line < ? ORDER BY q.line LIMIT 200", entry, start, end,
     )  # fmt: skip
     return page(
-        request, "source.html", found[0]["title"], source=found[0], lines=shown, claims=claims, marked=marked,
+        request, "source.html", found[0]["title"], source=found[0], lines=shown, claims=claims, place_at=place_at,
+        at=at, lined=placed(Quote(found[0]["document"], 1, 1, ""))[1].startswith("#L"),
         contents=[(i, first, title) for i, (first, _, title) in enumerate(parts)], part=here, parts=len(parts),
     )  # fmt: skip
 
 
-def _text(request: Request, entry: int) -> str | None:
-    memory = lab_of(request).memory
+def place_at(entry: int, lines: Sequence[object], words: str) -> str:
+    """The address of words of a source: by their first and last line, where these are known, and as they read."""
+    told = {"line": lines[0], "last": lines[-1]} if lines else {}
+    told |= {"words": words[:MARKED_CHARS]} if words else {}
+    return f"/sources/{entry}?{urlencode(told)}#{f'L{lines[0]}' if lines else 'words'}"
+
+
+def _span(lines: list[str], marked: tuple[int, int], words: str) -> tuple[int, int]:
+    """The characters of the text that an address names: its words, else its lines; (0, 0) where it names none."""
+    before = sum(len(line) + 1 for line in lines[: max(marked[0] - 1, 0)])
+    among = "\n".join(lines[marked[0] - 1 : marked[1]] if marked[0] else lines)
+    if words and (found := Span(at, at + len(words)) if (at := among.find(words)) >= 0 else locate(words, among)):
+        return before + found.start, before + found.end
+    return (before, before + len(among)) if marked[0] else (0, 0)
+
+
+def text_of(memory: Memory, entry: int) -> str | None:
+    """The text of a source by its entry; None where it has none."""
     found = memory.index.entry(entry)
     ref: Ref | None = next((ref for ref in found.refs if ref.role == "file"), None) if found else None
     if ref is None:

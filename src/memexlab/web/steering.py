@@ -48,7 +48,7 @@ def loop_of(lab: Lab, campaign: str | None, running: list[dict[str, Any]]) -> Lo
     cost = interference(lab.memory, campaign) if campaign else None
     return Loop(
         alive=alive,
-        paused=alive and bool(beat.get("paused")),
+        paused=alive and bool(beat.get("paused")) and steering.order == "pause",  # a beat may be seconds old
         order=steering.order,
         candidates=beat.get("candidates", 0) if alive else 0,
         streams=max((run["streams"] for run in running), default=0),

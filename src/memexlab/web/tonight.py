@@ -80,7 +80,7 @@ async def events(request: Request) -> Response:
     async def stream() -> AsyncIterator[str]:
         seen, quiet = end(), 0.0
         yield "retry: 2000\n\n"
-        while not await request.is_disconnected():
+        while not (labs_of(request).ended or await request.is_disconnected()):
             now = end()
             if now != seen:
                 seen, quiet = now, 0.0

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from ..wiki.markdown import Rendered, render
 from .labs import lab_of
 from .rendering import page
+from .sources import place_at
 
 _PICTURES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _PREVIEW_CHARS = 320
@@ -57,16 +58,18 @@ def _some(text: str, first: int) -> tuple[str, bool]:
 
 
 def _rendered(request: Request, text: str) -> Rendered:
-    db = lab_of(request).memory.db
+    db, folder = lab_of(request).memory.db, request.app.state.root / "wiki"
 
     def page_of(name: str) -> str | None:
-        return f"/wiki/{quote(name)}" if _file(request, f"{name}.md") else None
+        # Whoever follows the address is shown what is in the folder, and nothing else.
+        return f"/wiki/{quote(name)}" if ".." not in name and os.path.exists(f"{folder}/{name}.md") else None
 
-    def source_of(address: str) -> int | None:
+    def source_of(address: str, place: str, words: str) -> str | None:
         # An address of a page is relative to the page, the name of a source is relative to the lab.
         name = re.sub(r"^\.\./", "", address, count=1)
-        row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (name,)).fetchone()
-        return int(row[0]) if row and row[0] is not None else None
+        sql = "SELECT max(entry) FROM documents WHERE document IN (?, ?)"
+        (entry,) = db.execute(sql, (name, f"{name}#{place}")).fetchone()
+        return None if entry is None else place_at(entry, re.findall(r"\bL(\d+)", place), words)
 
     return render(text, page_of, source_of)
 
@@ -86,7 +89,7 @@ def _page(request: Request) -> Response:
     made = _rendered(request, text)
     if request.query_params.get("preview"):
         words = re.sub(r"<(sup|section|h1)\b.*?</\1>", "", made.html, flags=re.S)
-        text = " ".join(re.sub(r"<[^>]+>", " ", words).split())
+        text = made.front.get("description", "").replace('\\"', '"') or " ".join(re.sub(r"<[^>]+>", " ", words).split())
         return JSONResponse({"title": made.front.get("title", name), "text": text[:_PREVIEW_CHARS]})
     return page(
         request, "wiki.html", made.front.get("title") or name, at=name, made=made, html=Markup(_since(made.html)),
@@ -132,8 +135,4 @@ def _picture(request: Request) -> Response:
     return FileResponse(path)
 
 
-ROUTES = [
-    Route("/wiki", _page),
-    Route("/wiki/files/{name:path}", _picture),
-    Route("/wiki/{name:path}", _page),
-]
+ROUTES = [Route("/wiki", _page), Route("/wiki/files/{name:path}", _picture), Route("/wiki/{name:path}", _page)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -55,9 +55,9 @@ class Asked:
         return told
 
 
-def asked(wiki: Wiki) -> Iterator[Asked]:
-    """Every standing question that two claims or more can answer, in the order of pages."""
-    for _, page in sorted(wiki.subjects.pages.items()):
+def asked(wiki: Wiki, keys: Iterable[str]) -> Iterator[Asked]:
+    """Every standing question of these pages that two claims or more can answer, in their order."""
+    for page in (wiki.subjects.pages[key] for key in sorted(keys)):
         for part in wiki.parts(page):
             found = tuple(wiki.evidence(page, part))
             if len(found) > 1 and part.questions:
@@ -105,7 +105,7 @@ def answer_standing(memory: Memory, root: Path, driver: Driver, by: str) -> tupl
     """
     wiki, dropped, new = wiki_of(memory, root), Counter[str](), 0
     entries = claim_entries(memory)
-    for one in asked(wiki):
+    for one in asked(wiki, wiki.subjects.pages.keys()):
         evidence = one.words(lambda source: wiki.sources[source].title)
         found = (wiki.subjects.resolve(s.object) for s in one.evidence if s.object)
         pages = sorted({page.title for page in found if page is not None})

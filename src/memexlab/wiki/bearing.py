@@ -63,30 +63,49 @@ _DIRECTED = _words(
     r"|include[sd]|wraps|calls|follows)(?P<by>[ -]by)?|(?:alias|subclass) (?:for|of)|(?:depend\w*|based|built) on"
     r"|(?:inherit\w*|deriv\w+) from|instead of|(?:rather|\w+er|more \w+|less \w+) than)\b"
 )
+#: A thing as a sentence names it: an article, one or two words, and what cannot be part of its name.
+_NOUNS = re.compile(
+    r"\b(?:[Tt]he|[Aa]n?|[Tt]his|[Ii]ts|[Tt]hese|[Ee]ach|[Ee]very) ([a-z][a-z-]{2,}(?: [a-z][a-z-]{2,}){0,2}?)"
+    r"(?=[.,;:]|$| (?:of|in|is|are|was|were|has|have|that|for|to|from|by|on|with|within|into|as|at|when|where|than|and"
+    r"|or|because|must|may|can|should|will|would|do|does|did|says?|which|not)\b)"
+)
+_PRONOUN = re.compile(
+    r"(?!It (?:is|was|has been|seems) [^.;]*\b(?:that|to)\b)"  # which stands for nothing
+    r"(?:It|They|This|These|Those|That|He|She|Such|Its|Their)\b"
+)
+_ENDS = re.compile(r"(?<=[.!?:])\s+|\n[ \t]*\n")
 _ROLES = _words(r"\b(?:co-?)?(auth|wr[io]t|edit|sponsor|maintain|delegate|review|invent|found(?:er|ed)|creator)\w*")
 _FIELD = re.compile(r"[A-Z][\w-]+: ")
 #: A row of numbers ("2.6, 2.7 and 3"), and the word after it.
 _COUNTED = re.compile(
     r"((?<![\w.,])\d+(?:[.,]\d+)*(?:(?:, | and | or | to |, and |, or |[-/–])\d+(?:[.,]\d+)*)*)(?=(?:\s+([^\W\d_]+))?)"
 )
-_SMALL, _ARTICLES, _PLAIN = (
+_SMALL, _ARTICLES, _PLAIN, _GENERAL, _WHICH = (
     frozenset(told.split())
     for told in (
         "the and are was were for that this with from has have had its which also than into about who",
         "the a an this its their each every his her",
         "a an is be been being by of to in on it as at or now not will can may should",
+        "aim approach author authors case document feature goal idea kind lack need number ones own paper part problem "
+        "process proposal purpose reason rest result shortcut source thing time use user way",
+        "first second last main new old other same whole",
     )
 )
 
 
-def unsupported(sentence: str, evidence: Mapping[str, str], about: str, around: str = "") -> Finding | None:
-    """What the sentence says that its evidence (words by name) does not; `around` are the sentences of a quote."""
+def unsupported(
+    sentence: str, evidence: Mapping[str, str], about: str, before: str = "", after: str = ""
+) -> Finding | None:
+    """What the sentence says that its evidence (words by name) does not; `before` and `after` stand around a quote."""
     held = " . ".join(evidence.values())
+    around = f"{about} {_ENDS.split(before)[-1]} {_ENDS.split(after)[0]}"
     if missing := supported(sentence, f"{about} {held}"):
         return missing[0]
     if re.search(r"https?://|www\.|!\[|\]\(|<\w", sentence):
         return wrong("claim-markup", "a sentence holds no address, image, link or HTML", "write plain words")
-    if found := _turned(sentence, evidence) or _swapped(sentence, held) or _other(sentence, held, f"{about} {around}"):
+    if found := _turned(sentence, evidence) or _swapped(sentence, held) or _other(sentence, held, around):
+        return found
+    if before and (found := _foreign(sentence, held, about, before, after)):
         return found
     there = words(f"{about} {held}")
     told = words(sentence)
@@ -219,6 +238,26 @@ def _other(sentence: str, held: str, around: str) -> Finding | None:
         if new and old and not any(bears(w, there) for w in new) and not any(bears(w, said) for w in old):
             message = f"the quote says {' '.join(quote[i:j])!r} where the sentence says {' '.join(told[k:m])!r}"
             return wrong("claim-unsaid", message, "name what the quote names")
+    return None
+
+
+def _foreign(sentence: str, held: str, about: str, before: str, after: str) -> Finding | None:
+    """Another thing in the place of a pronoun, or a thing that neither the quote nor its section names."""
+    near = words(f"{about} {held} {before} {after}")
+    if pronoun := _PRONOUN.match(held):
+        told, said = key_of(sentence).split(), key_of(held).split()
+        same = SequenceMatcher(None, told, said, autojunk=False).get_matching_blocks()
+        first = next((one.a for one in same if one.size > 1), 0)
+        named = words(" ".join(told[:first]))
+        there = words(f"{about} {held} {before.split(chr(10))[0]} {' '.join(_ENDS.split(before.rstrip())[-2:])}")
+        if named and not any(bears(word, there) or word in _GENERAL for word in named):
+            message = f"the quote says {pronoun[0]!r}, and just before it stands nothing of {' '.join(named)!r}"
+            return wrong("claim-subject", message, "quote the sentence that names it as well")
+    for found in _NOUNS.finditer(sentence):
+        named = [word for word in words(found[1]) if word not in _WHICH]
+        if named and not any(bears(word, near) or word in _GENERAL for word in named):
+            message = f"neither the quote nor its section speaks of {found[1]!r}"
+            return wrong("claim-unsaid", message, "name what the quote names, or quote the words that name it")
     return None
 
 

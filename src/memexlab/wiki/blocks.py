@@ -18,9 +18,14 @@ MARK = re.compile(r"\[\^([\w-]+)\](?!:)")
 LINK = re.compile(r"\[\[([^\[\]|#\n]*)(#[^\[\]|\n]*)?(?:\|([^\[\]\n]*))?\]\]")
 _DEFINES = re.compile(r"\[\^([\w-]+)\]:[ \t]*")
 _SAID_BY = re.compile(r" \(said by [^()\n]{1,80}\)(?=(?:\[\^[\w-]+\])* \^c[0-9a-f]{10})")
+_SECTION = re.compile(r"##? ")
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
+_BEGINS = re.compile(rf"{_ITEM.pattern}|#{{1,6}} |{_DEFINES.pattern}")
 _FENCE = re.compile(r"[ \t]*(?:[-*+] +|> ?)*(```+|~~~+)")
-_NOTE = re.compile(r"“(.*)” \[[^\n]*?#L(\d+)(?:-L(\d+))?\]\(\.\./([^)\s#]+)#L[^)]*\)$")
+_NOTE = re.compile(
+    r"“(?P<words>.*)” \[(?P<shown>[^\n]*?)(?P<place>(?:#[^\]#\s]+)?)\]\(\.\./(?P<file>[^)\s#]+)(?P=place)\)$"
+)
+_LINES = re.compile(r"#L(\d+)(?:-L(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A footnote as memex writes it: where its words stand, and the words without the marks of a page."""
+    """A footnote as memex writes it: where its words stand, and the words without the marks of a page; line 0 where the
+    file has no lines."""
 
     source: str
     line: int
@@ -72,12 +78,11 @@ def parse(text: str, hands: Iterable[Hand] = (), named: bool = True) -> list[Blo
         if not named and not front:
             out.append(Block(whole, "", blanks, at))
             continue
-        claimed, defines = CLAIMED.search(whole), _DEFINES.match(whole)
         if front:
             name = f"front:{lines[0].split(':')[0].strip()}"
-        elif defines:
+        elif defines := _DEFINES.match(whole):
             name = f"n{digest(whole[defines.end() :])}"
-        elif claimed:
+        elif claimed := CLAIMED.search(whole):
             name = claimed[1]
         else:
             name = "title" if whole.startswith("# ") else own.get(digest(whole), f"b{digest(whole)}")
@@ -102,7 +107,7 @@ def _cut(text: str) -> Iterable[tuple[list[str], int, int, bool]]:
         if not block:
             at = number
         block.append(line)
-        if not front and (found := _FENCE.match(line)):
+        if not front and ("```" in line or "~~~" in line) and (found := _FENCE.match(line)):
             fence = found[1][:3] if not fence else "" if bare.startswith(fence) else fence
     if block:  # a fence that never ends
         yield ["\n".join(block).rstrip("\n")], blanks, at, False
@@ -114,7 +119,7 @@ def _starts(block: list[str], line: str, front: bool) -> bool:
         return not line.startswith((" ", "\t", "- "))
     first = block[0]
     return (
-        not line.strip() or bool(_ITEM.match(line)) or bool(re.match(r"#{1,6} ", line)) or bool(_DEFINES.match(line))
+        not line.strip() or bool(_BEGINS.match(line))
         or (line.startswith(">") != first.startswith(">") and not line[0].isspace()) or first.startswith("#")
         or first == "---"
     )  # fmt: skip
@@ -200,6 +205,8 @@ def lay_over(text: str, hands: Sequence[Hand], sources: Collection[str], page_of
         end = next((i for i, b in enumerate(blocks) if b.name.startswith("n") and _DEFINES.match(b.text)), len(blocks))
         end = names.get("front:---/2", 0) if front else end
         place = min(next((names[name] + 1 for name in hand.after if name in names), end), end)
+        while _SECTION.match(hand.text) and place < end and not _SECTION.match(blocks[place].text):
+            place += 1  # what sources say never stands under the heading of a person
         item = _ITEM.match(hand.text) and place and _ITEM.match(blocks[place - 1].text)
         blanks = 0 if front or (item and not hand.blanks) else max(hand.blanks, 1)
         blocks.insert(place, Block(cite(hand), hand.name, blanks, 0))
@@ -226,9 +233,17 @@ def cited_in(note: str) -> Cited | None:
     match = _NOTE.match(note.strip())
     if match is None:
         return None
-    return Cited(unquote(match[4]), int(match[2]), int(match[3] or match[2]), unescaped(match[1]))
+    file, words, lines = unquote(match["file"]), unescaped(match["words"]), _LINES.fullmatch(match["place"])
+    if lines is not None:
+        return Cited(file, int(lines[1]), int(lines[2] or lines[1]), words)
+    if re.sub(r"[\[\]|`\s]+", " ", file) != unescaped(match["shown"]):
+        return None  # a link of a person's
+    part = "" if match["place"].startswith("#page=") else match["place"]
+    return Cited(file + part, 0, 0, words)
 
 
 def unescaped(text: str) -> str:
     """Words of a page as words of a source: what `safe` does, undone."""
+    if not ("\\" in text or "&" in text or "`" in text):
+        return text
     return re.sub(r"\\(.)|&lt;|`[^`\n]*`", lambda m: m[1] or html.unescape(m[0]) if m[0][0] != "`" else m[0], text)

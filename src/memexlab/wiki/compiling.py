@@ -66,12 +66,13 @@ class _Known:
     version: int
 
 
+@uncollected()
 def compile_paths(
     memory: Memory, root: Path, paths: Sequence[Path], by: str, told: Callable[[int, int], None] = lambda done, of: None
 ) -> Compiled:
     """Takes in files and folders, withdraws what is gone from them, and renders the wiki; `told` hears of each file."""
     began, counts, claims = time.monotonic(), Counter[str](), 0
-    taken = take(memory, root, lambda: wiki_of(memory, root), by)
+    taken = take(memory, root, by)
     refused, unread, findings = Counter[str](), Counter[str](), list[Finding](taken.findings)
     known = _known(memory.db, root, paths)
     drafts: list[Draft] = []
@@ -133,18 +134,18 @@ def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
     vault, resolving = Vault(root), Resolving(memory, root)
     try:
         sound = vault.names() - (taken.edited if taken is not None else vault.edited().keys())
-        found = resolving(sound, whole=bool(taken))
+        found = resolving(sound)
         wiki, files = found.wiki, found.files
         question_pages(memory.db, memory.blobs, wiki, files)
         lay_pictures(memory, root, wiki, files)
         pages = files.keys() | found.names
         by_hand = wiki.with_hands(files)
+        absorbed = taken.absorbed(by_hand) if taken is not None else {}
         notes = {name: text for name, text in by_hand.items() if name not in pages}
-        notes |= vault.kept(pages | notes.keys())
+        notes |= vault.kept(pages | notes.keys() | absorbed.keys())
         if notes:
             files["index.md"] = with_notes(files["index.md"], notes)
             by_hand["index.md"] = wiki.with_hands({"index.md": files["index.md"]})["index.md"]
-        absorbed = taken.absorbed(by_hand) if taken is not None else {}
         # A person may write what they like; what came from sources is looked at before it is written.
         done = vault.write(by_hand, found.names, absorbed, lambda name: refused_to_write(name, files.get(name, "")))
         resolving.keep(finding.where.removeprefix(f"{FOLDER}/") for finding in done.findings)
@@ -212,15 +213,8 @@ def _walk(folder: Path, root: Path, findings: list[Finding], found: Folders) -> 
             found.gaps[name_of(path, root)] = "ignored by git"
         elif path.is_symlink():
             found.gaps[name_of(path, root)] = "a symbolic link"
-            findings.append(
-                Finding(
-                    "source-link",
-                    "info",
-                    name_of(path, root),
-                    "a symbolic link is not followed",
-                    "memex ingest its target",
-                )
-            )
+            told = "a symbolic link is not followed"
+            findings.append(Finding("source-link", "info", name_of(path, root), told, "memex ingest its target"))
         elif path.is_dir():
             yield from _walk(path, root, findings, found)
         elif path.is_file() and not (
@@ -240,15 +234,11 @@ def _drafts(
     """The source and its claims; `place` is where they will stand in the batch."""
     data = document.text.encode("utf-8", errors="replace")
     blob = memory.blobs.put(data)
-    raw = (
-        [Ref("from", memory.blobs.put(document.raw))]
-        if document.raw is not None and blob_id(document.raw) != blob
-        else []
-    )
+    other = document.raw is not None and blob_id(document.raw) != blob
+    raw = [Ref("from", memory.blobs.put(document.raw))] if other and document.raw is not None else []
     subject = f"source:{document.name}"[:300]
-    earlier = memory.db.execute(
-        "SELECT count(*) FROM entries WHERE subject = ? AND kind = 'source'", (subject,)
-    ).fetchone()[0]
+    counted = "SELECT count(*) FROM entries WHERE subject = ? AND kind = 'source'"
+    earlier = memory.db.execute(counted, (subject,)).fetchone()[0]
     name = blake2b(document.name.encode("utf-8", errors="surrogateescape"), digest_size=12).hexdigest()
     key = f"wiki:{name}:{digest[2:26]}:{extract.VERSION}:{earlier}"
     told = {k: v for k, v in document.meta.items() if k not in ("fields",)}

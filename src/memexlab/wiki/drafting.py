@@ -24,8 +24,9 @@ from .times import dates
 Line = tuple[str, Any]
 #: Sentences with what they cite, and what is wrong with the others.
 Read = tuple[list[tuple[str, tuple[str, ...]]], list[Finding]]
-MOST_SENTENCES, MOST_CHARS = 6, 600
+MOST_SENTENCES, MOST_CHARS, BEFORE_CHARS = 6, 600, 3_000
 _WORD = re.compile(r"[^\W_]+")
+_HEADING = re.compile(r"(?m)^#{1,6} .+$|^\S[^\n]*(?=\n([=~^*\"'`#+.:_-])\1{2,}[ \t]*$)")
 _CLAIM = ("subject", "sentence", "quote", "relation", "value", "since")
 #: Relations that move names and pages: a source may state them of itself alone.
 _OWN_ONLY = frozenset(["alias", "supersedes", "superseded by"])
@@ -128,7 +129,7 @@ def claim_from(found: object, source: Text) -> Draft | Finding:
     line = source.text.rfind("\n", 0, span.start) + 1  # a field of a header says with its name what its value is
     field = re.match(r"[A-Z][\w-]+: +(?=\S)", source.text[line : span.start + 1])
     said = source.text[line if field else span.start : span.end]
-    if found_wrong := unsupported(sentence, {"": said}, f"{source.title} {subject}", _around(source.text, span)):
+    if found_wrong := unsupported(sentence, {"": said}, f"{source.title} {subject}", *_beside(source.text, span)):
         return found_wrong
     if since and not (re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", since) and _dated(since, held)):
         return wrong("claim-date", f"the date {since!r} is not in the quote", 'write "" where the quote has no date')
@@ -164,11 +165,12 @@ def sentences_from(items: Iterable[object], evidence: Mapping[str, str], about: 
     return good, findings
 
 
-def _around(text: str, span: Span) -> str:
-    """The sentences in which a quote stands."""
-    start = max((text.rfind(mark, 0, span.start) for mark in (". ", ".\n", "\n\n")), default=0)
-    ends = [end for mark in (". ", ".\n", "\n\n") if (end := text.find(mark, span.end - 1)) >= 0]
-    return text[max(0, start) : min(ends, default=len(text))]
+def _beside(text: str, span: Span) -> tuple[str, str]:
+    """What stands before a quote, from the heading over it or some way back; and the rest of its paragraph."""
+    heads = [found.start() for found in _HEADING.finditer(text, 0, span.start)]
+    end = text.find("\n\n", span.end)
+    start = max(*heads[-1:], span.start - BEFORE_CHARS, 0)
+    return text[start : span.start], text[span.end : end if end > 0 else None]
 
 
 def _dated(since: str, held: str) -> bool:

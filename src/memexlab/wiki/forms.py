@@ -9,23 +9,28 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
 from ..ledger import UsageError, write_durably
 from .quoting import Piece
 from .subjects import key_of, safe
+from .times import dates
 
 Form = Literal["marp", "figure", "table", "canvas"]
 _SUFFIX = {"marp": ".marp.md", "figure": ".png", "table": ".csv", "canvas": ".canvas"}
-_NUMBER = re.compile(r"^[^\d-]{0,3}(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)(.*)$")
+NUMBER = re.compile(r"^[^\d-]{0,3}(-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?)(.*)$")
 
 
 def write_form(root: Path, form: Form, question: str, sentences: Sequence[tuple[str, Sequence[str]]],
                pieces: Sequence[Piece], values: Sequence[tuple[str, str, str, str, str]]) -> list[Path]:  # fmt: skip
     """Writes the answer in that form and returns its files; raises UsageError where a figure has no two numbers."""
-    path = root / "reports" / f"{'-'.join(key_of(question).split())[:60] or 'answer'}{_SUFFIX[form]}"
+    whole = "-".join(key_of(question).split()) or "answer"
+    name = whole if len(whole) <= 60 else f"{whole[:60]}-{blake2b(whole.encode(), digest_size=3).hexdigest()}"
+    path = root / "reports" / f"{name}{_SUFFIX[form]}"
     path.parent.mkdir(exist_ok=True)
     if form == "marp":
         write_durably(path, _deck(question, sentences, pieces).encode())
@@ -39,10 +44,15 @@ def write_form(root: Path, form: Form, question: str, sentences: Sequence[tuple[
             told = [("sentence", "since", "source"), *((p.text, p.since, p.place) for p in pieces)]
         write_durably(path, _csv(told))
         return [path]
-    drawn = [(value, float(found[1].replace(",", ""))) for value in values if (found := _NUMBER.match(value[2]))]
+    told_as = [(value, NUMBER.match(value[2])) for value in values if not dates(value[2])]
+    found = [(value, float(number[1].replace(",", "")), (value[1], number[2].partition(",")[0].strip()))
+             for value, number in told_as if number]  # fmt: skip
+    # Numbers of another quantity or unit have no place on the same axis.
+    most = Counter(of for *_, of in found).most_common(1)
+    drawn = [(value, number) for value, number, of in found if of == most[0][0]]
     if len(drawn) < 2:
-        raise UsageError("there are no two numbers to draw in the claims about this", "memex ask QUESTION --to table")
-    data = path.with_suffix(".csv")
+        raise UsageError("there are no two numbers of one unit to draw in this answer", "memex ask QUESTION --to table")
+    data = path.with_suffix(".figure.csv")
     head = ("subject", "relation", "value", "since", "source", "number")
     write_durably(data, _csv([head, *((*told, number) for told, number in drawn)]))
     _draw(path, question, drawn)

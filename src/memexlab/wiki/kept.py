@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 from ..ledger import OutsideError
 
@@ -24,7 +24,8 @@ class Table(dict[str, T], Generic[T]):
     """Values by key; a key without a value has an empty one. Values are changed through `put` and `edit` alone."""
 
     def __init__(self, db: sqlite3.Connection | None, name: str, empty: Callable[[], T], made: Callable[[Any], T]):
-        self._db, self.name, self._empty, self._made = db, name, empty, made
+        # list[str]() takes five times as long as list(), and is called a million times
+        self._db, self.name, self._empty, self._made = db, name, get_origin(empty) or empty, made
         self.changed: set[str] = set()
 
     def __missing__(self, key: str) -> T:
@@ -69,22 +70,14 @@ class Table(dict[str, T], Generic[T]):
         rows = self._db.execute("SELECT key, value FROM kept WHERE name = ?", (self.name,)) if self._db else ()
         return out | {key for key, value in rows if key not in self.changed and any(word in value for word in words)}
 
-    def everything(self) -> dict[str, T]:
-        """All that has a value, as it is now."""
-        if self._db is not None:
-            rows = self._db.execute("SELECT key, value FROM kept WHERE name = ?", (self.name,)).fetchall()
-            values = json.loads(f"[{','.join(value for _, value in rows)}]")
-            out = {key: self._made(value) for (key, _), value in zip(rows, values, strict=True)}
-            out |= {key: self[key] for key in self.changed}
-            return {key: value for key, value in out.items() if value}
-        return {key: value for key, value in self.items() if value}
-
 
 class Kept:
     """The tables: in memory alone, or over what an earlier compile kept. Holds the lock of the file until it closes,
     and where it is for `reading` none but while `held`."""
 
-    def __init__(self, path: Path | None = None, reading: bool = False) -> None:
+    def __init__(
+        self, path: Path | None = None, reading: bool = False, patience_seconds: int = _PATIENCE_SECONDS
+    ) -> None:
         self._tables: list[Table[Any]] = []
         self._db: sqlite3.Connection | None = None
         self._file: sqlite3.Connection | None = None
@@ -98,13 +91,13 @@ class Kept:
                 self._file = None
         elif path is not None:
             try:
-                self._file = _locked(path)
+                self._file = _locked(path, patience_seconds)
             except sqlite3.OperationalError as error:
                 told = f"the wiki cannot be compiled now: {error}"
                 raise OutsideError(told, retryable=True, hint="memex doctor") from error
             except sqlite3.DatabaseError:  # damaged: it is only a view
                 path.unlink()
-                self._file = _locked(path)
+                self._file = _locked(path, patience_seconds)
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS kept(name, key, value, PRIMARY KEY(name, key)) WITHOUT ROWID"
             )
@@ -140,14 +133,24 @@ class Kept:
         assert self._file is not None
         if self._db is None:
             self._file.execute("DELETE FROM kept")
-        for table in self._tables:
-            keys = table.keys() if self._db is None else table.changed
+        for table in sorted(self._tables, key=lambda table: table.name):
+            keys = sorted(table.keys() if self._db is None else table.changed)  # a third of the time to put them in
             gone = [(table.name, key) for key in keys if not table[key]]
-            held = [(table.name, key, json.dumps(table[key], ensure_ascii=False, default=_plain)) for key in keys
-                    if table[key]]  # fmt: skip
+            held = [(table.name, key, _AS_JSON(table[key])) for key in keys if table[key]]
             self._file.executemany("DELETE FROM kept WHERE name = ? AND key = ?", gone)
             self._file.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", held)
         self._file.execute("COMMIT")
+
+    def leave(self, path: Path) -> None:
+        """Puts all that is new in place of what was kept, unless somebody compiles or nothing can be written there."""
+        self.release()
+        try:
+            other = Kept(path, patience_seconds=0)
+        except OutsideError:
+            return  # it is only kept to be faster
+        other._db, other._tables = None, self._tables
+        other.save()
+        other.close()
 
     def close(self) -> None:
         if self._file is not None:
@@ -171,8 +174,8 @@ def nothing() -> Any:
     return None
 
 
-def _locked(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE_SECONDS)
+def _locked(path: Path, patience_seconds: int) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=patience_seconds)
     db.execute("BEGIN IMMEDIATE")  # who compiles at the same time waits here
     return db
 
@@ -181,3 +184,6 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return [getattr(value, field.name) for field in fields(value)]
     return sorted(value)
+
+
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, default=_plain).encode

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from ..ledger import Claim, Draft, Finding, OutsideError
 from ..memory import Memory
 from ..models import Driver, Estimate, Prompt, Spent
 from ..tokens import count_tokens
-from .answering import answer_standing, asked, claim_entries, land_answer
+from .answering import Asked, answer_standing, asked, claim_entries, land_answer
 from .blocks import CLAIMED
 from .claims import claim_key
-from .compiling import render, wiki_of
+from .compiling import render
 from .drafting import Line, Text, as_data, claim_from, sentences_from
 from .proposing import EXAMPLE, RULES, prompts, propose
 from .readers import READERS, Document, name_of, read
@@ -69,11 +69,14 @@ class Landed:
     warnings: tuple[Finding, ...] = ()
 
 
-def sources_below(memory: Memory, root: Path, paths: Sequence[Path]) -> Iterator[Text]:
-    """The sources that stand and came from these files and folders, by name."""
-    names = [name_of(path, root) for path in paths]
+def sources_below(
+    memory: Memory, root: Path, paths: Sequence[Path], only: Collection[str] | None = None
+) -> Iterator[Text]:
+    """The sources that stand and came from these files and folders, by name; of all, or `only` these."""
+    below = [name_of(path, root) for path in paths]
     for entry, blob, name, title, published, subject, path in memory.db.execute(_STANDING).fetchall():
-        if any(path == one or one == "." or path.startswith(f"{one}/") for one in names):
+        among = only is None or name in only
+        if among and any(path == one or one == "." or path.startswith(f"{one}/") for one in below):
             text = memory.blobs.get(blob).decode("utf-8", errors="replace")
             yield Text(entry, blob, name, title, subject or title, published, text)
 
@@ -135,9 +138,7 @@ def _twice(memory: Memory, source: Text, draft: Draft) -> str:
 
 
 def _land_claims(memory: Memory, source: Text, drafts: Sequence[Draft], by: str, check: bool = False) -> int:
-    keyed = []
-    for draft in drafts:
-        keyed.append(replace(draft, key=f"claim:{source.entry}:{_name('', draft)}"))
+    keyed = [replace(draft, key=f"claim:{source.entry}:{_name('', draft)}") for draft in drafts]
     before = memory.index.by_key([draft.key or "" for draft in keyed])
     if not check:
         memory.land(keyed, by)
@@ -148,7 +149,8 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
     """Every line of a file of drafts through the gates; good lines land even if others fail; with `check` none does."""
     findings: list[Finding] = []
     warnings: list[Finding] = []
-    sources = {source.name: source for source in sources_below(memory, root, [root])}
+    named = {str(found.get("source")) for _, found in lines if isinstance(found, dict)}
+    sources = {source.name: source for source in sources_below(memory, root, [root], named)}
     claims = answers = known = 0
     later: list[tuple[str, dict[str, object]]] = []
     answered: dict[tuple[str, str], Sentences] = {}
@@ -158,7 +160,7 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
             later.append((where, found))
         elif not isinstance(found, dict) or (source := sources.get(str(found.get("source", "")))) is None:
             told = found if isinstance(found, str) else "names no source that was taken in"
-            hint = f'"source" is one of: {", ".join(list(sources)[:8])}'
+            hint = f'"source" is one of: {", ".join(row[2] for row in memory.db.execute(f"{_STANDING} LIMIT 8"))}'
             findings.append(Finding("draft-source", "error", where, told, hint))
         elif isinstance(draft := claim_from(found, source), Finding):
             findings.append(replace(draft, where=where))
@@ -169,20 +171,19 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
                 warnings.append(Finding("draft-twice", "warning", where, message, "leave it out where it says no more"))
             landed_on[_name(source.name, draft)] = (draft.subject, source.subject)
             claims, known = claims + new, known + 1 - new
-    wiki = wiki_of(memory, root) if later else None
-    open_ = {(one.page.slug, one.part.heading): one for one in asked(wiki)} if wiki is not None else {}
+    open_ = _open(memory, root, {str(found.get("page")) for _, found in later}) if later else {}
+    entries = claim_entries(memory) if later else {}
     for where, found in later:
-        one = open_.get((str(found.get("page")), str(found.get("section"))))
+        one, evidence = open_.get((str(found.get("page")), str(found.get("section"))), (None, {}))
         items = found["sentences"]
-        if wiki is None or one is None or not isinstance(items, list):
+        if one is None or not isinstance(items, list):
             message = f"no section {str(found.get('section'))[:40]!r} of {str(found.get('page'))[:60]!r} has two claims"
             findings.append(Finding("draft-question", "error", where, message, "memex ingest raw --brief"))
             continue
-        evidence = one.words(lambda source: wiki.sources[source].title)
         sentences, wrong = sentences_from(items, evidence, f"{one.page.title} {' '.join(one.part.questions)}")
         findings += [replace(finding, where=where) for finding in wrong]
         if sentences and not wrong:  # half an answer would stand in the place of the whole one
-            new = check or land_answer(memory, one, tuple(sentences), claim_entries(memory), by)
+            new = check or land_answer(memory, one, tuple(sentences), entries, by)
             answers, known = answers + new, known + 1 - new
             answered[one.page.key, one.part.heading] = tuple(sentences)
     if check:
@@ -190,6 +191,14 @@ def land_drafts(memory: Memory, root: Path, lines: Sequence[Line], by: str, chec
     done = render(memory, root)
     seen = _seen(memory, root, landed_on, answered)
     return Landed(claims, answers, known, tuple(findings), done, *seen, tuple(warnings))
+
+
+def _open(memory: Memory, root: Path, slugs: Collection[str]) -> dict[tuple[str, str], tuple[Asked, dict[str, str]]]:
+    """The standing questions of these pages, by page and section, with what an answer may cite."""
+    with reading(memory, root) as now:
+        wiki, keys = now.whole({now.subjects.slugs[slug] for slug in slugs})
+        return {(one.page.slug, one.part.heading): (one, one.words(lambda source: wiki.sources[source].title))
+                for one in asked(wiki, keys)}  # fmt: skip
 
 
 def _seen(
@@ -210,8 +219,9 @@ def _seen(
             for part in wiki.parts(page):
                 said, newer = wiki.answer(page, part, {s.id for s in wiki.evidence(page, part)})
                 again += [f"{page.slug}, {part.heading}"] * bool(newer)
-                if said is None or said.sentences != answers.get((page.key, part.heading), said.sentences):
-                    unseen |= {f"{page.slug}, {part.heading}": None} if (page.key, part.heading) in answers else {}
+                mine = answers.get((page.key, part.heading))
+                if mine and (said is None or mine not in (said.sentences, *(one.sentences for one in said.beside))):
+                    unseen |= {f"{page.slug}, {part.heading}": None}
         told = [f"{claims[name][0]} ({name})" if name in claims else name for name in unseen if name not in wiki.cited]
     return tuple(nowhere), tuple(told), tuple(again)
 
@@ -238,17 +248,7 @@ def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: i
     ]
     sources = sorted(sources_below(memory, root, paths), key=lambda s: (counts.get(s.name, 0), s.name))
     rest = [f"- {s.name} ({len(s.text)} characters, {counts.get(s.name, 0)} claims): {s.title}" for s in sources]
-    wiki = wiki_of(memory, root)
-    names = {s.name for s in sources}
-    for one in asked(wiki):
-        said, newer = wiki.answer(one.page, one.part, {s.id for s in wiki.evidence(one.page, one.part)})
-        if (said and not newer) or one.part.relations == ("*",) or not any(s.source in names for s in one.evidence):
-            continue
-        listed = "\n".join(f"{s.id} {s.text[:140]}{'…' * (len(s.text) > 140)}" for s in one.evidence)
-        told_of = f"page {one.page.slug}, section {one.part.heading}: {' '.join(one.part.questions)}"
-        cut = f" ({one.left_out} more claims are not shown)" if one.left_out else ""
-        cut += f" (its answer was worded before {newer} of them)" if said else ""
-        rest.append(f"Question: {told_of}{cut}\n{as_data(listed)}")
+    rest += _questions(memory, root, {s.name for s in sources})
     spent = count_tokens("\n".join(told))
     for place, piece in enumerate(rest):
         spent += count_tokens(piece) + 1
@@ -257,3 +257,19 @@ def work_order(memory: Memory, root: Path, paths: Sequence[Path], most_tokens: i
             break
         told.append(re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", " ", piece))
     return "\n".join(told)
+
+
+def _questions(memory: Memory, root: Path, sources: Collection[str]) -> Iterator[str]:
+    """The standing questions that claims of these sources can answer, and no answer from all claims does."""
+    with reading(memory, root) as now:
+        wiki, keys = now.whole(now.using(sources))
+        for one in asked(wiki, keys):
+            said, newer = wiki.answer(one.page, one.part, {s.id for s in wiki.evidence(one.page, one.part)})
+            told = any(s.source in sources for s in one.evidence)
+            if (said and not newer) or one.part.relations == ("*",) or not told:
+                continue
+            listed = "\n".join(f"{s.id} {s.text[:140]}{'…' * (len(s.text) > 140)}" for s in one.evidence)
+            told_of = f"page {one.page.slug}, section {one.part.heading}: {' '.join(one.part.questions)}"
+            cut = f" ({one.left_out} more claims are not shown)" if one.left_out else ""
+            cut += f" (its answer was worded before {newer} of them)" if said else ""
+            yield f"Question: {told_of}{cut}\n{as_data(listed)}"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from ..ledger import Finding, OutsideError, blob_id
 from ..memory import Memory
 from .blocks import LINK, digest
-from .kept import uncollected
-from .rules import GATES, RULES, Looked, Page
+from .kept import Kept, uncollected
+from .looked import FACTS, OF_PAGE, Looked, Page
+from .resolving import code_of_wiki
+from .rules import GATES, RULES
 from .schema import read_schema
 from .standing import RUNS, by_hand
 from .vault import FOLDER
@@ -30,14 +36,15 @@ class Linted:
 
 @uncollected()
 def lint(memory: Memory, root: Path) -> Linted:
-    """Every rule on every page of `wiki/`; writes nothing."""
-    wiki = looked(memory, root)
-    found = [finding for rule in RULES.values() for finding in rule(wiki)]
+    """Every rule on every page of `wiki/`; changes nothing of it."""
+    with looked(memory, root) as wiki:
+        found = [finding for rule in RULES.values() for finding in rule(wiki)]
     return Linted(len(wiki.pages), tuple(sorted(found, key=lambda f: (_RANK[f.severity], f.rule, f.where, f.message))))
 
 
-def looked(memory: Memory, root: Path) -> Looked:
-    """The wiki on disk, with what the ledger knows of its sources."""
+@contextmanager
+def looked(memory: Memory, root: Path) -> Iterator[Looked]:
+    """The wiki on disk, with what the ledger knows of its sources; only pages that changed since last time are read."""
     db = memory.db
     rows = db.execute(
         "SELECT d.document, json_extract(e.body, '$.meta.path'), json_extract(e.body, '$.meta.digest'), r.target FROM"
@@ -58,12 +65,28 @@ def looked(memory: Memory, root: Path) -> Looked:
             return None
         return data.decode("utf-8", errors="replace")
 
-    folder = root / FOLDER
-    pages = {path.name: Page(path.name, path.read_bytes().decode("utf-8", errors="replace"))
-             for path in sorted(folder.glob("*.md"))} if folder.is_dir() else {}  # fmt: skip
     required = {kind: [part.heading for part in parts if part.required] for kind, parts in read_schema(root).items()}
     own = {digest(hand.text) for hand in by_hand(db)[0]}
-    return Looked(pages, source, required, own, [name for name in known if not name.startswith(RUNS)])
+    files = sorted((root / FOLDER).glob("*.md"), key=lambda path: path.name)
+    with closing(Kept(root / ".memex" / "looked.db")) as kept:
+        yield Looked(_pages(files, kept), source, required, own, [name for name in known if not name.startswith(RUNS)])
+        kept.save()
+
+
+def _pages(files: Iterable[Path], kept: Kept) -> dict[str, Page]:
+    """The pages with what rules ask of them, which is kept by what each file holds and by what reads it."""
+    pages, facts, code = dict[str, Page](), kept.table("facts", list[Any]), code_of_wiki()[:64].encode()
+    for path in files:
+        name, data = path.name, path.read_bytes()
+        page = pages[name] = Page(name, data.decode("utf-8", errors="replace"))
+        now, (was, *told) = blake2b(data, digest_size=16, key=code).hexdigest(), facts[name] or [""]
+        if was == now:
+            page.known(told)
+        elif name.isprintable():  # else it can be no key
+            facts.put(name, [now, *(getattr(page, fact) for fact in FACTS)])
+    for name in facts.names() - pages.keys():
+        facts.put(name, None)
+    return pages
 
 
 def mend_links(root: Path, wiki: Looked) -> list[str]:
@@ -71,13 +94,12 @@ def mend_links(root: Path, wiki: Looked) -> list[str]:
     mended = []
     for page in wiki.pages.values():
         broken = {target: near for target, _ in page.links if target not in wiki.slugs and (near := wiki.near(target))}
-        parts, at = list[str](), 0
-        for m in LINK.finditer(page.text):
-            if there := broken.get(m[1].strip()):
-                parts += [page.text[at : m.start()], f"[[{there}{m[2] or ''}|{m[3] or m[1]}]]"]
-                at = m.end()
-        text = "".join([*parts, page.text[at:]])
-        if text != page.text:
+
+        def right(m: re.Match[str], broken: dict[str, str] = broken) -> str:
+            there = broken.get(m[1].strip())
+            return f"[[{there}{m[2] or ''}|{m[3] or m[1]}]]" if there else m[0]
+
+        if broken and (text := LINK.sub(right, page.text)) != page.text:
             (root / FOLDER / page.name).write_text(text, encoding="utf-8")
             mended.append(page.name)
     return mended
@@ -85,8 +107,8 @@ def mend_links(root: Path, wiki: Looked) -> list[str]:
 
 def gate(name: str, text: str) -> Iterator[Finding]:
     """What forbids to write a file: the rules that need one page alone, where they find an error."""
-    wiki = Looked({name: Page(name, text)}, lambda _: None, whole=False)
-    yield from (finding for gate in GATES for finding in RULES[gate](wiki) if finding.severity == "error")
+    page = Page(name, text)
+    yield from (finding for gate in GATES for finding in OF_PAGE[gate](page) if finding.severity == "error")
 
 
 def documented() -> Iterable[tuple[str, Mapping[str, str]]]:

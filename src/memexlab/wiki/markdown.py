@@ -21,7 +21,6 @@ _FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 _WIKILINK = re.compile(r"(!?)\[\[([^\]|#\n]{1,200})(?:#([^\]|\n]*))?(?:\|([^\]\n]{1,300}))?\]\]")
 _BLOCK = re.compile(r"\s\^([A-Za-z0-9-]+)\s*$")
 _CALLOUT = re.compile(r"\[!(\w+)\][+-]?[ \t]*(.*)")
-_PLACE = re.compile(r"^(.*)#L(\d+)(?:-L(\d+))?$")
 
 _TAGS = {
     "a", "abbr", "aside", "b", "blockquote", "br", "code", "del", "details", "div", "em", "h1", "h2", "h3", "h4", "h5",
@@ -41,12 +40,13 @@ class Rendered:
 
 
 PageOf = Callable[[str], str | None]
-SourceOf = Callable[[str], int | str | None]
+SourceOf = Callable[[str, str, str], str | None]
 
 
 def render(text: str, page_of: PageOf, source_of: SourceOf, pictures: str = "/wiki/files/") -> Rendered:
-    """`page_of` gives the address of a page by its name; `source_of` the entry of a source by its file, or the address
-    of a page that shows it line by line; `pictures` is what stands before the names of pictures."""
+    """`page_of` gives the address of a page by its name; `source_of` that of a page that shows a source, by its file,
+    the place in it (`L3-L5`, `page=3`, a message, or '') and the words there; `pictures` is what stands before the
+    names of pictures."""
     front, text = front_matter(text)
     parser = _parser()
     tokens = parser.parse(text, {})
@@ -54,6 +54,7 @@ def render(text: str, page_of: PageOf, source_of: SourceOf, pictures: str = "/wi
     for i, token in enumerate(tokens):
         if token.type == "inline" and token.children is not None:
             token.children = _inline(token.children, page_of, source_of)
+            _tick(tokens[i - 2].type, token.children)
             if identity := _block_id(token):
                 tokens[i - 2 if tokens[i - 1].hidden else i - 1].attrSet("id", identity)
             if tokens[i - 1].type == "heading_open":
@@ -103,7 +104,7 @@ def _inline(children: list[Token], page_of: PageOf, source_of: SourceOf) -> list
     made: list[Token] = []
     for child in children:
         if child.type == "link_open":
-            _point(child, source_of)
+            _point(child, "".join(one.content or " " * (one.type == "softbreak") for one in made), source_of)
         if child.type != "text" or "[[" not in child.content:
             made.append(child)
             continue
@@ -114,6 +115,12 @@ def _inline(children: list[Token], page_of: PageOf, source_of: SourceOf) -> list
             at = match.end()
         made.append(_text(child.content[at:]))
     return made
+
+
+def _tick(around: str, children: Sequence[Token]) -> None:
+    """A box of a list of tasks, as a sign."""
+    if around == "list_item_open" and children and (box := re.match(r"\[([ xX])\](?= )", children[0].content)):
+        children[0].content = ("☐" if box[1] == " " else "☑") + children[0].content[3:]
 
 
 def _text(content: str) -> Token:
@@ -130,13 +137,12 @@ def _link(match: re.Match[str], page_of: PageOf) -> list[Token]:
     return [opened, _text(shown), Token("link_close", "a", -1)]
 
 
-def _point(link: Token, source_of: SourceOf) -> None:
-    """A link to a line of a source opens the reading view at these words."""
-    place = _PLACE.match(unquote(str(link.attrGet("href") or "")))
-    entry = source_of(place[1]) if place else None
-    if place and entry is not None:
-        shown = entry if isinstance(entry, str) else f"/sources/{entry}?line={place[2]}&last={place[3] or place[2]}"
-        link.attrSet("href", f"{shown}#L{place[2]}")
+def _point(link: Token, before: str, source_of: SourceOf) -> None:
+    """A link from the words of a source to its file opens the reading view at these words."""
+    file, _, place = str(link.attrGet("href") or "").partition("#")
+    words = re.search(r"“(.*)” $", before, re.DOTALL)
+    if file.startswith("../") and (shown := source_of(unquote(file), unquote(place), words[1] if words else "")):
+        link.attrSet("href", shown)
         link.attrSet("class", "words")
 
 

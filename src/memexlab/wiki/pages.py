@@ -15,20 +15,21 @@ from .blocks import CLAIMED, MARK, Hand, lay_over
 from .extract import MANY
 from .kept import Kept
 from .nearness import RARE, Links
-from .notes import Notes, as_yaml
+from .notes import Notes, as_yaml, table_of
 from .prose import spoken
 from .schema import Part
 from .standing import RUNS, Mention, Standing, Statement, item_id
 from .stated import tells_of
-from .subjects import PERSON, Page, Subjects, plain, safe, uses_of
-from .times import Difference, Succession, Told, differences, out_of_step, same, successions
+from .subjects import PERSON, Page, Subjects, key_of, plain, safe, uses_of
+from .times import DOES, Difference, Succession, Told, differences, out_of_step, same, successions
 from .worded import Answers, Said
 
 MENTIONED_IN, RELATED, SHARED = 15, 6, 3
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
 _OF_ITSELF = frozenset(["created", "published"])
+_DESCRIBED = re.compile(r".+ (?:is|was) (described (?:by|on)) .+")
 _NUMBERED = re.compile(r"[A-Z]{2,6} \d{1,5}")
-_QUIET = frozenset(["alias", "superseded by", "supersedes", "dated"])
+_QUIET = frozenset(["alias", "superseded by", "supersedes", "dated", DOES])
 
 _SAYS = Part("What sources say", (), ("says",))  # of a page whose type has no section for it
 
@@ -73,7 +74,7 @@ class Wiki:
             page, other = resolve(s.subject), resolve(s.object) if s.object else None
             if page is not None:
                 self.about[page.key].append(s)
-            elif not s.source.startswith(RUNS):
+            elif not s.source.startswith(RUNS) and s.relation not in (DOES, "alias"):
                 self.elsewhere[self.home(s.source)].append(s)
             if other is not None and (page is None or other.key != page.key) and s.relation not in _QUIET:
                 self.works[other.key].append(s)
@@ -149,6 +150,12 @@ class Wiki:
     def claim(self, name: str) -> Statement:
         return self._by_id[name]
 
+    def pages_of(self, claims: Iterable[str]) -> set[str]:
+        """The keys of the pages on which lines state these claims, of those that were read."""
+        said = [self._by_id[name] for name in claims if name in self._by_id]
+        homes = ((self.subjects.resolve(s.subject), self.home(s.source)) for s in said)
+        return {page.key if page is not None else home for page, home in homes}
+
     def page_of(self, hand: Hand) -> str:
         """The name of the file, without `.md`, where it belongs by now."""
         page = self.subjects.resolve(hand.subject) if hand.page not in ("index", "log") else None
@@ -160,7 +167,8 @@ class Wiki:
         """The file of one page, as sources make it."""
         notes, done, lines, shown = Notes(), set[str](), list[str](), dict[tuple[str, str], str]()
         shown |= {(s.source, s.text): s.id for s in self.elsewhere[page.key]}
-        lines += self._callouts(page, notes, done)
+        lines += self.callouts(page, notes, done)
+        lines += [line for home in page.homes for line in table_of(self.sources[home].table)]
         parts = self.parts(page)
         placed = {relation for part in parts for relation in part.relations} - _SPECIAL
         said_last = next((part for part in parts if "says" in part.relations), parts[-1])
@@ -168,8 +176,10 @@ class Wiki:
             evidence = {s.id: s for s in self.evidence(page, part)} if self._answers.known else {}
             said, newer = self.answer(page, part, evidence) if evidence else (None, 0)
             answers = [(text, ids) for text, ids in said.sentences if evidence.keys() >= set(ids)] if said else []
-            body = [f"{self.subjects.linked(text, page, done)}{notes(evidence[i].quotes[0] for i in ids)}\n"
-                    for text, ids in answers]  # fmt: skip
+            told_by = [[f"{self.subjects.linked(text, page, done)}{notes(evidence[i].quotes[0] for i in ids)}\n"
+                        for text, ids in one.sentences if evidence.keys() >= set(ids)]
+                       for one in ((said, *said.beside) if said else ())]  # fmt: skip
+            body = [*told_by[0], *said.otherwise(told_by[1:])] if said else []
             if answers and newer:
                 told = f"{newer} of these {len(evidence)} claims {'was' if newer == 1 else 'were'} known"
                 body.append(f"*Worded before {told}.*\n")
@@ -183,9 +193,8 @@ class Wiki:
                 lines += ["## What it says of other things", ""]
                 lines += [*(self._line(page, [s], notes, done) for s in others), ""]
         title = self.title(page)
-        return (
-            "\n".join([*self._front(page, title, notes), f"# {plain(title)}", "", *lines, str(notes)]).rstrip() + "\n"
-        )
+        whole = [*self._front(page, title, notes), f"# {plain(title)}", "", *lines, str(notes)]
+        return "\n".join(whole).rstrip() + "\n"
 
     def title(self, page: Page) -> str:
         return self.sources[page.homes[0]].title if page.homes else page.title
@@ -234,19 +243,14 @@ class Wiki:
             direct = key in mine
             if direct or len(common) > 1:
                 told.add(key)
-                names = ", ".join(
-                    plain(self.subjects.pages[k].title) for k in common[:SHARED] if k in self.subjects.pages
-                )
-                lines.append(
-                    f"- {self.subjects.link(self.subjects.pages[key])}" + (f" (both: {names})" if names else "")
-                )
+                known = (self.subjects.pages[k].title for k in common[:SHARED] if k in self.subjects.pages)
+                names = f" (both: {', '.join(map(plain, known))})" if common else ""
+                lines.append(f"- {self.subjects.link(self.subjects.pages[key])}{names}")
         rest = sorted(self.links.speaks_of(page.key) - done - {*told, page.key})
         links = [self.subjects.link(self.subjects.pages[key]) for key in rest]
         lines += [f"- speaks of {', '.join(links)}"] if rest else []
-        out = [
-            f"{plain(m.name)}{notes([m.quote])}"
-            for m in sorted(self.unpaged[page.key], key=lambda m: (len(m.name), m.name))
-        ]
+        unpaged = sorted(self.unpaged[page.key], key=lambda m: (len(m.name), m.name))
+        out = [f"{plain(m.name)}{notes([m.quote])}" for m in unpaged]
         return lines + ([f"- names, without a page here: {', '.join(out)}"] if out else [])
 
     def linked_from(self, key: str) -> int:
@@ -280,13 +284,18 @@ class Wiki:
                 for s in self._said(page, relation, placed)]  # fmt: skip
         return list({s.id: s for s in reversed(told) if not s.source.startswith(RUNS)}.values())[::-1]
 
+    def _states(self, group: Sequence[Statement]) -> str:
+        """The name of a line that states these claims: whoever deletes the line withdraws them."""
+        name = group[0].id
+        self.stated[name] = list(dict.fromkeys([*group, *self.stated.get(name, ())]))
+        return name
+
     def _line(self, page: Page, group: Sequence[Statement], notes: Notes, done: set[str]) -> str:
         """One statement, said once or by several sources, with its notes and the name of the first claim."""
         s = group[0]
-        self.stated[s.id] = list(dict.fromkeys([*group, *self.stated.get(s.id, ())]))
-        mark = (
-            f"{notes(q for other in group for q in other.quotes[:1] if other is s or other.source != s.source)} ^{s.id}"
-        )
+        self._states(group)
+        quotes = (q for other in group for q in other.quotes[:1] if other is s or other.source != s.source)
+        mark = f"{notes(quotes)} ^{s.id}"
         told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
         if s.object and spoken(s.quotes[0].text) != s.text:
             other = self.subjects.resolve(s.object)
@@ -300,6 +309,7 @@ class Wiki:
             known = words(f"{s.subject} {s.relation} {s.object}")
             more = sum(word not in known for word in words(s.text)) > 1  # a sentence that says more than its value
             told = f" · {self.subjects.linked(s.text, page, done)}" if more else ""
+            label = found[1] if (found := _DESCRIBED.fullmatch(s.text)) else label
             if (about := self.subjects.resolve(s.subject)) is None or about.key != page.key:
                 label = f"{s.subject}, {label}"
             return f"- **{plain(label[:1].upper() + label[1:])}:** {value}{told}{told_by}{mark}"
@@ -317,7 +327,8 @@ class Wiki:
             who = self.subjects.link(page)
         return f"{who}, {date}" if date else who
 
-    def _callouts(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+    def callouts(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
+        """What stands before its sections: what replaced it, and where sources differ."""
         lines: list[str] = []
         for one in self.successions[page.key]:
             if one.old == page.key and one.new in self.subjects.pages and one.fact:
@@ -335,15 +346,18 @@ class Wiki:
         return lines
 
     def _evidence(self, claims: Sequence[str], page: Page, notes: Notes, done: set[str]) -> list[str]:
-        lines = []
+        lines, sides = [], defaultdict[tuple[str, ...], list[Statement]](list)
         told = [self._by_id[i] for i in claims]
         for s in sorted(told, key=lambda s: (self.sources[s.source].date if s.quotes else "9999", s.source, s.id)):
+            sides[s.relation, s.object, key_of(s.quotes[0].text) if s.quotes else s.source].append(s)
+        for s, *copies in sides.values():
             value = f"**{plain(s.object)}**, " if s.relation not in ("supersedes", "superseded by") else ""
             if not s.quotes:
                 lines.append(f"> - {value}said by {s.source}")
                 continue
             words = safe(" ".join(s.quotes[0].text.split())[:300])
-            lines.append(f"> - {value}{self._by(s.source, done, page)}: “{words}”{notes(s.quotes[:1])}")
+            by = "; the same words in ".join(dict.fromkeys(self._by(one.source, done, page) for one in (s, *copies)))
+            lines.append(f"> - {value}{by}: “{words}”{notes(q for one in (s, *copies) for q in one.quotes[:1])}")
         return list(dict.fromkeys(lines))
 
     def _history(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
@@ -357,10 +371,12 @@ class Wiki:
             found = self.subjects.pages.get(other)
             done.add(other)
             name = self.subjects.link(found) if found is not None else plain(said[0].object)
-            lines.append(f"- **{verb}:** {name}{notes(q for s in said for q in s.quotes[:1])} ^{said[0].id}")
+            lines.append(f"- **{verb}:** {name}{notes(q for s in said for q in s.quotes[:1])} ^{self._states(said)}")
         for s in self.about[page.key]:  # what has no page of its own still replaced, or was replaced
             if s.relation in ("supersedes", "superseded by") and self.subjects.resolve(s.object) is None:
-                lines.append(f"- **{s.relation.capitalize()}:** {plain(s.object)}{notes(s.quotes[:1])} ^{s.id}")
+                lines.append(
+                    f"- **{s.relation.capitalize()}:** {plain(s.object)}{notes(s.quotes[:1])} ^{self._states([s])}"
+                )
         return lines
 
     def _timeline(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
@@ -368,7 +384,12 @@ class Wiki:
         for s in self.about[page.key]:
             if s.relation == "dated":
                 told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
-                dated.append((s.since, f"{self.subjects.linked(s.text, page, done)}{told_by}{notes(s.quotes)} ^{s.id}"))
+                dated.append(
+                    (
+                        s.since,
+                        f"{self.subjects.linked(s.text, page, done)}{told_by}{notes(s.quotes)} ^{self._states([s])}",
+                    )
+                )
             elif s.since and s.since != self.sources[s.source].date and s.relation not in _QUIET | _OF_ITSELF:
                 dated.append((s.since, f"{safe(s.text)}{notes(s.quotes[:1])}"))
         if dated:
@@ -378,7 +399,7 @@ class Wiki:
             for one in self.successions[page.key]:
                 if one.old == page.key and one.fact and (date := self.date(one.new)):
                     dated.append(
-                        (date, f"{self.subjects.link(self.subjects.pages[one.new])}, which superseded it, is dated.")
+                        (date, f"The day of {self.subjects.link(self.subjects.pages[one.new])}, which superseded it.")
                     )
         return [f"- **{date}** {text}" for date, text in sorted(set(dated))]
 
@@ -390,8 +411,8 @@ class Wiki:
                 done.add(home.key)
                 date = self.date(home.key) or "undated"
                 lines[date, s.id] = (
-                    f"- {date} {plain(s.relation)} of {self.subjects.link(home, self.title(home))}"
-                    f"{notes(s.quotes[:1])} ^{s.id}"
+                    f"- {date} {_role(s)} {self.subjects.link(home, self.title(home))}"
+                    f"{notes(s.quotes[:1])} ^{self._states([s])}"
                 )
         return [line for _, line in sorted(lines.items())]
 
@@ -416,11 +437,8 @@ class Wiki:
 
     def date(self, key: str) -> str:
         """The day a page's own source gives itself."""
-        return (
-            min((d for home in self.subjects.pages[key].homes if (d := self.sources[home].date)), default="")
-            if key in self.subjects.pages
-            else ""
-        )
+        homes = self.subjects.pages[key].homes if key in self.subjects.pages else ()
+        return min((d for home in homes if (d := self.sources[home].date)), default="")
 
     def _front(self, page: Page, title: str, notes: Notes) -> list[str]:
         """Front matter: flat, as Obsidian shows it, with the required `type` of the Open Knowledge Format."""
@@ -439,9 +457,8 @@ class Wiki:
         lines += [f"created: {days[0]}", f"updated: {days[-1]}"] if days else []
         lines += ["status: deprecated"] if by else []
         lines += [f"superseded_by: [{', '.join(as_yaml(self.subjects.link(one)) for one in by)}]"] if by else []
-        lines += (
-            ["contested: true"] if any(d.kind in ("contested", "unresolved") for d in self.differing[page.key]) else []
-        )
+        open_ = any(d.kind in ("contested", "unresolved") for d in self.differing[page.key])
+        lines += ["contested: true"] * open_
         return [*lines, f"source_count: {len(sources)}", f"sources: [{', '.join(map(as_yaml, sources))}]", "---", ""]
 
     def replaced_by(self, page: Page) -> list[Page]:
@@ -457,7 +474,12 @@ class Wiki:
                     said = spoken(CLAIMED.sub("", MARK.sub("", put.text))) if put else s.text
                     return said if len(said) <= 200 else said[:199].rsplit(" ", 1)[0] + "…"
         works = self.works[page.key] if page.kind == "person" else []
-        return f"{works[0].relation.capitalize()} of {self.sources[works[0].source].title}"[:200] if works else ""
+        return f"{_role(works[0]).capitalize()} {self.sources[works[0].source].title}"[:200] if works else ""
+
+
+def _role(s: Statement) -> str:
+    """What a person did for a work, before its name."""
+    return "describes" if _DESCRIBED.fullmatch(s.text) else f"{plain(s.relation)} of"
 
 
 def _repeats(text: str, told: Statement) -> bool:

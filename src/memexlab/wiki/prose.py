@@ -15,12 +15,17 @@ from .readers import Section
 
 _END = re.compile(r"[.!?]+[\"'”’)\]*_]*(?=\s)|[。！？]")
 _SHORT = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Sec|Eq|approx|resp|incl|ca|Inc|Ltd|Jr|Sr)|\b[A-Z])\.$",
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Mr|Mrs|Ms|Dr|Prof|St|No|Fig|Sec|Eq|approx|resp|incl|ca|Inc|Ltd|Jr|Sr"
+    r"|Rev|Hon|Capt|Col|Gen|Esq|Messrs|vol|pp|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)|\b[A-Z])\.$",
 )
+#: "40 W." ends a sentence where "J." is the first letter of a name; a thing may be called by a lower-case word.
+_UNIT = re.compile(r"(?<![\w.])\d[\d.,]*[  ]?(?:°|µ|k|M|m)?[A-Z]\.$")
+_CALLED = re.compile(r"[a-z][\w-]*\w (?:is|was|are|were|has|can|does|supports|uses) ")
 _REFERENCES = tuple(
     (re.compile(pattern), instead)
     for pattern, instead in (
         (r"!\[([^\[\]]*)\]\([^()]*\)", r"\1"),
+        (r"\s*!\[\[[^\[\]]*\]\]", ""),
         (r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]", r"\1"),
         (r"\[([^\[\]]+)\]\([^()\s]+\)", r"\1"),
         (r":(?:pep|PEP):`([^`<\d]+?)\s*<(\d+)(?:#[^`>]*)?>`", r"\1 (PEP \2)"),
@@ -51,6 +56,7 @@ _MARKER = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\)|#\.)[ \t]+(?:\[
 _NO_PROSE = ("..", "|", ">>>", "$ ", "+--", "+==", "<", "#", ":", "[^", "![", "%%", "---", "===", "@", "{")
 _WROTE = re.compile(r"(?:On|Am|Le) .{6,120} (?:wrote|schrieb.*|écrit) ?:$")  # above the words of another in a letter
 _FENCE = re.compile(r"^\s*(```|~~~)")
+_CALLOUT = re.compile(r"[ \t]*> ?\[!(\w+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class Sentence:
 @lru_cache(maxsize=50_000)
 def spoken(text: str) -> str:
     """The words of marked-up text, as plain text in which only backticks stay."""
+    if "\n" in text:
+        text = re.sub(r"\n[ \t]*>[ \t]?", "\n", text)
     if not _MARKED.search(text):
         return " ".join(text.split())
     codes: list[str] = []
@@ -110,15 +118,17 @@ def sentences(text: str, body: int, sections: Sequence[Section]) -> Iterator[Sen
 
 def _stops(text: str, start: int, end: int) -> Iterator[int]:
     for match in _END.finditer(text, start, end):
-        rest = text[match.end() : min(end, match.end() + 40)].lstrip()
-        short = _SHORT.search(text[max(start, match.start() - 8) : match.start() + 1])
-        if match[0][0] in "。！？" or (rest and not rest[0].islower() and not short):
+        rest = text[match.end() : min(end, match.end() + 60)].lstrip()
+        before = text[max(start, match.start() - 12) : match.start() + 1]
+        short = _SHORT.search(before) and not _UNIT.search(before)
+        begins = rest and (not rest[0].islower() or (_CALLED.match(rest) and re.search(r"\w{4}\.$", before)))
+        if match[0][0] in "。！？" or (begins and not short):
             yield match.end()
 
 
 def _paragraphs(text: str, body: int, headings: set[int]) -> Iterator[tuple[int, int, bool]]:
     """(start, end, is an item of a list) of each run of lines that is prose."""
-    fence, skip_indented, at = "", False, body
+    fence, skip_indented, callout, at = "", False, False, body
     block: list[tuple[int, str]] = []
     for line in [*text[body:].splitlines(keepends=True), ""]:
         bare = line.strip()
@@ -126,7 +136,10 @@ def _paragraphs(text: str, body: int, headings: set[int]) -> Iterator[tuple[int,
         if mark and (not fence or mark[1] == fence):
             fence = "" if fence else mark[1]
         marker = _MARKER.match(line)
-        quoted = bare.startswith(">")  # the words of another, in mail and in Markdown
+        if (head := _CALLOUT.match(line)) is not None or not bare.startswith(">"):
+            callout = head is not None and head[1].lower() not in ("quote", "cite")
+        quoted = bare.startswith(">") and (head is not None or not callout)  # the words of another, but in callouts
+        cut = line.find(">") + 1 if callout and not quoted else 0
         if block and (not bare or marker or mark or quoted or at in headings or not line):
             found = _prose(block)
             if found:
@@ -137,7 +150,7 @@ def _paragraphs(text: str, body: int, headings: set[int]) -> Iterator[tuple[int,
         if bare and not fence and not mark and not quoted and at not in headings:
             indented = line[0] in " \t" and not block
             if not (indented and (skip_indented or not marker)):
-                block.append((at, line))
+                block.append((at + cut, line[cut:]))
                 skip_indented = skip_indented and indented
         at += len(line)
 

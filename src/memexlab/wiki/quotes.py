@@ -173,7 +173,7 @@ def _hides_negation(left_out: str) -> bool:
 
 def supported(claim_text: str, evidence: str) -> list[Finding]:
     """Every number, date and proper name of the claim that its evidence (quotes and titles) does not hold."""
-    held_dates = {date for date, _, _ in dates(evidence)}
+    held_dates = {date for date, _, _ in dates(" ".join(evidence.split()))}
     held = {number.replace(",", "") for number in _NUMBER.findall(evidence)}
     held |= {part for number in held for part in number.split(".")} if re.search(r"\d\.\d+\.\d", evidence) else set()
     held_words = {word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", evidence))}

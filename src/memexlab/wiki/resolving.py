@@ -2,7 +2,7 @@
 
 What all sources together come to is kept, source by source, so that the part of it that one source changes can be
 resolved anew. It errs to one side alone: a page may be rendered for nothing, and comes out as it was. Another schema,
-other code, an answer, an edit by hand or a merge resolve everything again.
+other code or a merge of two names resolve everything again.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from ..memory import Memory
 from ..memory.schema import VERSION
 from .experiments import with_runs
 from .kept import Kept, nothing, uncollected
-from .listing import entry_of, index, log, log_entry
+from .listing import entry_of, index, log, log_entry, put
 from .nearness import Links
 from .pages import Wiki
 from .schema import read_schema
-from .standing import RUNS, Part, Standing, Statement, Taken, standing
+from .standing import Part, Standing, Statement, Taken, standing
 from .subjects import Page, Stale, Subjects, key_of, rounded, uses_of, words_of
 from .times import Succession
 from .worded import worded
 
 _REPLACES = ("supersedes", "superseded by")
 _FEW = 100
+_CUT = 280  # a subject of an entry that is longer may be a part of a name
 _NOTHING = Standing({}, (), ())
 _SINCE = """WITH RECURSIVE new(id) AS (SELECT id FROM entries WHERE seq > ? UNION SELECT r.target FROM new
  JOIN entries e USING (id) JOIN refs r ON r.seq = e.seq WHERE r.role IN ('supersedes', 'retracts', 'erases'))
@@ -47,12 +48,11 @@ _SOURCES = """SELECT DISTINCT d.document FROM json_each(?) j JOIN entries e ON e
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The files that were rendered, by name, and the names of all files of pages; `whole` where that is the same."""
+    """The files that were rendered, by name, and the names of all files of pages."""
 
     wiki: Wiki
     files: dict[str, str]
     names: frozenset[str]
-    whole: bool
 
 
 class _Resolving:
@@ -70,10 +70,13 @@ class _Resolving:
         damage = self._db.execute("SELECT * FROM damage ORDER BY 1, 2, 3, 4").fetchall()
         around = standing(self._db, Part(()))
         self.edited = {name: hand for hand in around.hands for name in hand.instead if not hand.gone}
-        self._basis = _digest(
-            [_code(), str(VERSION), repr((self._schema, sorted(self._answers.items()), damage)),
-             repr((around.hands, around.joined, around.files, sorted(around.settled)))]
-        )  # fmt: skip
+        self._beside: dict[str, set[tuple[str, ...]]] = {
+            "hands": {(_digest([repr(hand)]), hand.page, hand.subject) for hand in around.hands},
+            "answers": {(_digest([key, repr(said)]), said.page) for key, said in self._answers.items()},
+            "moved": set(around.files),
+            "settled": {(item,) for item in around.settled},
+        }
+        self._basis = _digest([code_of_wiki(), str(VERSION), repr((self._schema, damage, around.joined))])
 
     def close(self) -> None:
         self._kept.close()
@@ -100,27 +103,41 @@ class _Resolving:
             raise Stale
         runs = set(self._told_by_runs()) ^ {(name, told) for name, told in self._meta["runs"]}
         touched = self._since(*self._meta["last"]) | {name for name, _ in runs}
+        beside = self._told_beside()
+        touched |= self._runs.sources.keys() if beside["hands"] else set()
         self._found = found = self._stands(Part(touched))
         [before] = self._meta["total"]
-        total = before - sum(name in self._taken for name in touched) + len(found.sources)
+        self._total = total = before - sum(name in self._taken for name in touched) + len(found.sources)
         if rounded(before) != rounded(total):
             raise Stale
         self.subjects = subjects = Subjects(self._kept, total, found.joined, found.files)
-        self._links, stale = Links(self._kept, total), self._using(touched)
+        self._links, stale = Links(self._kept, total), self.using(touched)
         uses = uses_of(found, self._schema)
         concerned = set[str]().union(*(subjects.take(name, uses.get(name)) for name in touched))
         for name in touched:
             self._taken.put(name, found.sources.get(name))
         self._before, self._renamed = subjects.settle(concerned)
-        self._stale = stale | self._before.keys() | self._using(touched)
+        self._stale = stale | self._before.keys() | self.using(touched) | {page for _, page in beside["answers"]}
+        for _, slug, subject in beside["hands"]:
+            self._stale |= {subjects.names[key_of(subject)], subjects.slugs[slug]}
+        self._stale |= set(self._meta["differing"]) if beside["settled"] else set()
         self._again = touched | {source for name in self._renamed for source in subjects.said[name]}
         return touched
+
+    def _told_beside(self) -> dict[str, set[tuple[str, ...]]]:
+        """What people and answers say otherwise than before; Stale where it cannot be known what shows it."""
+        before = {what: {tuple(one) for one in self._meta[what]} for what in self._beside}
+        out = {what: before[what] ^ now for what, now in self._beside.items()}
+        gone = any(before[what] - self._beside[what] for what in ("moved", "settled"))
+        if gone or any(len(one[-1]) > _CUT for told in out.values() for one in told):
+            raise Stale
+        return out
 
     def _replacing(self, more: Collection[str] = ()) -> tuple[Wiki, Standing, set[str]]:
         """What these sources say too, with what replaced what by now, and the sources that tell it."""
         known: list[Succession] | None = self._known()
         found, replacing = self._stands(Part(self._again | set(more))), set(self._meta["replacing"])
-        told = {s.source for s in found.statements if s.relation in _REPLACES}
+        told = _replacing_in(found)
         if told or self._again & replacing:
             found, known = self._stands(Part(self._again | set(more), replacing)), None
             replacing = replacing - self._again | told
@@ -135,9 +152,9 @@ class _Resolving:
 
     def _moved(self, wiki: Wiki) -> set[str]:
         """The pages of which it is told otherwise than before what replaced what."""
-        before, now = self._meta["replaced"], _pairs(wiki)
-        told = {(old, new) for old, new, *_ in [*before, *now]}
-        moved = {key for pair in [*before, *now] if (pair in before) != (pair in now) for key in pair[:2]}
+        before, now = ({tuple(pair) for pair in pairs} for pairs in (self._meta["replaced"], _pairs(wiki)))
+        told = {(str(old), str(new)) for old, new, *_ in before | now}
+        moved = {str(key) for pair in before ^ now for key in pair[:2]}
         while fresh := {key for pair in told if moved & set(pair) for key in pair} - moved:
             moved |= fresh
         return moved
@@ -148,6 +165,7 @@ class _Resolving:
         self._tables()
         found = standing(self._db)
         found = _with(found, self._runs, self._runs.sources)
+        self._total = len(found.sources)
         for name, taken in found.sources.items():
             self._taken.put(name, taken)
         wiki = Wiki(found, self._schema, self._answers, kept=self._kept)
@@ -170,9 +188,19 @@ class _Resolving:
         found = replace(found, sources=self._taken)
         return Wiki(found, self._schema, self._answers, (self.subjects, self._links, replaced))
 
-    def _using(self, sources: Iterable[str]) -> set[str]:
+    def using(self, sources: Iterable[str]) -> set[str]:
         """The pages of all names that these sources use."""
         return {self.subjects.names[key] for name in sources for key in (self.subjects.of[name] or [[]])[0]}
+
+    def _remember(self, wiki: Wiki, replacing: Iterable[str], differing: Iterable[str], rendered: bool) -> None:
+        """Keeps on what it all rests."""
+        meta: dict[str, list[Any]] = {
+            "basis": [self._basis], "last": [*self._last], "total": [self._total], "replacing": sorted(replacing),
+            "runs": self._told_by_runs(), "replaced": _pairs(wiki), "differing": sorted(differing), "owed": [],
+            "rendered": [True] if rendered else [], **{what: sorted(told) for what, told in self._beside.items()},
+        }  # fmt: skip
+        for key, value in meta.items():
+            self._meta.put(key, value)
 
     def _told_by_runs(self) -> list[tuple[str, str]]:
         told: dict[str, list[str]] = {name: [repr(taken)] for name, taken in self._runs.sources.items()}
@@ -192,12 +220,10 @@ class Resolving(_Resolving):
             self.close()
             raise
 
-    def __call__(self, sound: Collection[str], whole: bool = False) -> Resolved:
-        """What is to be rendered, where these files are as they were written; `whole` leaves out what was kept."""
+    def __call__(self, sound: Collection[str]) -> Resolved:
+        """What is to be rendered, where these files are as they were written."""
         self._tables()
         try:
-            if whole:
-                raise Stale
             return self._part(sound)
         except Stale:
             return self._everything()
@@ -206,9 +232,12 @@ class Resolving(_Resolving):
         super()._tables()
         self._texts = self._kept.table("texts", str)
         self._logged = self._kept.table("logged", list[Any])
+        self._lists = self._kept.table("lists", list[list[Any]])
 
     def _part(self, sound: Collection[str]) -> Resolved:
         """What the new entries touch."""
+        if not self._meta["rendered"]:
+            raise Stale
         touched = self._settle()
         subjects, before, stale = self.subjects, self._before, self._stale
         self._take(self._found, touched)
@@ -221,12 +250,12 @@ class Resolving(_Resolving):
         stale |= self._told_in_words(wiki, self._renamed)
         for key in headed:
             either = filter(None, (before.get(key), subjects.pages.get(key)))
-            stale |= self._using({home for page in either for home in page.homes}) | self._links.around(key)
+            stale |= self.using({home for page in either for home in page.homes}) | self._links.around(key)
         moved = self._moved(wiki)
         homes = {home for key in moved if (page := subjects.pages.get(key)) is not None for home in page.homes}
         told = {key for pair in (*self._meta["replaced"], *_pairs(wiki)) if headed & set(pair[:2]) for key in pair[:2]}
-        stale |= moved | told | {key for key in self._using(homes) if self._listed[key][5:6] > [[]]}
-        stale |= {page.key for hand in wiki.hands if (page := subjects.resolve(hand.subject)) is not None}
+        stale |= moved | told | {key for key in self.using(homes) if self._listed[key][5:6] > [[]]}
+        stale |= {subjects.slugs[wiki.page_of(hand)] for hand in wiki.hands}
         slugs = subjects.slugs.names()
         stale |= {subjects.slugs[slug] for slug in slugs if f"{slug}.md" not in sound}
         keys = sorted(key for key in stale | set(self._meta["owed"]) if key in subjects.pages)
@@ -235,7 +264,7 @@ class Resolving(_Resolving):
         for key in before:
             self._listed.put(key, [])
         sources = self._again | {home for key in keys for home in subjects.pages[key].homes}
-        return self._resolved(self._pages(keys, wiki.replaced), keys, sources, sorted(replacing))
+        return self._resolved(self._pages(keys, wiki.replaced), keys, sources, replacing)
 
     def _shown(self, key: str) -> list[str]:
         """What other pages show of a page besides its name: the title and the date that its own sources bear."""
@@ -265,8 +294,9 @@ class Resolving(_Resolving):
     def _told_in_words(self, wiki: Wiki, names: set[str]) -> set[str]:
         """The pages with a sentence in which one of these names would be a link."""
         subjects, out = wiki.subjects, set[str]()
-        if any(subjects.speaks_any(text, names) for told in self._answers.values() for text, _ in told.sentences):
-            raise Stale
+        for told in self._answers.values():
+            said = (text for one in (told, *told.beside) for text, _ in one.sentences)
+            out |= {told.page} if any(subjects.speaks_any(text, names) for text in said) else set()
         sources = self._texts.holding({f" {name} " for name in names})
         for s in self._stands(Part(sources)).statements if sources else ():
             if subjects.speaks_any(s.text, names) or subjects.speaks_any(s.object, names):
@@ -276,31 +306,23 @@ class Resolving(_Resolving):
     def _everything(self) -> Resolved:
         wiki, found = self._whole()
         self._take(found, found.sources)
-        replacing = sorted({s.source for s in found.statements if s.relation in _REPLACES})
-        return self._resolved(wiki, None, found.sources, replacing)
+        return self._resolved(wiki, None, found.sources, _replacing_in(found))
 
     def _resolved(
-        self, wiki: Wiki, only: Sequence[str] | None, sources: Collection[str], replacing: list[str]
+        self, wiki: Wiki, only: Sequence[str] | None, sources: Collection[str], replacing: Iterable[str]
     ) -> Resolved:
         pages = wiki.subjects.pages
         for key in pages if only is None else only:
             self._listed.put(key, [*entry_of(wiki, pages[key]), self._shown(key)])
         for name in sources:
             self._logged.put(name, log_entry(wiki, name) if name in self._taken else [])
-        known, listed = self._taken.names(), self._listed.everything()
-        meta: dict[str, list[Any]] = {
-            "basis": [self._basis], "last": [*self._last], "total": [len(known)], "replacing": replacing,
-            "runs": self._told_by_runs(), "replaced": _pairs(wiki), "owed": [],
-            "differing": sorted(key for key, entry in listed.items() if entry[5]),
-        }  # fmt: skip
-        for key, value in meta.items():
-            self._meta.put(key, value)
-        files = sum(not name.startswith(RUNS) for name in known)
+        put(self._lists, self._listed, self._logged)
+        self._remember(wiki, replacing, (row[0] for row in self._lists["open"]), True)
         rendered = wiki.render(only)
-        rendered["index.md"] = index(listed, self._schema, files)
-        rendered["log.md"] = log(self._logged.everything())
+        rendered["index.md"] = index(self._lists, self._schema, self._total - len(self._runs.sources))
+        rendered["log.md"] = log(self._lists)
         names = frozenset(f"{slug}.md" for slug in self.subjects.slugs.names())
-        return Resolved(wiki, rendered, names, only is None)
+        return Resolved(wiki, rendered, names)
 
     def keep(self, owed: Iterable[str]) -> None:
         """Keeps it all for the next compile, but for the files that could not be written."""
@@ -313,7 +335,7 @@ class Reading(_Resolving):
     """What stands now, of which only what is asked for is read: from what was kept, and from what landed since."""
 
     def __init__(self, memory: Memory, root: Path) -> None:
-        """Nothing is written. Where nothing was kept that holds, everything is resolved at once."""
+        """Where nothing was kept that holds, everything is resolved at once, and kept for who reads next."""
         self._kept = Kept(root / ".memex" / "resolved.db", reading=True)
         self._read(memory, root)
         self._tables()
@@ -328,19 +350,22 @@ class Reading(_Resolving):
                 self._replaced = wiki.replaced
                 self.differing |= self._stale | self._moved(wiki)
         except Stale:
-            self._all, _ = self._whole()
+            self._all, found = self._whole()
             self.differing = set(self._all.differing)
+            self._remember(self._all, _replacing_in(found), self.differing, False)
+            if self._at[2] == self._kept.hold():  # else somebody compiled since
+                self._kept.leave(root / ".memex" / "resolved.db")
         self.sources = self._taken
 
     def holds(self, memory: Memory, root: Path) -> bool:
         """Whether it is still what stands; if so, it is held still until `release`."""
-        last, before = self._last, (self._basis, self._told_by_runs())
+        last, before = self._last, (self._basis, self._beside, self._told_by_runs())
         try:
             if self._at != (memory.db, read_schema(root), self._kept.hold()):
                 return False
             if last != _last(memory.db):
                 self._read(memory, root)
-                return before == (self._basis, self._told_by_runs()) and not self._since(*last)
+                return before == (self._basis, self._beside, self._told_by_runs()) and not self._since(*last)
             return True
         except (Stale, sqlite3.DatabaseError):
             return False
@@ -351,6 +376,11 @@ class Reading(_Resolving):
     def pages(self, keys: Iterable[str]) -> Wiki:
         """The wiki, in which at least these pages are whole."""
         return self._all or self._pages((key for key in keys if key in self.subjects.pages), self._replaced)
+
+    def whole(self, keys: Iterable[str]) -> tuple[Wiki, list[str]]:
+        """The wiki in which these pages are whole, and the keys of those that are there."""
+        found = sorted(key for key in keys if key in self.subjects.pages)
+        return self.pages(found), found
 
     def naming(self, keys: Iterable[str]) -> list[Statement]:
         """The claims of files that have one of these names, in normal form, as subject or value."""
@@ -398,6 +428,11 @@ def _with(found: Standing, runs: Standing, names: Collection[str]) -> Standing:
     return replace(found, sources={**found.sources, **sources}, statements=statements)
 
 
+def _replacing_in(found: Standing) -> set[str]:
+    """The sources that say what replaced what."""
+    return {s.source for s in found.statements if s.relation in _REPLACES}
+
+
 def _taken_from(told: list[str]) -> Taken:
     return Taken(*told)
 
@@ -415,6 +450,6 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _code() -> str:
+def code_of_wiki() -> str:
     """Pages are rendered anew by another version of what renders them."""
     return _digest(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))

@@ -14,6 +14,7 @@ from ..memory.entities import IS_NAMED, join, proposals, why_near
 from ..memory.names import known
 from .blocks import digest, parse
 from .compiling import render
+from .notes import Notes
 from .pages import Wiki
 from .resolving import Reading, reading
 from .standing import BY_HAND, item_id
@@ -56,11 +57,15 @@ class Decided:
 def queue(memory: Memory, root: Path) -> list[Item]:
     """Everything that waits for a person: contradictions, then merges, refused claims, answers on little evidence."""
     db = memory.db
-    judged = {row[0] for row in db.execute(_JUDGED)}
     with reading(memory, root) as wiki:
         found = [*_contradictions(wiki.pages(wiki.differing), wiki.differing), *_merges(memory), *_refused(db, wiki)]
-    found += _answers(db)
-    return [item for item in found if item.id not in judged]
+    return still_open(db, [*found, *_answers(db)])
+
+
+def still_open(db: sqlite3.Connection, items: Iterable[Item]) -> list[Item]:
+    """Those of a queue that nobody has judged since."""
+    judged = {row[0] for row in db.execute(_JUDGED)}
+    return [item for item in items if item.id not in judged]
 
 
 def decide(memory: Memory, root: Path, item: str, decision: Decision, text: str, why: str, by: str) -> Decided:
@@ -114,7 +119,7 @@ def _contradictions(wiki: Wiki, keys: Iterable[str]) -> Iterator[Item]:
     for key in sorted(key for key in keys if key in wiki.subjects.pages):
         page = wiki.subjects.pages[key]
         open_ = [one for one in wiki.differing[key] if one.kind in ("contested", "unresolved")]
-        blocks = parse(wiki.page(page)) if open_ else []
+        blocks = parse("\n".join(wiki.callouts(page, Notes(), set()))) if open_ else []
         for one in open_:
             head = f"> [!contradiction] {plain(one.relation.capitalize())}: {one.kind}"
             block = next((b for b in blocks if b.text.split("\n")[0] == head), None)

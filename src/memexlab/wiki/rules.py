@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator
+from functools import cache, update_wrapper
 from urllib.parse import unquote
 
 from ..ledger import Finding
 from ..ledger.errors import Severity
-from .blocks import CLAIMED, LINK, MARK, Block, Cited, cited_in, definitions, digest, parse
+from .looked import CODE, OF_PAGE, Looked, Page
 from .subjects import key_of
+from .times import dates
 
 WANTED_BY, NAMED_BY, ASKED_BY = 3, 8, 5
-_CODE = re.compile(r"`[^`\n]*`|\\.")
-_NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?: [A-Z][a-z]+)+\b")
+_DAY_OR_MONTH = re.compile(r"- \*\*(?:Date|Published|Created|Updated):\*\* (\d{1,2}([/.])\d{1,2}\2\d{4})")
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?")
 _SECRETS = re.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_[A-Za-z0-9_]{40,}\b"
@@ -34,118 +33,32 @@ _ACTIVE = re.compile(
 )  # fmt: skip
 _TAG = re.compile(r"<(?:!--|/?[a-z][\w-]*(?:\s[^<>]*)?/?>)", re.IGNORECASE)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
-_LABEL = re.compile(r"^[-*] \*\*[^*\n]+:\*\*[^·]*|\*\*[^*\n]+\*\*")  # a heading, and a field with its value
-_HEADING = re.compile(r"## +(.+)")
 _OPEN = re.compile(r"> \[!contradiction\] (.+)")
 
 
-@dataclass
-class Page:
-    """One file of the wiki, read once."""
-
-    name: str
-    text: str
-
-    def __post_init__(self) -> None:
-        self.slug, self.listing = self.name.removesuffix(".md"), self.name in ("index.md", "log.md")
-
-    @cached_property
-    def blocks(self) -> list[Block]:
-        return parse(self.text, named=False)
-
-    @cached_property
-    def prose(self) -> list[Block]:
-        """Blocks that are no code, no front matter and no footnotes."""
-        return [b for b in self.blocks if not b.text.lstrip("->* ").startswith(("```", "~~~", "[^"))]
-
-    @cached_property
-    def head(self) -> list[Block]:
-        """The blocks of the front matter alone."""
-        return [b for b in parse(self.text[: self.text.find("\n---", 3) + 5]) if b.name.startswith("front:")]
-
-    @cached_property
-    def front(self) -> dict[str, str]:
-        return {b.name[6:]: b.text.partition(":")[2].strip() for b in self.head if b.text[:3] != "---"}
-
-    @cached_property
-    def notes(self) -> dict[str, str]:
-        return definitions(self.blocks)
-
-    @cached_property
-    def cited(self) -> list[tuple[int, Cited]]:
-        """The footnotes that memex wrote, each with its line."""
-        notes = ((b.line, cited_in(note)) for b in self.blocks for note in definitions([b]).values())
-        return [(line, one) for line, one in notes if one is not None]
-
-    @cached_property
-    def links(self) -> list[tuple[str, int]]:
-        """(target, line) of each link to a page, outside code."""
-        return [
-            (m[1].strip().removesuffix(".md").rpartition("/")[2], block.line + block.text.count("\n", 0, m.start()))
-            for block in self.blocks if "[[" in block.text and not block.text.startswith(("```", "~~~"))
-            for m in LINK.finditer(_CODE.sub(lambda c: " " * len(c[0]), block.text)) if m[1]
-        ]  # fmt: skip
-
-    def values(self, key: str) -> list[str]:
-        """The strings of a list in front matter."""
-        return [
-            a or b for a, b in re.findall(r'"((?:[^"\\]|\\.)*)"|(?:^|[\[,]) *([^"\[\],]+)', self.front.get(key, ""))
-        ]
-
-
-@dataclass
-class Looked:
-    """What rules look at: pages, text of sources by name (None where it cannot be had), and what is known besides."""
-
-    pages: Mapping[str, Page]
-    source: Callable[[str], str | None]
-    required: Mapping[str, Collection[str]] = field(default_factory=dict)  # sections by type of page
-    own: Collection[str] = ()  # digests of blocks that people wrote
-    sources: Collection[str] = ()  # names of all sources that stand
-    whole: bool = True  # False where these are not all pages
-
-    def __post_init__(self) -> None:
-        self.slugs = frozenset(page.slug for page in self.pages.values())
-
-    @cached_property
-    def folded(self) -> dict[str, list[str]]:
-        """File names by the normal form of a page's name, title or alias."""
-        out: dict[str, list[str]] = defaultdict(list)
-        for page in self.pages.values():
-            if not page.listing:
-                for name in dict.fromkeys([page.slug, *page.values("title"), *page.values("aliases")]):
-                    if page.slug not in out[key_of(name)]:
-                        out[key_of(name)].append(page.slug)
-        return out
-
-    def near(self, target: str) -> str:
-        """The one page that a broken link must mean, or ''."""
-        found = self.folded.get(key_of(target), [])
-        return found[0] if len(found) == 1 else ""
-
-    @cached_property
-    def lacking(self) -> dict[str, list[tuple[str, int]]]:
-        """(page, line) of every link that leads nowhere, by its target."""
-        out: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        for page in self.pages.values():
-            for target, line in page.links:
-                if target not in self.slugs:
-                    out[target].append((page.name, line))
-        return out
-
-
 Rule = Callable[[Looked], Iterator[Finding]]
-#: Every rule by its id, and those that decide whether a file may be written.
+#: Every rule by its id, and those of one page that decide whether it may be written.
 RULES: dict[str, Rule] = {}
-GATES: list[str] = []
+GATES = ("secret", "html-or-script", "front-matter", "name-trap")
 
 
-def rule(name: str, gate: bool = False) -> Callable[[Rule], Rule]:
+def rule(name: str) -> Callable[[Rule], Rule]:
     def add(function: Rule) -> Rule:
         RULES[name] = function
-        if gate:
-            GATES.append(name)
         return function
+
+    return add
+
+
+def of_page(name: str) -> Callable[[Callable[[Page], Iterator[Finding]]], Rule]:
+    """A rule that needs one page alone, so that what it found can be kept with the page."""
+
+    def add(function: Callable[[Page], Iterator[Finding]]) -> Rule:
+        def of_all(wiki: Looked) -> Iterator[Finding]:
+            return (found for page in wiki.pages.values() for found in page.found if found.rule == name)
+
+        OF_PAGE[name] = function
+        return rule(name)(update_wrapper(of_all, function))
 
     return add
 
@@ -180,11 +93,11 @@ def link_phantom(wiki: Looked) -> Iterator[Finding]:
     Fix: ingest a source that speaks of it, or take the brackets away.
     """
     for target, places in wiki.lacking.items():
-        for page, line in places if wiki.whole and not wiki.near(target) else ():
+        for page, line in () if wiki.near(target) else places:
             yield _found("link-phantom", "warning", page, line, f"there is no page [[{target}]]",
                          "ingest a source about it, or edit the page and: memex sync")  # fmt: skip
     known = wiki.folded.keys() | {key_of(name.rpartition("/")[2].partition(".")[0]) for name in wiki.sources}
-    for source in wiki.sources if wiki.whole else ():
+    for source in wiki.sources:
         text = wiki.source(source) if source.endswith((".md", ".markdown")) else ""
         for name, line in Page(source, text).links if text and "[[" in text else ():
             if "." not in name and key_of(name) not in known:
@@ -202,15 +115,13 @@ def page_missing(wiki: Looked) -> Iterator[Finding]:
     """
     named: dict[str, set[str]] = defaultdict(set)
     for page in wiki.pages.values():
-        for block in () if page.listing else page.blocks:
-            if not block.name and block.text[0] not in "#>|[":
-                for name in _NAME.findall(_LABEL.sub(" ", LINK.sub(" ", block.text))):
-                    named[name].add(page.name)
+        for name in page.spoken:
+            named[name].add(page.name)
     short = {name: len(pages) for name, pages in named.items() if len(pages) >= NAMED_BY}
     short |= {target: len({page for page, _ in places}) for target, places in wiki.lacking.items()
               if len({page for page, _ in places}) >= WANTED_BY}  # fmt: skip
     for name, pages in sorted(short.items()):
-        if key_of(name) not in wiki.folded and wiki.whole:
+        if key_of(name) not in wiki.folded:
             yield Finding("page-missing", "info", "wiki", f"{name} has no page and is named on {pages}",
                           f'memex search "{name}"')  # fmt: skip
 
@@ -219,16 +130,21 @@ def page_missing(wiki: Looked) -> Iterator[Finding]:
 def orphan(wiki: Looked) -> Iterator[Finding]:
     """No other page links to this one, and it links to none.
 
-    A page without neighbours is found by search alone. That index and log list it does not count.
+    A page without neighbours is found by search alone. That index and log list it does not count. Pages of sources are
+    named together: many sources speak of what no other does.
 
     Refused: Alone. ‖ b.md: Alone too.
     Accepted: See [[b]]. ‖ b.md: Linked.
     Fix: name it in another source, or link it by hand.
     """
     linked = {target for page in wiki.pages.values() if not page.listing for target, _ in page.links}
-    for page in wiki.pages.values():
-        if wiki.whole and not page.listing and not page.links and page.slug not in linked and len(wiki.pages) > 1:
+    lone = [page for page in wiki.pages.values() if not (page.listing or page.links or page.slug in linked)]
+    for page in lone if len(wiki.pages) > 1 else ():
+        if page.front.get("type") != "source":
             yield _found("orphan", "info", page.name, 0, "no page links to it, and it links to none", "link it by hand")
+    if alone := [page.slug for page in lone if page.front.get("type") == "source"]:
+        told = f"{len(alone)} pages of sources share nothing with another: {', '.join(alone[:5])}"
+        yield Finding("orphan", "info", "wiki", told + " ..." * (len(alone) > 5), "name them in another source")
 
 
 @rule("twin-pages")
@@ -249,6 +165,20 @@ def twin_pages(wiki: Looked) -> Iterator[Finding]:
                          f'memex same "{names[0][:-3]}" "{names[1][:-3]}" --why REASON')  # fmt: skip
 
 
+@of_page("date-unclear")
+def date_unclear(page: Page) -> Iterator[Finding]:
+    """A source gives a day that is another day where the month comes first. It stays without a date.
+
+    Refused: - **Date:** 04/05/2023[^1]
+    Accepted: - **Date:** 14/05/2023[^1]
+    Fix: write the day as 2023-05-04 in the source.
+    """
+    for block in page.blocks:
+        if (found := _DAY_OR_MONTH.match(block.text)) and not dates(found[1]):
+            yield _found("date-unclear", "info", page.name, block.line, f"{found[1]} may be a day of two months",
+                         "write it as YYYY-MM-DD in the source")  # fmt: skip
+
+
 @rule("uncited")
 def uncited(wiki: Looked) -> Iterator[Finding]:
     """A statement cites nothing, and is nobody's own words. A sentence without its evidence cannot be checked.
@@ -258,17 +188,9 @@ def uncited(wiki: Looked) -> Iterator[Finding]:
     Fix: `memex sync` makes it yours, or restores what stood there.
     """
     for page in wiki.pages.values():
-        for block in page.prose:
-            if block.text[0] in "#|" or (wiki.own and digest(block.text) in wiki.own):
-                continue
-            lost = [mark for mark in MARK.findall(block.text) if mark not in page.notes]
-            if lost and f"[^{lost[0]}]" in _CODE.sub("", block.text):
-                message = f"footnote {lost[0]} is not there"
-            elif (claim := CLAIMED.search(block.text)) and not re.search(r"\[\^|\(said by ", block.text):
-                message = f"the claim {claim[1]} cites nothing"
-            else:
-                continue
-            yield _found("uncited", "error", page.name, block.line, message, "memex sync")
+        for line, message, words in page.bare:
+            if words not in wiki.own:
+                yield _found("uncited", "error", page.name, line, message, "memex sync")
 
 
 @rule("quote-changed")
@@ -287,10 +209,11 @@ def quote_changed(wiki: Looked) -> Iterator[Finding]:
             if (there := lines(cited.source)) is None:
                 message = f"{cited.source} is not there"
             else:
-                words = " ".join(" ".join(there[cited.line - 1 : cited.last_line]).split())
+                words = " ".join(" ".join(there[cited.line - 1 : cited.last_line] if cited.line else there).split())
                 if cited.words in words or cited.words in words.replace("&lt;", "<"):
                     continue
-                message = f"“{cited.words[:60]}” is not in {cited.source} at line {cited.line}"
+                at = f" at line {cited.line}" if cited.line else ""
+                message = f"“{cited.words[:60]}” is not in {cited.source}{at}"
             yield _found("quote-changed", "error", page.name, line, message, f"memex ingest {cited.source}")
 
 
@@ -316,18 +239,17 @@ def stale_claim(wiki: Looked) -> Iterator[Finding]:
                          f"look at wiki/{old[min(cited)]}.md")  # fmt: skip
 
 
-@rule("contradiction-open")
-def contradiction_open(wiki: Looked) -> Iterator[Finding]:
+@of_page("contradiction-open")
+def contradiction_open(page: Page) -> Iterator[Finding]:
     """Sources disagree, and nobody has said which of them holds. Both sides are shown; a person may know more.
 
     Refused: > [!contradiction] Height: contested ⏎ > - **134 metres**
     Accepted: > [!contradiction] Height: superseded ⏎ > - **134 metres**
     Fix: `memex review`. An edit of the value adds yours to both.
     """
-    for page in wiki.pages.values():
-        for block in page.blocks:
-            if (found := _OPEN.match(block.text)) and found[1].endswith((": contested", ": unresolved")):
-                yield _found("contradiction-open", "info", page.name, block.line, found[1], "memex review")
+    for block in page.blocks if "[!contradiction]" in page.text else ():
+        if (found := _OPEN.match(block.text)) and found[1].endswith((": contested", ": unresolved")):
+            yield _found("contradiction-open", "info", page.name, block.line, found[1], "memex review")
 
 
 @rule("section-empty")
@@ -340,9 +262,8 @@ def section_empty(wiki: Looked) -> Iterator[Finding]:
     """
     for page in wiki.pages.values():
         needed = wiki.required.get(page.front.get("type", ""), ())
-        held = {m[1].strip() for block in page.blocks if (m := _HEADING.match(block.text))} if needed else set()
         for heading in needed:
-            if heading not in held:
+            if heading not in page.headings:
                 yield _found("section-empty", "warning", page.name, 0, f"has no section {heading}", "memex sync")
 
 
@@ -356,13 +277,12 @@ def question_worth_asking(wiki: Looked) -> Iterator[Finding]:
     """
     for page in wiki.pages.values():
         count = page.front.get("source_count", "0")
-        if page.front.get("type") in ("concept", "technique", "entity") and count.isdigit() and int(count) >= ASKED_BY:
-            held = [m[1] for block in page.blocks if (m := _HEADING.match(block.text))]
-            if held and not held[0].startswith(("What it is", "What it does")):
-                title = (page.values("title") or [page.slug])[0]
-                asked = f"what is {title}?"
-                yield _found("question-worth-asking", "info", page.name, 0, f"{count} sources name it: {asked}",
-                             f'memex ask "{asked}"')  # fmt: skip
+        told = not page.headings or page.headings[0].startswith(("What it is", "What it does"))
+        kind = page.front.get("type")
+        if kind in ("concept", "technique", "entity") and count.isdigit() and int(count) >= ASKED_BY and not told:
+            asked = f"what is {(page.values('title') or [page.slug])[0]}?"
+            yield _found("question-worth-asking", "info", page.name, 0, f"{count} sources name it: {asked}",
+                         f'memex ask "{asked}"')  # fmt: skip
 
 
 @rule("source-without-claims")
@@ -376,12 +296,12 @@ def source_without_claims(wiki: Looked) -> Iterator[Finding]:
     Fix: look at the file; with `memex ingest --model` more is found.
     """
     cited = {one.source for page in wiki.pages.values() for _, one in page.cited}
-    for name in sorted(set(wiki.sources) - cited if wiki.whole else ()):
+    for name in sorted(set(wiki.sources) - cited):
         yield Finding("source-without-claims", "info", name, "was read, and no page quotes it", f"memex ingest {name}")
 
 
-@rule("secret", gate=True)
-def secret(wiki: Looked) -> Iterator[Finding]:
+@of_page("secret")
+def secret(page: Page) -> Iterator[Finding]:
     """A page holds what looks like a key that opens something.
 
     A wiki is shared more widely than the note that the key came from.
@@ -390,15 +310,14 @@ def secret(wiki: Looked) -> Iterator[Finding]:
     Accepted: A key begins with AKIA, or with sk-, and is never written down here.
     Fix: make the key void, take it out of the source, ingest again.
     """
-    for page in wiki.pages.values():
-        for match in _SECRETS.finditer(page.text) if any(part in page.text for part in _KEYS) else ():
-            line = page.text.count("\n", 0, match.start()) + 1
-            yield _found("secret", "error", page.name, line, f"looks like a key: {match[0][:8]}...",
-                         "take it out of the source, and make it void")  # fmt: skip
+    for match in _SECRETS.finditer(page.text) if any(part in page.text for part in _KEYS) else ():
+        line = page.text.count("\n", 0, match.start()) + 1
+        yield _found("secret", "error", page.name, line, f"looks like a key: {match[0][:8]}...",
+                     "take it out of the source, and make it void")  # fmt: skip
 
 
-@rule("html-or-script", gate=True)
-def html_or_script(wiki: Looked) -> Iterator[Finding]:
+@of_page("html-or-script")
+def html_or_script(page: Page) -> Iterator[Finding]:
     """A page holds HTML, or what would run in a browser.
 
     Pages are opened by many programs, and a source must not reach into any of them.
@@ -407,22 +326,21 @@ def html_or_script(wiki: Looked) -> Iterator[Finding]:
     Accepted: Look: `<script>`, and &lt;script>.
     Fix: write it in backticks.
     """
-    for page in wiki.pages.values():
-        if _ACTIVE.search(page.text) or _TAG.search(page.text):
-            for block in page.blocks:
-                if block.text.startswith(("```", "~~~", "---")):
-                    continue
-                plain = _CODE.sub("", block.text)
-                if found := _ACTIVE.search(plain):
-                    yield _found("html-or-script", "error", page.name, block.line, f"{found[0][:40]!r} may run",
-                                 "write it in backticks")  # fmt: skip
-                elif found := _TAG.search(plain):
-                    yield _found("html-or-script", "info", page.name, block.line, f"HTML: {found[0][:40]}",
-                                 "write it in backticks, or in markdown")  # fmt: skip
+    if "<" in page.text or _ACTIVE.search(page.text):
+        for block in page.blocks:
+            if block.text.startswith(("```", "~~~", "---")):
+                continue
+            plain = CODE.sub("", block.text)
+            if found := _ACTIVE.search(plain):
+                yield _found("html-or-script", "error", page.name, block.line, f"{found[0][:40]!r} may run",
+                             "write it in backticks")  # fmt: skip
+            elif found := _TAG.search(plain):
+                yield _found("html-or-script", "info", page.name, block.line, f"HTML: {found[0][:40]}",
+                             "write it in backticks, or in markdown")  # fmt: skip
 
 
-@rule("front-matter", gate=True)
-def front_matter(wiki: Looked) -> Iterator[Finding]:
+@of_page("front-matter")
+def front_matter(page: Page) -> Iterator[Finding]:
     """The properties at the top are damaged: not closed, without a type, twice the same, or no date where one belongs.
 
     Obsidian then shows them as text, and other tools cannot read the page.
@@ -431,21 +349,20 @@ def front_matter(wiki: Looked) -> Iterator[Finding]:
     Accepted: --- ⏎ type: concept ⏎ title: "Tide" ⏎ created: 2020-01-02 ⏎ ---
     Fix: `memex lint --fix` writes what is rendered.
     """
-    for page in wiki.pages.values():
-        wrong = ""
-        names = [block.name for block in page.head]
-        if page.text.startswith("---\n") and not names:
-            wrong = "is not closed by ---"
-        elif names and not page.listing and not page.front.get("type"):
-            wrong = "has no type"
-        elif twice := [name for name in names if "/" in name and name != "front:---/2"]:
-            wrong = f"says {twice[0][6:].partition('/')[0]} twice"
-        else:
-            for key in ("created", "updated"):
-                if (day := page.front.get(key)) is not None and not _DATE.fullmatch(day.strip("\"'")):
-                    wrong = f"{key} is {day!r}, which is no date"
-        if wrong:
-            yield _found("front-matter", "error", page.name, 1, f"front matter {wrong}", "memex lint --fix")
+    wrong = ""
+    names = [block.name for block in page.head]
+    if page.text.startswith("---\n") and not names:
+        wrong = "is not closed by ---"
+    elif names and not page.listing and not page.front.get("type"):
+        wrong = "has no type"
+    elif twice := [name for name in names if "/" in name and name != "front:---/2"]:
+        wrong = f"says {twice[0][6:].partition('/')[0]} twice"
+    else:
+        for key in ("created", "updated"):
+            if (day := page.front.get(key)) is not None and not _DATE.fullmatch(day.strip("\"'")):
+                wrong = f"{key} is {day!r}, which is no date"
+    if wrong:
+        yield _found("front-matter", "error", page.name, 1, f"front matter {wrong}", "memex lint --fix")
 
 
 @rule("index-out-of-step")
@@ -456,7 +373,7 @@ def index_out_of_step(wiki: Looked) -> Iterator[Finding]:
     Accepted: Here. ‖ index.md: - [[page|Page]]
     Fix: `memex lint --fix`.
     """
-    if wiki.whole and (index := wiki.pages.get("index.md")) is not None:
+    if (index := wiki.pages.get("index.md")) is not None:
         listed = Counter(target for target, _ in index.links)
         for page in wiki.pages.values():
             if not page.listing and not listed[page.slug]:
@@ -472,14 +389,14 @@ def log_out_of_step(wiki: Looked) -> Iterator[Finding]:
     Accepted: ‖ log.md: ## [2020-01-02] source | A ⏎⏎ `raw/a.md` ‖ raw/a.md: Words.
     Fix: `memex lint --fix`.
     """
-    if wiki.whole and (log := wiki.pages.get("log.md")) is not None:
-        named = {block.text.strip("`") for block in log.blocks if block.text.startswith("`")}
+    if (log := wiki.pages.get("log.md")) is not None:
+        named = {line.strip("`") for line in log.text.splitlines() if line.startswith("`")}
         for name in sorted(set(wiki.sources) - named):
             yield _found("log-out-of-step", "warning", "log.md", 0, f"does not name {name}", "memex lint --fix")
 
 
-@rule("name-trap", gate=True)
-def name_trap(wiki: Looked) -> Iterator[Finding]:
+@of_page("name-trap")
+def name_trap(page: Page) -> Iterator[Finding]:
     """The name of a file is a trap on some machine: it leaves the folder, is reserved, too long, or holds a bad letter.
 
     The wiki is copied to other machines, and links are followed there.
@@ -488,12 +405,11 @@ def name_trap(wiki: Looked) -> Iterator[Finding]:
     Accepted: ‖ auxiliary.md: Here.
     Fix: rename the file; `memex sync` lets links follow.
     """
-    for page in wiki.pages.values():
-        name = unquote(page.name)
-        why = ("leaves the folder" if "/" in name or "\\" in name or name.startswith("..")
-               else "is reserved on Windows" if _RESERVED.fullmatch(page.slug)
-               else "is longer than 200 bytes" if len(name.encode(errors="replace")) > 200
-               else "holds a letter that no file name may have" if re.search(r'[<>:"|?*\x00-\x1f]', name)
-               else "ends with a point or a space" if page.slug.endswith((".", " ")) else "")  # fmt: skip
-        if why:
-            yield _found("name-trap", "error", page.name, 0, f"the name {why}", "rename the file, then memex sync")
+    name = unquote(page.name)
+    why = ("leaves the folder" if "/" in name or "\\" in name or name.startswith("..")
+           else "is reserved on Windows" if _RESERVED.fullmatch(page.slug)
+           else "is longer than 200 bytes" if len(name.encode(errors="replace")) > 200
+           else "holds a letter that no file name may have" if re.search(r'[<>:"|?*\x00-\x1f]', name)
+           else "ends with a point or a space" if page.slug.endswith((".", " ")) else "")  # fmt: skip
+    if why:
+        yield _found("name-trap", "error", page.name, 0, f"the name {why}", "rename the file, then memex sync")

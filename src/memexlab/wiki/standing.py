@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -31,12 +32,14 @@ RUNS = "runs/"
 
 
 class Quote(NamedTuple):
-    """Words of a source and the lines they stand on; line 0 is what runs measured, told in full by the text."""
+    """Words of a source and the lines of its text they stand on; line 0 is what runs measured, told in full by the
+    text. `page` is the page of a file that has pages."""
 
     source: str
     line: int
     last_line: int
     text: str
+    page: int = 0
 
 
 class Statement(NamedTuple):
@@ -68,6 +71,7 @@ class Taken:
     author: str
     date: str
     kind: str
+    table: str = ""  # the first rows of a table, and what is told of all of it, as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +113,16 @@ def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
     chosen = "" if part is None else " AND d.document IN (SELECT value FROM json_each(?))"
     rows = db.execute(
         "SELECT d.entry, d.document, d.title, d.author, d.published, json_extract(e.body, '$.meta.subject'),"
-        " json_extract(e.body, '$.meta.type') FROM documents d JOIN entries e ON e.seq = d.entry"
-        f" WHERE json_extract(e.body, '$.meta.path') IS NOT NULL{chosen} ORDER BY d.document, e.key",
+        " json_extract(e.body, '$.meta.type'), json_extract(e.body, '$.meta.page_lines'), json_extract(e.body,"
+        " '$.meta.table', '$.meta.told') FROM documents d JOIN entries e ON e.seq = d.entry WHERE"
+        f" json_extract(e.body, '$.meta.path') IS NOT NULL{chosen} ORDER BY d.document, e.key",
         () if part is None else (json.dumps([*part.sources, *part.others]),),
     )
-    for entry, name, title, author, date, subject, kind in rows:
+    pages: dict[str, list[int]] = {}
+    for entry, name, title, author, date, subject, kind, first_lines, table in rows:
         names[entry] = name
-        sources[name] = Taken(name, title, subject or title, author, date, kind or "")
+        pages |= {name: json.loads(first_lines)} if first_lines else {}
+        sources[name] = Taken(name, title, subject or title, author, date, kind or "", table if "[[[" in table else "")
     hands, files, withdrawn, settled = by_hand(db)
     said, heard, asked = "", "", tuple[str, ...]()
     if part is not None:
@@ -140,7 +147,8 @@ def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
         () if part is None else (json.dumps(list(at)),),
     ):
         if at.get(claim) in names:
-            quotes[claim].append(Quote(names[at[claim]], line, last, text))
+            source = names[at[claim]]
+            quotes[claim].append(Quote(source, line, last, text, bisect_right(pages.get(source, ()), line)))
             first.setdefault(claim, start)
     found = [
         (first[seq], Statement(key, names[source], subject, relation, value or "", stance, _spoken(scope), text,
@@ -151,7 +159,7 @@ def standing(db: sqlite3.Connection, part: Part | None = None) -> Standing:
     ]  # fmt: skip
     found.sort(key=lambda f: (f[1].source, f[1].quotes[0].line, f[0], f[1].relation, f[1].object, f[1].text, f[1].id))
     mentions = [
-        Mention(name, count, Quote(names[entry], line, last, text))
+        Mention(name, count, Quote(names[entry], line, last, text, bisect_right(pages.get(names[entry], ()), line)))
         for entry, name, count, line, last, text in db.execute(f"SELECT * FROM mentions{heard}", asked[:3])
         if entry in names
     ]

@@ -13,7 +13,7 @@ from ..memory.passages import normal
 from .claims import Proposal
 from .prose import Sentence
 from .quotes import Span
-from .times import STANDINGS, STANDS, dates
+from .times import DOES, STANDINGS, STANDS, dates
 
 #: A document this short speaks of one thing, so that "the default is 3" is a default of its subject.
 _ONE_THING = 12
@@ -24,16 +24,16 @@ _UNSAID = re.compile(
 )  # fmt: skip
 SELF = r"(?:this|the present) (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft)"
 _LEAD = r"(?:(?P<lead>(?:In|As of|Until|Since|Before|After|For|Under|On|With|When|By) [^,;]{2,60}), )?"
-_UNIT = r"(?:\s?(?:%|[a-zµ°Ω/]{1,12}\d?|[kMGT]i?[BbWhzm]{1,3}|[A-Z][a-z]{2,10}))?"
+_UNIT = r"(?:\s?(?:%|[a-zµ°Ω/]{1,12}\d?|[kMGT]i?[BbWhzm]{1,3}|[A-Z][a-z]{1,10}))?"
 _NUMBER = rf"[$€£]?\d[\d,]*(?:\.\d+)*(?:e-?\d+)?{_UNIT}"
 _VALUE = rf"(?P<value>{_NUMBER}|[A-Z][\w'’-]+(?:\s+(?:of\s+)?[A-Z0-9][\w'’-]+){{0,3}})"
 _REL = r"(?P<rel>[a-z][a-z-]+(?:\s+[a-z][a-z-]+){0,3}?)"
-_SUBJECT = r"(?P<name>[A-Z0-9][\w&.'’-]*(?:\s+[A-Z0-9][\w&.'’-]*){0,5})"
+_SUBJECT = r"(?P<name>(?!The\b)[A-Z0-9][\w&.'’-]*(?:\s+[A-Z0-9][\w&.'’-]*){0,5})"
 _IS = r"(?:is|was|are|were|remains|defaults to) (?:now |currently |about )?(?:set to )?"
 _NOT_IN = "".join(rf"(?<!\b{word} )" for word in ("in", "on", "of", "for", "with", "to", "by", "from"))
 _TAIL = (
     r"(?P<tail>\s+(?:in|for|under|on|when|with|until|since|before|after|as of|at)\s[^.;]{2,80})?"
-    r"\s*(?:[;,(]|\.(?!\d)|$|\b(?:and|but|which|where)\b)"
+    r"\s*(?:[;(]|,(?!\d)|\.(?!\d)|$|\b(?:and|but|which|where)\b)"
 )
 _VALUES = tuple(
     re.compile(pattern)
@@ -43,10 +43,11 @@ _VALUES = tuple(
         rf"{_NOT_IN}\b(?:The )?{_SUBJECT} (?:has|had|uses|used) an? {_REL} of (?:about )?{_VALUE}{_TAIL}",
         rf"\b{_SUBJECT} (?:was|were) (?P<rel>[a-z]+(?:ed|n|t|de|lt)) (?P<prep>in|on|by) (?P<value>"
         rf"\d{{4}}-\d\d-\d\d|(?:\d{{1,2}} )?[A-Z][a-z]+ (?:\d{{1,2}}, )?\d{{4}}|\d{{4}}|[A-Z][\w'’-]+"
-        rf"(?: [A-Z][\w'’-]+){{0,2}}){_TAIL}",
-        rf"\b{_SUBJECT} (?P<rel>weighs|costs|measures|lasts|takes|has|contains|supports|requires) "
+        rf"(?: [A-Z][\w'’-]+){{0,2}})(?: by (?:the )?[A-Z][\w'’-]+(?: [A-Z][\w'’-]+){{0,3}})?{_TAIL}",
+        rf"\b{_SUBJECT} (?P<rel>weighs|costs|measures|lasts|takes|has|holds|seats|contains|supports|requires) "
         rf"(?:about |exactly |at most |at least )?(?P<value>\d[\d,]*(?:\.\d+)?(?:\s?%|\s[a-z]{{1,20}}))"
         rf"(?P<tail>\s[^.;]{{2,80}})?\s*[.;,]",
+        rf"\b{_SUBJECT} is (?:about )?(?P<value>{_NUMBER}) (?P<rel>deep|high|tall|long|wide|old|thick)(?P<tail>)[.;,]",
         rf"^At (?P<value>{_NUMBER}), the {_REL} of {_SUBJECT}(?P<tail>) [a-z]",
         rf"^{_SUBJECT}: {_REL} (?P<value>{_NUMBER})(?P<tail>)[.;]?$",
     )
@@ -58,6 +59,21 @@ _VERB = re.compile(
     r"requires?|defines?|describes?|means?|offers?|contains?|includes?|works?|makes?|gives?|takes?|runs?|needs?|lets?|"
     r"helps?|hurts?|reduces?|improves?|increases?|lowers?|raises?|costs?|holds?|stores?|became|began|(?!based|called|named)"
     r"[a-z]{3,}(?:ed|i[sz]es|ifies))\b"
+)  # fmt: skip
+#: What a thing does or does not, said without a condition, a time, a limit or a comparison.
+_THIRD = (
+    "supports|requires|allows|needs|uses|contains|includes|works|provides|accepts|handles|runs|reads|writes|keeps|stores|"
+    "preserves|changes|affects|helps|hurts|improves|reduces|depends|guarantees|exists"
+)
+_DOES = re.compile(
+    rf"^(?:The )?{_SUBJECT} (?:(?P<be>is|can|has|{_THIRD})(?P<not> not|not|n['’]t| no longer| no)?"
+    rf"|(?P<no>does not|doesn['’]t|never|no longer) (?P<verb>{_THIRD.replace('s|', 's?|')}?)) "
+    r"(?P<what>[^,;:()?!]{2,60}?)\.?$"
+)
+_LIMITED = re.compile(
+    r"\b(?:yet|always|only|all|every|many|much|well|fully|most|some|enough|necessarily|anymore|still|just|both|often|more"
+    r"|less|other|such|so|too|very|that|which|who|because|since|until|when|while|where|as|than|it|them|this|these|but|and"
+    r"|or|default|now|to|one|in|at|after|before|under)\b|\d{4}", re.IGNORECASE,
 )  # fmt: skip
 _WORDS = "|".join(sorted(STANDINGS, key=len, reverse=True))
 #: What follows may take a standing back, or give it to something else.
@@ -109,7 +125,13 @@ def stated(
             since = dates(text)[0][0] if dates(text) else on[0] if on else day
             told = subject if not name or normal(name) in own else name
             yield Proposal(told, text, quote, STANDS, found["value"].casefold(), since)
-            return
+            break
+    if len(text) < 160 and (does := _DOES.match(text)) and does["name"].split()[0].casefold() not in openers:
+        verb, what = does["be"] or does["verb"].removesuffix("s") + "s", re.sub(r"^(?:an?|the|any) ", "", does["what"])
+        if not (_LIMITED.search(what) or _UNSAID.search(what) or (verb == "is" and what != does["what"])):
+            value = "no longer" if "no longer" in text else "no" if does["not"] or does["no"] else "yes"
+            told = subject if normal(does["name"]) in own else does["name"]
+            yield Proposal(told, text, quote, DOES, value, day, scope={"what": f"{verb} {what}"})
 
 
 def tells_of(name: str, text: str) -> bool:

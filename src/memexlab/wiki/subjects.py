@@ -15,15 +15,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from ..memory.entities import typed
 from ..memory.passages import normal
 from .kept import Kept, Table, nothing
 from .prose import spoken
 from .schema import Part
 from .standing import Standing
 from .stated import tells_of
+from .times import DOES
 
-PERSON = re.compile(r"^(?:author|editor|sponsor|speaker|[\w-]*delegate)$")
+PERSON = re.compile(r"^(?:author|editor|sponsor|speaker|participant|[\w-]*delegate)$")
 _ENTITY = re.compile(
     r"\b(?:is|was|are|were) (?:an?|the) (?:\w+ ){0,4}?(?:company|organi[sz]ation|universit|city|country|library|"
     r"package|framework|tool|project|program|product|foundation|server|index|language|council|authority|community)"
@@ -97,15 +97,11 @@ class Subjects:
     """The closed list of pages. `settle` makes it what all uses say, whatever was settled before."""
 
     def __init__(
-        self,
-        kept: Kept,
-        total: int,
-        joined: Iterable[tuple[str, str]] = (),
-        files: Iterable[tuple[str, str, str]] = (),
+        self, kept: Kept, total: int, joined: Iterable[tuple[str, str]] = (), files: Iterable[tuple[str, str, str]] = ()
     ) -> None:
         """`joined` are names that a person says are one, `files` are (name, once its file, now its file)."""
         self._fresh, self._total, self._moved = kept.fresh, rounded(total), list(files)
-        self._same = [(typed(name)[1], typed(other)[1]) for name, other in joined]
+        self._same = _untyped(joined) if joined else []
         self._meant: dict[str, Page | None] = {}
         self._longest: dict[str, int] = {}  # by the word a name begins with, as it is spelt
         self._standing: dict[str, tuple[bool, bool]] = {}
@@ -275,7 +271,7 @@ class Subjects:
                     defined = min(text, defined or text)
         # What a numbered subject counts ("PEP"), and half a person's name, name nothing by themselves.
         gives = {f"{key.split()[0]}{s}" for s in ("", "s")} if by["home"] and re.fullmatch(r"\w+ \d+", key) else set()
-        gives |= set(key.split()) if by["person"] else set()
+        gives |= set(key.split()) - {key} if by["person"] else set()
         spoken = set[str]().union(*by.values())
         common = self._total >= 10 and len(spoken) * 2 > self._total  # what nearly all speak of
         if not (kind := self._kind(by, told, defined, 0 if common else len(sentences))):
@@ -283,6 +279,8 @@ class Subjects:
         homes = sorted(by["home"])
         among = called if homes else spelt
         title = min(among, key=lambda name: (-among[name], name)) if among else key
+        if title.islower() and " " in title:  # as it is written where it is a name
+            title = next((name for name in sorted(among) if name.istitle()), title)
         kind = kinds[max(kinds)] if kinds else kind
         page = Page(key, title, "", kind, homes, set(names) - {key}, set(), names)
         page.stem = _slug(title)
@@ -320,7 +318,7 @@ class Subjects:
                 own = key_of(old)
                 if made.get(own) is None and not self._alias(own):
                     page.names = sorted({*page.names, own})
-        stems = set[str]()
+        stems = {new for _, _, new in self._moved}
         for key, page in made.items():
             for stem in {one.stem for one in (page, self.pages[key]) if one is not None}:
                 stands = page is not None and page.stem == stem and key not in moved
@@ -437,7 +435,7 @@ def uses_of(found: Standing, schema: Mapping[str, Sequence[Part]]) -> dict[str, 
         uses = out[s.source]
         if s.relation == "alias":
             uses.alias(s.subject, s.object)
-        names_it = s.relation not in ("alias", "dated", "says", "summary")
+        names_it = s.relation not in ("alias", "dated", "says", "summary", DOES)
         uses.use(s.subject, "subject" if names_it else "", s.text if s.relation == "is" else "")
         if s.object:
             person = PERSON.match(s.relation) and re.fullmatch(r"[^\W\d_][^\d@:/]{2,60}", s.object)
@@ -484,6 +482,12 @@ def rounded(number: int) -> int:
 
 def _without_initials(key: str) -> str:
     return re.sub(r" \w(?= )", "", key) if key.count(" ") > 1 else key
+
+
+def _untyped(joined: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    from ..memory.entities import typed  # here, so that a compile does not wait for all that compares names
+
+    return [(typed(name)[1], typed(other)[1]) for name, other in joined]
 
 
 def _digest(key: str) -> str:

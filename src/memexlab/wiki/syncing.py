@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..memory import Memory
 from .blocks import CLAIMED, LINK, MARK, Block, cited_in, definitions, digest, own_words, parse
 from .pages import Wiki
 from .quotes import supported
+from .resolving import reading
 from .standing import BY_HAND
 from .vault import FOLDER, Vault
 
@@ -68,60 +70,63 @@ class Change:
     after: tuple[str, ...]
 
 
-def take(memory: Memory, root: Path, made: Callable[[], Wiki], by: str) -> ByHand:
+def take(memory: Memory, root: Path, by: str) -> ByHand:
     """Lands what differs on disk from what was last written; the pages still have to be rendered."""
-    vault, taken = Vault(root), ByHand()
-    try:
+    taken = ByHand()
+    with closing(Vault(root)) as vault:
         edited = vault.edited()
         taken.edited = set(edited)
-        if not edited:
-            return taken
-        wiki = made()
-        wiki.render()  # which claims each line states is known when it was made
-        renames = dict(_renamed(vault, edited))
-        moved = {old.removesuffix(".md"): new.removesuffix(".md") for old, new in renames.items()}
-        drafts: list[Draft] = []
-        for old, new in renames.items():
-            subject = _subject(wiki, old)
-            scope = {"page": old.removesuffix(".md")}
-            now = Claim(f"{old} is now {new}", "file", new.removesuffix(".md"), scope=scope)
-            drafts.append(keyed(memory, Draft(subject, now)))
-            taken.renamed.append((old, new))
-        for name in sorted(edited):
-            there, base = edited[name], vault.last_written(name)
-            if base is None:
-                continue  # a file of the person's own; a renamed page is read under its old name
-            if there is None and name in renames:
-                there = edited[renames[name]]
-            if there is None:
-                hint = "delete its source instead, or: memex same A B --why REASON"
-                told = "was deleted, and is written again"
-                taken.findings.append(Finding("page-gone", "info", f"{FOLDER}/{name}", told, hint))
-                continue
-            taken.read[renames.get(name, name)] = there
-            before = len(drafts)
-            if there.startswith("---\n") and parse(there)[0].name != "front:---":
-                there = there.replace("\n\n", "\n---\n\n", 1)  # its end was lost
-            for change in compare(_follow(base, moved), _follow(there, moved), wiki, name):
-                drafts += _drafts(memory, wiki, name, change, there, taken)
-                if change.now is not None and not _is_note(change.now):
-                    taken.words.setdefault(renames.get(name, name), []).append(digest(change.now.text))
-            if len(drafts) > before:
-                taken.pages.append(name)
+        bases = {name: base for name in edited if (base := vault.last_written(name)) is not None}
+    if bases:
+        with reading(memory, root) as now:
+            keys = {now.subjects.slugs[name.removesuffix(".md")] for name in bases}
+            keys |= now.pages(keys).pages_of(CLAIMED.findall("\n".join(bases.values())))
+            wiki, there = now.whole(keys)
+            wiki.render(there)  # which claims each line states is known when it was made
+            drafts = _found(memory, wiki, edited, bases, taken)
         if drafts:
             memory.land(drafts, by)
-    finally:
-        vault.close()
     return taken
 
 
-def _renamed(vault: Vault, edited: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+def _found(
+    memory: Memory, wiki: Wiki, edited: Mapping[str, str | None], bases: Mapping[str, str], taken: ByHand
+) -> list[Draft]:
+    """What is to be landed of edited files, where they were as `bases`."""
+    drafts, renames = list[Draft](), dict(_renamed(bases, edited))
+    moved = {old.removesuffix(".md"): new.removesuffix(".md") for old, new in renames.items()}
+    for old, new in renames.items():
+        subject = _subject(wiki, old)
+        scope = {"page": old.removesuffix(".md")}
+        now = Claim(f"{old} is now {new}", "file", new.removesuffix(".md"), scope=scope)
+        drafts.append(keyed(memory, Draft(subject, now)))
+        taken.renamed.append((old, new))
+    for name, base in sorted(bases.items()):  # not the person's own; a renamed page is read under its old name
+        there = edited[renames.get(name, name)]
+        if there is None:
+            hint = "delete its source instead, or: memex same A B --why REASON"
+            told = "was deleted, and is written again"
+            taken.findings.append(Finding("page-gone", "info", f"{FOLDER}/{name}", told, hint))
+            continue
+        taken.read[renames.get(name, name)] = there
+        before = len(drafts)
+        if there.startswith("---\n") and parse(there)[0].name != "front:---":
+            there = there.replace("\n\n", "\n---\n\n", 1)  # its end was lost
+        for change in compare(_follow(base, moved), _follow(there, moved), wiki, name):
+            drafts += _drafts(memory, wiki, name, change, there, taken)
+            if change.now is not None and not _is_note(change.now):
+                taken.words.setdefault(renames.get(name, name), []).append(digest(change.now.text))
+        if len(drafts) > before:
+            taken.pages.append(name)
+    return drafts
+
+
+def _renamed(bases: Mapping[str, str], edited: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
     """(old file, new file) where a page is gone and an unknown file holds most of its blocks."""
     fresh = {name: {b.name for b in parse(text)} for name, text in edited.items()
-             if text is not None and vault.last_written(name) is None}  # fmt: skip
-    for name, there in edited.items():
-        base = vault.last_written(name)
-        if there is None and base is not None and fresh and name not in ("index.md", "log.md"):
+             if text is not None and name not in bases}  # fmt: skip
+    for name, base in bases.items():
+        if edited[name] is None and fresh and name not in ("index.md", "log.md"):
             was = {block.name for block in parse(base)}
             share, new = max((len(was & now) / len(was | now), new) for new, now in fresh.items())
             if share >= RENAMED:
@@ -136,7 +141,8 @@ def _follow(text: str, moved: Mapping[str, str]) -> str:
 
 def _subject(wiki: Wiki, name: str) -> str:
     slug = name.removesuffix(".md")
-    return next((page.title for page in wiki.subjects.pages.values() if page.slug == slug), slug)[:300]
+    page = wiki.subjects.pages.get(wiki.subjects.slugs[slug])
+    return (page.title if page is not None else slug)[:300]
 
 
 def compare(base: str, there: str, wiki: Wiki, name: str) -> list[Change]:
@@ -238,7 +244,8 @@ def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, t
             return  # it comes with the block that cites it
     if CLAIMED.search(text) and old is not None:
         words = " ".join(cited.words for label in notes if (cited := cited_in(notes[label])) is not None)
-        if supported(_bare(text), f"{words} {subject}"):
+        gives = _value(_bare(own_words(old.text)), _bare(text), said[0].object) if said else None
+        if supported(_bare(text), f"{words} {subject}") or (gives and gives.casefold() not in words.casefold()):
             text, notes = re.sub(r"(?:\[\^\d+\])+(?= \^c)", "", text), {}
     instead = mine.instead if mine is not None else (old.name,) if old is not None else ()
     scope: dict[str, str | int | bool] = {

@@ -18,6 +18,15 @@ Conflict = Literal["superseded", "revised", "scope differs", "contested", "unres
 
 #: The relation of a claim that tells in prose how something stands, and the words for it, by what they amount to.
 STANDS = "stands as"
+#: The relation of a claim that only serves to be compared: its scope is what a thing does, its value "yes" or "no".
+DOES = "does (yes or no)"
+#: Names of one quantity.
+QUANTITIES = {
+    name: names.split()[0]
+    for names in ("price cost costs", "weight weighs mass", "capacity holds seats", "length long", "depth deep",
+                  "height high tall", "width wide", "thickness thick", "age old", "duration lasts")
+    for name in names.split()
+}  # fmt: skip
 _WORDS = {
     "open": "draft proposed pending deferred postponed", "over": "deprecated retired", "rejected": "rejected declined",
     "yes": "accepted approved adopted ratified final implemented completed released active",
@@ -41,7 +50,8 @@ _DATES = re.compile(
     rf"\b(?P<iso>(?:1[0-9]|20)\d\d-[01]\d(?:-[0-3]\d)?)\b"
     rf"|\b(?P<d1>[0-3]?\d)(?:st|nd|rd|th)?[- ](?:of )?(?P<m1>{_MONTH})\.?,?[- ](?P<y1>(?:1\d|20)\d\d)\b"
     rf"|\b(?P<y3>(?:1\d|20)\d\d)-(?P<m3>{_MONTH})-(?P<d3>[0-3]\d)\b"
-    rf"|\b(?P<m2>{_MONTH})\.? (?:(?P<d2>[0-3]?\d)(?:st|nd|rd|th)?,? )?(?P<y2>(?:1\d|20)\d\d)\b",
+    rf"|\b(?P<m2>{_MONTH})\.? (?:(?P<d2>[0-3]?\d)(?:st|nd|rd|th)?,? )?(?P<y2>(?:1\d|20)\d\d)\b"
+    r"|(?<![\d./])(?P<a>[0-3]?\d)(?P<sep>[/.])(?P<b>[0-3]?\d)(?P=sep)(?P<y4>(?:1\d|20)\d\d)\b",
     re.IGNORECASE,
 )
 
@@ -52,6 +62,10 @@ def dates(text: str) -> list[tuple[str, int, int]]:
     for m in _DATES.finditer(text):
         if m["iso"]:
             year, month, day = (*map(int, m["iso"].split("-")), 0)[:3]
+        elif m["y4"]:
+            year, (month, day) = int(m["y4"]), sorted((int(m["a"]), int(m["b"])))
+            if day < 13 and month != day:
+                continue  # 04/05 is a day in May to some, in April to others
         else:
             name, year = (m["m1"] or m["m2"] or m["m3"]), int(m["y1"] or m["y2"] or m["y3"])
             month, day = _MONTHS.index(name[:3].lower()) + 1, int(m["d1"] or m["d2"] or m["d3"] or 0)
@@ -126,7 +140,7 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
     after = _after(replaced)
     asked: dict[tuple[str, str], list[Told]] = defaultdict(list)
     for claim in claims:
-        asked[claim.subject, claim.relation].append(claim)
+        asked[claim.subject, QUANTITIES.get(claim.relation, claim.relation)].append(claim)
     for (subject, relation), group in sorted(asked.items()):
         values = {same(claim.value, subject) for claim in group}
         units = {found[1] for value in values if (found := _MEASURED.fullmatch(value))}
@@ -135,12 +149,14 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
             yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
 
 
-def out_of_step(claims: Iterable[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
+def out_of_step(claims: Sequence[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
     """Every subject of which prose says that it stands as its own header, or other prose, says that it does not.
 
     A header tells the last state, so that prose may tell an earlier one; of two in prose the dates say which is first.
+    And every subject of which one source says that it does what another says that it does not.
     """
     after = _after(replaced)
+    yield from _denied(claims, after)
     asked: dict[str, list[Told]] = defaultdict(list)
     for claim in claims:
         if claim.relation in ("status", STANDS):
@@ -149,6 +165,23 @@ def out_of_step(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
         pairs = [(a, b) for a in group for b in group if a.relation == STANDS and a.id != b.id and _apart(a, b)]
         if told := sorted({claim for pair in pairs for claim in pair}, key=_by_date):
             yield Difference(subject, "status", _kind(told, after), tuple(claim.id for claim in told))
+
+
+def _denied(claims: Sequence[Told], after: dict[str, set[str]]) -> Iterator[Difference]:
+    """What it "no longer" does is no dispute with an earlier source: the later word took the place of the earlier."""
+    asked: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for claim in claims:
+        if claim.relation == STANDS:
+            claim = claim._replace(scope=f"is {claim.value}", value="yes")
+        if claim.value in ("yes", "no", "no longer") and claim.relation in (DOES, STANDS):
+            asked[claim.subject, re.sub(r"(?<=\w\w)s\b", "", claim.scope.casefold())].append(claim)
+    for (subject, _), group in sorted(asked.items()):
+        yes, no = ([one for one in group if (one.value == "yes") is held] for held in (True, False))
+        if yes and no and len({one.source for one in group}) > 1:
+            ended = all(one.value == "no longer" for one in no)
+            later = ended and all(a.date and a.date < b.date for a in yes for b in no)
+            kind = "superseded" if later else _kind(group, after)
+            yield Difference(subject, group[0].scope, kind, tuple(claim.id for claim in sorted(group, key=_by_date)))
 
 
 def _by_date(claim: Told) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..memory.anchors import quoted
@@ -19,9 +19,9 @@ from .extract import MANY
 from .resolving import Reading
 from .standing import BY_HAND, Statement
 from .subjects import PERSON, Page, key_of
-from .times import STANDS, same
+from .times import DOES, QUANTITIES, STANDS, same
 
-_NO_VALUES = frozenset(["says", "summary", "is", "dated", "alias"])
+_NO_VALUES = frozenset(["says", "summary", "is", "dated", "alias", DOES])
 _INVERSE = {"superseded by": "supersedes", "supersedes": "superseded by"}
 _NAMING = frozenset(["created", "requires", "alias", *_INVERSE])
 _SYNONYMS = {"writer": "author", "state": "status", "date": "created", "creation date": "created"}
@@ -44,7 +44,7 @@ _WROTE = r"(?:write|wrote|written|author|authored)"
 _WHO = r"(?:(?:what|who|which|whose|when|show|list|name|tell|give) )?(?:(?:me|is|are|was|were|all|the) )*"
 _WHAT = re.compile(
     r"(?:what|who) (?:is|are|was) (?:(?:an?|the) )?X(?: about)?|define X|"
-    r"what (?:does|do|did) X (?:define|describe|propose|specify|introduce|say|do)"
+    r"what (?:does|do) X (?:mean|stand for)|what (?:does|do|did) X (?:define|describe|propose|specify|introduce|say|do)"
 )
 _LEAD = re.compile(r"(how many|count|list|which|what|show|name|give me|all)(?: (?:me|all|of|the))* ")
 #: What sources are called where they have no numbers.
@@ -54,6 +54,7 @@ _FILLER = re.compile(
 )
 _DAY = re.compile(r"(?:created |published |dated |written |made )?(in|on|from|before|after|since|until)"
                   r" (\d{4})(?: (\d{1,2}))?(?: (\d{1,2}))?(?= )")  # fmt: skip
+_AT = (" in", " on", " at", " by")
 _SIGNS = {"before": "<", "after": ">", "since": ">=", "until": "<="}
 
 
@@ -65,6 +66,8 @@ class Valued:
     sentences: tuple[tuple[str, tuple[str, ...]], ...]
     sql: str
     by_hand: tuple[str, ...] = ()
+    #: Whether lines of sources may say more, or say it where no claim does.
+    open: bool = False
 
 
 def held_at(as_of: str | None, since: str | None, until: str | None) -> bool:
@@ -119,6 +122,10 @@ class Values:
         if STANDS in self._valued:
             names.setdefault("status", "status")
         self._relations = names | {f"{name}s": r for name, r in names.items()}
+        #: The relations that name one quantity, or one event whether its day or its place is told.
+        self._like: dict[str, list[str]] = defaultdict(list)
+        for relation in sorted(self._valued):
+            self._like[QUANTITIES.get(relation, relation)].append(relation)
 
     def _valued_as(self, value: str) -> dict[str, set[str]]:
         """By relation, how a value in normal form is spelt."""
@@ -169,10 +176,12 @@ class Values:
                 if page is None and size == 2 and words[i + 1].isdigit() and (kind := self._kind(words[i])):
                     page = Page(name, f"{kind[0]} {words[i + 1]}", "", "")  # one that was not taken in
                 rest = " ".join([*words[:i], "X", *words[i + size :]])
-                if page is not None and (relation := self._asked(rest)):
-                    return self._of_subject(page, relation)
-                if page is not None and _WHAT.fullmatch(rest) and (told := self._described(page)) is not None:
-                    return told
+                if page is not None and (relation := self._asked(rest) or self._measured(rest)):
+                    told = self._of_subject(page, relation)
+                    silent = told.value is None and relation not in _INVERSE and not PERSON.match(relation)
+                    return replace(told, open=silent or not self._asked(rest))
+                if page is not None and _WHAT.fullmatch(rest) and (said := self._described(page)) is not None:
+                    return said
         found = self._listed(asked)
         if found is None and self._meant:
             who = ", ".join(sorted(self._meant))
@@ -212,6 +221,20 @@ class Values:
         found = re.fullmatch(r"(?:is|was) X (?:an? )?(.+)", rest)
         return self._having(found[1]) if found else ""
 
+    def _measured(self, rest: str) -> str:
+        """The relation that a question such as "how heavy is X" or "when was X founded" asks for; "" for another."""
+        if found := re.fullmatch(r"how (\w+) (?:is|are|was|were) (?:the )?X", rest) or re.fullmatch(
+            r"how (?:much|many|long|heavy) (?:does|do|did) (?:the )?X (\w+)", rest
+        ):
+            word = "lifespan" if found[1] == "live" else found[1]
+            named = [QUANTITIES.get(one, one) for one in (word, f"{word}s") if one in QUANTITIES or one in self._valued]
+            return next((one for name in named for one in self._like.get(name, ())), "")
+        if found := re.fullmatch(r"(when|where) (?:was|is|were|are) X (\w+)", rest):
+            ends = ("in", "on") if found[1] == "when" else ("at", "in")
+            return next((one for end in ends if (one := f"{found[2]} {end}") in self._valued), "")
+        found = re.fullmatch(r"(?:who|by whom)(?: was)?(?: X)? (\w+)(?: X)?(?: by)?", rest)
+        return f"{found[1]} by" if found and f"{found[1]} by" in self._valued else ""
+
     def _having(self, value: str) -> str:
         """The one relation, persons, dates and names of others aside, that has this value."""
         found = [r for r in self._valued_as(value) if not PERSON.match(r) and r not in _NAMING]
@@ -220,19 +243,18 @@ class Values:
     def _of_subject(self, page: Page, relation: str) -> Valued:
         sql = self._select(relation, "subject", self._names(page))
         found, wiki = self._found(sql), self._wiki.pages([page.key])
-        kind = next((d.kind for d in wiki.differing[page.key] if d.relation == relation), "")
+        alike = relation, QUANTITIES.get(relation)
+        kind = next((d.kind for d in wiki.differing[page.key] if d.relation in alike), "")
         if relation == "status" and (kind or not found):
             found += self._found(self._select(STANDS, "subject", self._names(page)))
-        what = {"superseded by": f"what superseded {page.title}", "supersedes": f"what {page.title} superseded"}.get(
-            relation, f"the {relation} of {page.title}"
-        )
+        what = what_of(relation, page.title)
         if not found:
             when = f", as far as was known at {self._as_of}" if self._as_of else ""
             return Valued(None, ((f"not in this memory: no source says {what}{when}", ()),), sql)
         grouped: dict[str, list[Statement]] = defaultdict(list)
         shown: dict[str, str] = {}
         for s in found:
-            told = s.object if s.relation in (relation, STANDS) else s.subject
+            told = s.subject if relation in _INVERSE and s.relation != relation else s.object
             other = self._wiki.subjects.resolve(told) if relation in MANY or PERSON.match(relation) else None
             key = other.key if other is not None else same(told, page.key)
             grouped[key].append(s)
@@ -243,7 +265,7 @@ class Values:
         lines = [(group[0].text, tuple(s.entry for s in group)) for group in grouped.values()]
         # Without a day, a difference that is not among those of the wiki was settled by a person.
         if edits or (relation in _INVERSE and unclear) or (not many and len(grouped) > 1 and (kind or self._as_of)):
-            sides = [f"{shown[key]}, {self._who(group)}" for key, group in grouped.items()] + list(edits.values())
+            sides = [f"{shown[key]}, {who(self._wiki, group)}" for key, group in grouped.items()] + list(edits.values())
             first = f"sources disagree on {what}{f' ({kind})' if kind and not self._as_of else ''}: {'; '.join(sides)}"
             lines = [(first, tuple(s.entry for s in found))]
         values = [*shown.values(), *(words.partition(", said by ")[0] for words in edits.values())]
@@ -262,10 +284,6 @@ class Values:
                 words = re.sub(r"\s*\^c[0-9a-f]{10}\s*$|\*\*|\[\^[\w-]+\]|^- ", "", hand.text)
                 told[hand.entry] = f"{hand.value or words.strip()}, said by {hand.by} by hand ({at})"
         return told
-
-    def _who(self, group: Iterable[Statement]) -> str:
-        told = (f"{s.source} ({self._wiki.sources[s.source].date or 'undated'})" for s in group)
-        return "said by " + " and ".join(dict.fromkeys(told))
 
     # --- every subject of a kind
 
@@ -313,7 +331,7 @@ class Values:
             for one in wiki.differing[page.key] if page is not None and page.key in self._wiki.differing else ():
                 told = [s for s in map(wiki.claim, one.claims) if s.quotes and held_at(self._as_of, s.since, s.until)]
                 if any(one.relation == relation for relation, _, _ in steps) and len(told) > 1:
-                    others += [f"; sources disagree: {'; '.join(f'{s.object}, {self._who([s])}' for s in told)}"]
+                    others += [f"; sources disagree: {'; '.join(f'{s.object}, {who(self._wiki, [s])}' for s in told)}"]
             title = wiki.title(page) if page is not None else names[key]
             lines.append((f"{title}{''.join(others)}", tuple(s.entry for s in grouped[key][:1])))
         count = len(lines)
@@ -321,7 +339,9 @@ class Values:
             for s, given in self._by_people:
                 if s.relation == relation and f"{relation} = {given}" == said:
                     for entry, words in self._by_hand([s]).items():
-                        lines.append((f"not counted: {s.subject}: {s.object}, {self._who([s])}; {words}", (s.entry,)))
+                        lines.append(
+                            (f"not counted: {s.subject}: {s.object}, {who(self._wiki, [s])}; {words}", (s.entry,))
+                        )
                         edits.append(entry)
             if said.casefold() in ("status = superseded", "status = replaced"):
                 old = "iif(c.relation = 'supersedes', c.object, c.subject)"
@@ -417,7 +437,9 @@ class Values:
 
     def _select(self, relation: str, column: str, names: str) -> str:
         """Claims of a relation with one of the names as subject or object; of a succession, as either side tells it."""
-        one = f"c.relation = {quoted(relation)} AND c.{column} IN ({names})"
+        like = self._like[QUANTITIES.get(relation, relation)]
+        of = f"= {quoted(relation)}" if len(like) < 2 else f"IN ({', '.join(map(quoted, like))})"
+        one = f"c.relation {of} AND c.{column} IN ({names})"
         if relation not in _INVERSE:
             return f"SELECT e.id AS claim, c.subject {self._from} AND {one} ORDER BY d.published, d.document, c.entry"
         two = f"c.relation = {quoted(_INVERSE[relation])} AND c.{'object' if column == 'subject' else 'subject'}"
@@ -432,6 +454,21 @@ class Values:
 
     def _names(self, page: Page) -> str:
         return ", ".join(map(quoted, sorted(self._spelt(page) | {page.title})))
+
+
+def what_of(relation: str, title: str) -> str:
+    """What a question for a relation of something asks, in words."""
+    told = {"superseded by": f"what superseded {title}", "supersedes": f"what {title} superseded"}
+    return told.get(relation) or (f"{relation!r} of {title}" if relation[-3:] in _AT else f"the {relation} of {title}")
+
+
+def who(wiki: Reading, claims: Iterable[Statement]) -> str:
+    """By which sources claims are said, each with its date; who repeats words is no second witness."""
+    told: dict[str, dict[str, None]] = defaultdict(dict)
+    for s in claims:
+        source = f"{s.source} ({wiki.sources[s.source].date or 'undated'})"
+        told[key_of(s.quotes[0].text) if s.quotes else s.id][source] = None
+    return "said by " + " and ".join(dict.fromkeys(", in the same words ".join(who) for who in told.values()))
 
 
 def _valued(db: sqlite3.Connection, wiki: Reading) -> set[str]:

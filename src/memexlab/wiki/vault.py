@@ -44,6 +44,7 @@ class Vault:
         self._db.execute("PRAGMA journal_mode = WAL")
         # `next` is set before a file is written and becomes `text` after: a crash between never looks like an edit.
         self._db.execute("CREATE TABLE IF NOT EXISTS pages(path TEXT PRIMARY KEY, text TEXT, next TEXT) WITHOUT ROWID")
+        self._db.execute("CREATE INDEX IF NOT EXISTS named ON pages(path)")  # names without the texts between them
         # While a file bears its stamp it holds `text`, and is not read.
         self._db.execute("CREATE TABLE IF NOT EXISTS stamps(path TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID")
 
@@ -52,7 +53,7 @@ class Vault:
 
     def names(self) -> set[str]:
         """The files that were written."""
-        return {path for (path,) in self._db.execute("SELECT path FROM pages")}
+        return {path for (path,) in self._db.execute("SELECT path FROM pages INDEXED BY named")}
 
     def last_written(self, name: str) -> str | None:
         """The text that was last written to a file of the wiki: the base that an edit by hand is compared with."""
@@ -131,9 +132,8 @@ class Vault:
                 else:
                     there = (self._folder / name).read_bytes().decode("utf-8", errors="replace") if stamp else None
             except OSError as error:
-                findings.append(
-                    Finding("page-unreadable", "error", f"{FOLDER}/{name}", str(error.strerror), "ls -l wiki")
-                )
+                where, told = f"{FOLDER}/{name}", str(error.strerror)
+                findings.append(Finding("page-unreadable", "error", where, told, "ls -l wiki"))
                 continue
             taken = (absorbed or {}).get(name)
             if text is not None and there != text and gate is not None and (wrong := list(gate(name))):
@@ -148,13 +148,12 @@ class Vault:
             else:
                 todo.append((name, text))
         written, removed = self._apply(todo)
-        commit = (
-            self._commit(f"wiki: {written} pages written, {removed} removed", findings) if written or removed else ""
-        )
+        told = f"wiki: {written} pages written, {removed} removed"
+        commit = self._commit(told, findings) if written or removed else ""
         return Written(len({*files, *others} - {"index.md", "log.md"}), written, removed, tuple(findings), commit)
 
     def _apply(self, todo: list[tuple[str, str | None]]) -> tuple[int, int]:
-        written = removed = 0
+        written, removed, held = 0, 0, dict[str, str]()
         if todo:
             self._folder.mkdir(exist_ok=True)
             rows = [(name, text) for name, text in todo if text is not None]
@@ -172,14 +171,13 @@ class Vault:
             elif not path.is_file() or path.read_bytes() != text.encode():
                 write_durably(path, text.encode())
                 written += 1
-        held = dict[str, str]()
-        for name, text in todo:
-            if text is not None and (stamp := self._stamp(name)):
-                held |= {name: stamp} if (self._folder / name).read_bytes() == text.encode() else {}
+            if text is not None and (stamp := self._stamp(name)) and path.read_bytes() == text.encode():
+                held[name] = stamp
         if todo:
             self._db.execute("BEGIN")
-            self._db.execute("UPDATE pages SET text = next, next = NULL WHERE next IS NOT NULL")
-            self._db.executemany("DELETE FROM pages WHERE path = ?", [(name,) for name, text in todo if text is None])
+            for name, text in todo:
+                then = "DELETE FROM pages" if text is None else "UPDATE pages SET text = next, next = NULL"
+                self._db.execute(f"{then} WHERE path = ?", (name,))
             self._db.execute("COMMIT")
             self._keep(held)
         return written, removed
@@ -192,11 +190,8 @@ class Vault:
             self._git("add", "--all", "--", FOLDER)
             if not self._git("status", "--porcelain", "--", FOLDER):
                 return ""
-            who = (
-                ()
-                if self._git("config", "--default", "", "user.email")
-                else ("-c", "user.name=memex", "-c", "user.email=memex@localhost")
-            )
+            named = self._git("config", "--default", "", "user.email")
+            who = () if named else ("-c", "user.name=memex", "-c", "user.email=memex@localhost")
             self._git(*who, "commit", "--quiet", "--only", "-m", message, "--", FOLDER)
             return self._git("rev-parse", "HEAD")
         except (OSError, subprocess.CalledProcessError) as error:

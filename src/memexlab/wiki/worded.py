@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Sentences = tuple[tuple[str, tuple[str, ...]], ...]
 
+_DENIES, _COUNTS = re.compile(r"\b(?:not|no|never|none|cannot|without)\b|n['’]t\b"), re.compile(r"\d+(?:[.,]\d+)*")
 _CITED = re.compile(r"^(.+) \[((?:\w+ ?)+)\]$")
 _LIVE = """SELECT e.seq, e.id, e.key, e.body ->> '$.question', e.body ->> '$.text', e.subject FROM entries e
  WHERE e.kind = 'answer' AND e.key GLOB ? AND NOT EXISTS
@@ -42,6 +43,20 @@ class Said(NamedTuple):
     page: str
     question: str
     given: tuple[str, ...]
+    by: str = ""
+    beside: tuple[Said, ...] = ()  # what others answer from the same claims, the better first
+
+    def kind(self, other: Said) -> str:
+        """How two answers from the same claims differ: where they deny or count otherwise, they are contested."""
+        mine, yours = (" ".join(text.casefold() for text, _ in said.sentences) for said in (self, other))
+        denies, counts = (set(map(bool, map(_DENIES.findall, (mine, yours)))), [*map(_COUNTS.findall, (mine, yours))])
+        apart = all(set(one) - set(two) for one, two in (counts, counts[::-1]))
+        return "contested" if len(denies) > 1 or apart else "scope differs"
+
+    def otherwise(self, told: Sequence[Sequence[str]]) -> list[str]:
+        """The lines of the answers beside this one, each under who gave it and how it differs."""
+        return [f"> [!note] {one.by} answers otherwise: {self.kind(one)}\n" + "".join(f"> - {line}" for line in lines)
+                for one, lines in zip(self.beside, told, strict=True) if lines]  # fmt: skip
 
 
 class Answers:
@@ -74,12 +89,18 @@ def read_back(text: str) -> Sentences:
 
 
 def worded(db: sqlite3.Connection) -> dict[str, Said]:
-    """Answers to standing questions by the name of their evidence; of two by different models the first by id."""
-    found: dict[str, Said] = {}
+    """Answers to standing questions by the name of their evidence; of several the one that cites most claims, with the
+    others beside it."""
+    found: dict[str, list[Said]] = defaultdict(list)
     for seq, _, key, question, text, subject in db.execute(_LIVE, ("answer:*",)).fetchall():
+        _, evidence, by = key.rpartition(":")[0].split(":", 2)
         given = tuple(entry for [entry] in db.execute(_GIVEN, (seq,)))
-        found.setdefault(key.split(":")[1], Said(read_back(text), subject.removeprefix("page:"), question, given))
-    return found
+        found[evidence].append(Said(read_back(text), subject.removeprefix("page:"), question, given, by))
+    best: dict[str, Said] = {}
+    for key, said in found.items():
+        said.sort(key=lambda one: (-len({name for _, cites in one.sentences for name in cites}), one.by, one.sentences))
+        best[key] = said[0]._replace(beside=tuple(one for one in said[1:] if one.sentences != said[0].sentences))
+    return best
 
 
 def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict[str, str]) -> None:

@@ -359,8 +359,7 @@ class _Search:
         step = f"{edge.label} ({axis.name} {shown(edge.old)} -> {shown(edge.new)})"
         if edge.gain is None:
             return f"{step} failed"
-        size = f"{abs(edge.shown):.3g}" + (f" ({abs(edge.shown) / self.noise:.1f} sigma)" if self.noise else "")
-        return f"{step} {'gained' if edge.gain > 0 else 'lost'} {size}"
+        return f"{step} {'gained' if edge.gain > 0 else 'lost'} {abs(edge.shown):.3g} by then"
 
     def proposal(self, move: _Move) -> Proposal:
         changed: dict[str, dict[str, Scalar]] = {}

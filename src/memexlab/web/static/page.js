@@ -18,9 +18,11 @@ async function said_to(address, options) {
 }
 const posted = (body) => ({method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body)});
 
-// POST a command; says what went wrong, and returns null then.
-async function call(address, body) {
+// POST a command; says what went wrong, and returns null then. Its button is not pressed twice.
+async function call(address, body, button) {
+  if (button) button.disabled = true;
   const data = await said_to(address, posted(body));
+  if (button) button.disabled = false;
   if (!data.ok) tell(data.error);
   return data.ok ? data : null;
 }
@@ -29,6 +31,7 @@ async function call(address, body) {
 async function word(button) {
   const card = button.closest(".answer"), said = one(".said", card);
   button.disabled = true;
+  for (const more of all(".said", card).slice(1)) more.remove();
   said.textContent = "…";
   const answer = await fetch("/ask/worded?part=1", posted(JSON.parse(button.dataset.worded))).catch(() => null);
   const reader = answer?.ok && answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,7 +82,8 @@ function follow(part) {
       const made = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = one("#" + part.id, made);
       if (fresh) { for (const piece of all("[data-piece]", fresh)) renewPiece(piece); if ("behind" in fresh.dataset) { again = true; wait = Number(fresh.dataset.behind); } }
-    }
+      else location.reload();  // what was waited for is a page of its own
+    } else if (answer && "behind" in part.dataset) location.reload();
     setTimeout(() => { busy = false; if (again) { again = false; renew(); } }, wait);
   }
   source.addEventListener("landed", renew);
@@ -108,14 +112,15 @@ function dress(within) {
   for (const form of all("form[data-call]", within)) form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const body = Object.fromEntries([...new FormData(form, event.submitter)].filter(([, value]) => value !== ""));
-    const done = await call(form.dataset.call, body);
+    const done = await call(form.dataset.call, body, event.submitter);
     if (done) { tell(done.text || form.dataset.done || "Done."); if (form.dataset.then) location.href = form.dataset.then; else if ("reload" in form.dataset) location.reload(); }
   });
   for (const button of all("[data-post]", within)) button.addEventListener("click", async () => {
     if (button.dataset.ask && !confirm(button.dataset.ask)) return;
-    const done = await call(button.dataset.post, JSON.parse(button.dataset.body || "{}"));
+    const done = await call(button.dataset.post, JSON.parse(button.dataset.body || "{}"), button);
     if (done) { tell(done.text || "Done."); if ("reload" in button.dataset) location.reload(); }
   });
+  for (const list of all("[data-review]", within)) judge(list);
   for (const button of all("[data-worded]", within)) button.addEventListener("click", () => word(button));
 }
 
@@ -155,15 +160,19 @@ function show(anchor, fill) {
   fill(peek);
   peek.hidden = false;
   const box = anchor.getBoundingClientRect();
-  const left = Math.max(8, Math.min(box.left, innerWidth - peek.offsetWidth - 12));
+  const edge = anchor.closest(".text")?.getBoundingClientRect().right ?? innerWidth;
+  const beside = innerWidth - edge > 260;  // where it covers no sentence
+  peek.style.maxWidth = beside ? `${innerWidth - edge - 24}px` : "";
+  const left = beside ? edge + 12 : Math.max(8, Math.min(box.left, innerWidth - peek.offsetWidth - 12));
   const below = box.bottom + peek.offsetHeight + 12 < innerHeight;
+  const top = below ? box.bottom + 6 : box.top - peek.offsetHeight - 6;
   peek.style.left = `${left + scrollX}px`;
-  peek.style.top = `${(below ? box.bottom + 6 : box.top - peek.offsetHeight - 6) + scrollY}px`;
+  peek.style.top = `${(beside ? Math.min(box.top, innerHeight - peek.offsetHeight - 8) : top) + scrollY}px`;
 }
 function look(event) {
   const anchor = event.target.closest?.(".footnote-ref a, a.page");
   clearTimeout(peeking);
-  if (!anchor) { if (!event.target.closest?.("#peek")) peeking = setTimeout(() => { peek.hidden = true; }, 250); return; }
+  if (!anchor) { if (!event.target.closest?.("#peek")) peeking = setTimeout(() => { peek.hidden = true; }, 400); return; }
   peeking = setTimeout(async () => {
     if (anchor.matches(".footnote-ref a")) {
       const note = document.getElementById(anchor.hash.slice(1));
@@ -200,7 +209,8 @@ async function look_up() {
   found.replaceChildren(...hits.map((hit, i) => {
     const row = Object.assign(document.createElement("li"), {id: "found-" + i, role: "option"});
     const link = Object.assign(document.createElement("a"), {href: hit.at, textContent: hit.title, tabIndex: -1});
-    const kind = Object.assign(document.createElement("small"), {textContent: hit.kind});
+    const kind = Object.assign(document.createElement("small"), {textContent: hit.kind + (hit.date && " · " + hit.date) + (hit.told.length ? " · " : "")});
+    for (const [marked, piece] of hit.told) kind.append(marked ? Object.assign(document.createElement("mark"), {textContent: piece}) : piece);
     link.append(kind); row.append(link);
     return row;
   }));
@@ -277,6 +287,12 @@ for (const form of all("#drop")) {
     if (!data.ok) throw new Error(data.error);
     return data;
   };
+  // The list is renewed below what was said of it.
+  const renewList = async () => {
+    const answer = await fetch(location).catch(() => null), list = one("[data-rows]");
+    const fresh = answer?.ok && one("[data-rows]", new DOMParser().parseFromString(await answer.text(), "text/html"));
+    if (fresh && list) list.replaceWith(fresh); else if (fresh) location.reload();
+  };
   const take = async (names, troubles) => {
     if (names === null || names.length) {
       bar.removeAttribute("value");
@@ -285,7 +301,7 @@ for (const form of all("#drop")) {
     }
     bar.hidden = true;
     if (troubles.length) said.textContent = [...troubles, ...(names?.length ? [said.textContent] : [])].join("\n");
-    else setTimeout(() => location.reload(), 1500);
+    await renewList();
   };
   const upload = async (files) => {
     const names = [], troubles = [];
@@ -303,7 +319,7 @@ for (const form of all("#drop")) {
     bar.hidden = false;
     bar.removeAttribute("value");
     said.textContent = "Fetching …";
-    try { said.textContent = (await send("/sources/take", posted({url: form.elements.url.value}))).text; setTimeout(() => location.reload(), 1500); } catch (error) { said.textContent = error.message; bar.hidden = true; }
+    try { said.textContent = (await send("/sources/take", posted({url: form.elements.url.value}))).text; bar.hidden = true; await renewList(); } catch (error) { said.textContent = error.message; bar.hidden = true; }
   });
   form.elements.files.addEventListener("change", () => upload(form.elements.files.files));
   one("[data-all]", form).addEventListener("click", () => { bar.hidden = false; take(null, []); });
@@ -315,19 +331,30 @@ for (const form of all("#drop")) {
 // In a source, words that are selected can be quoted, asked about, or made a claim of.
 for (const text of all("[data-source]")) {
   const pick = one("#pick"), dialog = one("#claim");
-  let words = "", from = 0, to = 0;
+  let words = "", from = 0, to = 0, held = false;
+  // A quote is made of whole words, also where the pointer came down within one.
+  const whole = (range) => {
+    const grown = range.cloneRange(), inside = (node, i) => /^[\p{L}\p{N}]{2}$/u.test(node.data?.slice(i - 1, i + 1) ?? "");
+    while (!range.collapsed && grown.startOffset && inside(grown.startContainer, grown.startOffset)) grown.setStart(grown.startContainer, grown.startOffset - 1);
+    while (!range.collapsed && inside(grown.endContainer, grown.endOffset)) grown.setEnd(grown.endContainer, grown.endOffset + 1);
+    return String(grown).replace(/\s+/g, " ").trim();
+  };
   const line = (node) => Number((node.nodeType === 3 ? node.parentElement : node).closest("p[id^=L]")?.id.slice(1) || 0);
-  document.addEventListener("selectionchange", () => {
+  // Nothing comes up under a pointer that still selects: it would be selected too.
+  document.addEventListener("pointerdown", (event) => { held = !event.target.closest("#pick") && event.pointerType === "mouse"; });
+  document.addEventListener("pointerup", () => { if (held) { held = false; offer(); } });
+  document.addEventListener("selectionchange", () => { if (!held) offer(); else pick.hidden = true; });
+  function offer() {
     if (dialog?.open) return;
     const range = document.getSelection().rangeCount ? document.getSelection().getRangeAt(0) : null;
-    words = range && text.contains(range.commonAncestorContainer) ? String(document.getSelection()).trim() : "";
+    words = range && text.contains(range.commonAncestorContainer) ? whole(range) : "";
     pick.hidden = words.length < 3;
     if (pick.hidden) return;
     [from, to] = [line(range.startContainer), line(range.endContainer)];
     const box = range.getBoundingClientRect();
     pick.style.left = `${Math.max(8, Math.min(box.left, innerWidth - pick.offsetWidth - 12)) + scrollX}px`;
-    pick.style.top = `${Math.max(60, box.top - pick.offsetHeight - 8) + scrollY}px`;
-  });
+    pick.style.top = `${(box.top - pick.offsetHeight - 8 > 60 ? box.top - pick.offsetHeight - 8 : box.bottom + 8) + scrollY}px`;
+  }
   pick.addEventListener("mousedown", (event) => event.preventDefault());
   pick.addEventListener("click", async (event) => {
     const kind = event.target.dataset.pick;
@@ -340,7 +367,9 @@ for (const text of all("[data-source]")) {
     event.preventDefault();
     const form = event.target, trouble = one("[role=alert]", dialog);
     const body = {source: text.dataset.source, subject: form.elements.subject.value, sentence: form.elements.sentence.value, quote: words};
+    event.submitter.disabled = true;
     const data = await said_to("/sources/claim", posted(body));
+    event.submitter.disabled = false;
     if (!data.ok) { trouble.textContent = data.error; trouble.hidden = false; return; }
     dialog.close();
     location.href = `${text.dataset.at}?line=${from}&last=${to}#L${from}`;
@@ -392,7 +421,7 @@ if (document.body.dataset.mayWrite === "1") for (const page of all("article.page
 }
 
 // Review: a word is held for six seconds, so that it can be undone; the next word, or leaving, sends it.
-for (const list of all("[data-review]")) {
+function judge(list) {
   let held = null, before = "", meant = [];
   const here = () => document.activeElement.closest?.("[data-item]") || one("[data-item]:not([hidden])", list);
   const step = (row, way) => { let to = row; do { to = way > 0 ? to?.nextElementSibling : to?.previousElementSibling; } while (to?.hidden); to?.focus(); };
@@ -428,7 +457,7 @@ for (const list of all("[data-review]")) {
   });
   addEventListener("pagehide", send);
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (!list.isConnected || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
     const row = here(), word = {a: "accept", r: "reject", e: "edit"}[event.key];
     setTimeout(() => { before = event.key; });
     if (event.key === "u" && held) { clearTimeout(held.timer); held.row.hidden = false; held.row.focus(); held = null; tell("Taken back."); }

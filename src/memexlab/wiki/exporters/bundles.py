@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ...memory import Memory
 from ...tokens import count_tokens, counting
+from ..notes import placed
 from ..standing import standing
 from ..vault import FOLDER
 from . import WIKILINK, PageFile, links_of, pictures_of, read_pages
@@ -137,7 +138,7 @@ def examples(memory: Memory, any_licence: bool) -> Examples:
         question = asked.format(subject=s.subject, relation=s.relation, title=title, since=s.since,
                                 scope=f" under {s.scope}" if s.scope else "")  # fmt: skip
         for quoted in s.quotes:
-            place = f"{s.source}#L{quoted.line}" + (f"-L{quoted.last_line}" if quoted.last_line > quoted.line else "")
+            place = "".join(placed(quoted))
             told = {"question": question, "quote": quoted.text, "answer": s.text, "source": place, "title": title,
                     "licence": licence}  # fmt: skip
             lines.append(json.dumps(told, ensure_ascii=False))

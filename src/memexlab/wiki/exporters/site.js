@@ -37,7 +37,7 @@ if (data && found) {
       for (const page of words[word]) hit.set(page, Math.max(hit.get(page) || 0, weight));
     }
     pages.forEach((page, number) => {
-      if (plain(`${page[1]} ${page[3]}`).includes(term)) hit.set(number, (hit.get(number) || 0) + 3);
+      if (plain(`${page[1]} ${page[3]}`).includes(term)) hit.set(number, (hit.get(number) || 0) + (page[0].startsWith("sources/") ? 0.1 : 3));
     });
     for (const [page, weight] of hit) if (place === 0 || score.has(page)) score.set(page, (score.get(page) || 0) + weight);
     for (const page of [...score.keys()]) if (!hit.has(page)) score.delete(page);

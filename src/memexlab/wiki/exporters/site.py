@@ -16,15 +16,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import numpy as np
 
 from ...memory import Memory
 from ..markdown import render
+from ..quotes import locate
 from . import PageFile, links_of, pictures_of, read_pages
 
 GRAPH_PAGES = 300
+_SEARCHED_CHARS = 200_000  # of each source
 _CSS = Path(__file__).with_name("site.css").read_text(encoding="utf-8")
 _JS = Path(__file__).with_name("site.js").read_text(encoding="utf-8")
 _HASH = b64encode(sha256(_JS.encode()).digest()).decode()
@@ -55,9 +57,15 @@ def site_files(memory: Memory, root: Path) -> dict[str, bytes]:
         def page_of(other: str, up: str = up) -> str | None:
             return up + quote(address[other]) if other in address else None
 
-        def source_of(target: str, up: str = up) -> str | None:
-            found = sources.get(unquote(re.sub(r"^(?:\.\./)+", "", target)))
-            return f"{up}{found[0]}" if found else None
+        def source_of(target: str, place: str, words: str, up: str = up) -> str | None:
+            name = re.sub(r"^(?:\.\./)+", "", target)
+            file, text = sources.get(f"{name}#{place}") or sources.get(name) or ("", "")
+            lines = re.match(r"L\d+", place)
+            start = -1 if lines else text.find(words)
+            if not lines and start < 0 and (span := locate(words, text)):
+                start = span.start
+            at = f"#{lines[0]}" if lines else f"#L{text.count(chr(10), 0, start) + 1}" if start >= 0 else ""
+            return f"{up}{file}{at}" if file else None
 
         made = render(page.body, page_of, source_of, pictures=up)
         backlinks = "".join(f'<li><a class="page" href="{_attribute(up + quote(address[other]))}">'
@@ -68,7 +76,9 @@ def site_files(memory: Memory, root: Path) -> dict[str, bytes]:
     for source, (file, text) in sources.items():
         lines = "".join(f'<span id="L{i}">{_text(line)}</span>\n' for i, line in enumerate(text.split("\n"), 1))
         files[file] = _frame(source, name, f"<h1>{_text(source)}</h1><pre class=lines>{lines}</pre>", "../")
-    files["search.html"] = _frame("Search", name, f"<h1>Search</h1><div id=found></div>{_index(pages, address)}")
+    files["search.html"] = _frame(
+        "Search", name, f"<h1>Search</h1><div id=found></div>{_index(pages, address, sources)}"
+    )
     files["graph.html"] = _frame("Graph", name, _graph(pages, linked, address), wide=True)
     return files | pictures_of(root)
 
@@ -110,20 +120,22 @@ def _sources(memory: Memory) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _index(pages: Mapping[str, PageFile], address: Mapping[str, str]) -> str:
-    """Pages and the words of each, as JSON that no parser of HTML can leave."""
+def _index(pages: Mapping[str, PageFile], address: Mapping[str, str], sources: Mapping[str, tuple[str, str]]) -> str:
+    """Pages and sources, and the words of each, as JSON that no parser of HTML can leave."""
     names = [name for name in pages if name not in ("index", "log")]
     words: dict[str, list[int]] = defaultdict(list)
-    for number, name in enumerate(names):
-        page = pages[name]
-        text = unicodedata.normalize("NFKD", f"{page.title} {page.told('aliases')} {page.body}").lower()
+    texts = [f"{pages[name].title} {pages[name].told('aliases')} {pages[name].body}" for name in names]
+    for number, text in enumerate([*texts, *(text[:_SEARCHED_CHARS] for _, text in sources.values())]):
+        text = unicodedata.normalize("NFKD", text).lower()
         text = _MARKUP.sub(" ", "".join(c for c in text if not unicodedata.combining(c)))
         for word in set(re.findall(r"[^\W_]{2,30}", text)):
             words[word].append(number)
     common = max(20, len(names) // 2)
+    found = [[quote(file), name, "", ""] for name, (file, _) in sources.items()]
     told = {
-        "pages": [[quote(address[n]), *(pages[n].told(k) for k in ("title", "description", "aliases"))] for n in names],
-        "words": {word: found for word, found in sorted(words.items()) if len(found) <= common},
+        "pages": [[quote(address[n]), *(pages[n].told(k) for k in ("title", "description", "aliases"))] for n in names]
+        + found,
+        "words": {word: found for word, found in sorted(words.items()) if sum(n < len(names) for n in found) <= common},
     }  # fmt: skip
     data = json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" id=index>{data}</script>'

@@ -21,7 +21,8 @@ PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 READERS: dict[str, str] = {
     ".md": "text", ".markdown": "text", ".rst": "text", ".txt": "text", ".csv": "tables", ".tsv": "tables",
     ".html": "html", ".htm": "html", ".pdf": "pdf", ".docx": "office", ".epub": "office", ".vtt": "transcripts",
-    ".srt": "transcripts", ".mbox": "mail", ".rss": "feeds", ".atom": "feeds", ".xml": "feeds", ".js": "feeds",
+    ".srt": "transcripts", ".ipynb": "notebooks", ".mbox": "mail",
+    ".rss": "feeds", ".atom": "feeds", ".xml": "feeds", ".js": "feeds",
     **dict.fromkeys(sorted(PICTURES), "pictures"),
 }  # fmt: skip
 #: Modules whose parsers are other people's, or unpack what came packed: they read in a process of their own.
@@ -95,13 +96,18 @@ def read(path: Path, root: Path) -> Iterator[Document | Finding]:
 
         yield from parse_apart(module, data, name)
         return
-    for found in import_module(f".{module}", __name__).parse(data, name):
-        if module == "text" and isinstance(found, Document):
-            from .pictures import embedded
+    try:
+        for found in import_module(f".{module}", __name__).parse(data, name):
+            if module == "text" and isinstance(found, Document):
+                from .pictures import embedded
 
-            pictures = embedded(found, path, root)
-            found = replace(found, meta={**found.meta, "pictures": pictures}, attachments=tuple(p[1] for p in pictures))
-        yield found
+                pictures = embedded(found, path, root)
+                meta = {**found.meta, "pictures": pictures}
+                found = replace(found, meta=meta, attachments=tuple(picture[1] for picture in pictures))
+            yield found
+    except Exception as error:  # a reader may meet any bytes, and one file must not end the taking in of all others
+        told = f"its reader {module} failed: {type(error).__name__}: {error}"[:300]
+        yield Finding("source-unreadable", "warning", name, told, "the file is kept; leave it out, or mend the reader")
 
 
 def name_of(path: Path, root: Path) -> str:

@@ -12,7 +12,7 @@ from email.utils import parseaddr, parsedate_to_datetime
 from ...ledger import Finding
 from . import Document
 from .needs import Unread, markdown_of
-from .text import headed
+from .text import Field
 
 _START = re.compile(rb"(?:\A|\n)From [^\n]*\n(?=[!-9;-~]+:)")
 
@@ -44,10 +44,23 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
         if not re.sub(r"(?m)^>.*$|^(?:On|Am|Le) .*(?:\n.*)?:$", "", text).strip():
             yield Finding("source-empty", "info", part, "a message that only quotes others")
             continue
-        head, fields = headed(author or address, published)
-        meta = {"subject": subject, "fields": fields, "message": str(message.get("message-id", ""))}
+        head, fields = _head(message, author or address, published)
+        identity = str(message.get("message-id", ""))
+        meta = {"subject": subject, "fields": fields, "body": len(head), "message": identity}
         text = head + text
         yield Document(part, subject[:250], text, "message/rfc822", author or address, published, meta=meta, raw=raw)
+
+
+def _head(message: EmailMessage, author: str, published: str) -> tuple[str, list[Field]]:
+    """The lines of a message that say who wrote it and when, and what they say with its place."""
+    head, fields = "", list[Field]()
+    for name, line, value in (("author", "From", author), ("date", "Date", published)):
+        if value:
+            said = " ".join(str(message.get(line, "")).split())
+            end = said.find(value) + len(value) if value in said else len(said)
+            fields.append((name, value, len(head), len(head) + len(f"{line}: ") + end))
+            head += f"{line}: {said}\n"
+    return f"{head}\n" if head else "", fields
 
 
 def _text(message: EmailMessage, name: str) -> str:

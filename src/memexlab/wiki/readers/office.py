@@ -14,11 +14,12 @@ from xml.etree import ElementTree
 from ...ledger import Finding
 from . import Document
 from .needs import Unread, library, markdown_of, reader
-from .text import decoded
+from .text import decoded, headed
 from .text import parse as parse_text
 
 UNPACKED_BYTES = 200_000_000
 _FILES = 5_000
+_LETTER = "openxmlformats-officedocument.wordprocessingml.document"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _OPF = "{http://www.idpf.org/2007/opf}"
 
@@ -52,21 +53,30 @@ def _letter(data: bytes, name: str) -> Iterator[Document | Finding]:
     except (KeyError, ValueError, OSError, ElementTree.ParseError) as error:
         raise Unread("source-damaged", name, f"cannot be read: {error}", "open it in its program") from error
     text = markdown_of(re.sub(r"<img[^>]*>", "", html), name)
-    for document in _texts(text, data, name, "application/vnd.openxmlformats-officedocument.wordprocessingml.document"):
-        if isinstance(document, Document) and "<h1 class" not in html and (title := _title(text, data)):
+    told = _properties(data)
+    author = told["creator"] if re.fullmatch(r"[^\W\d_][\w.'’-]*(?: [\w.'’-]+){1,4}", told["creator"]) else ""
+    head = headed(author=author, created=told["created"][:10])[0] if author and text else ""  # else of a template
+    for document in _texts(head + text, data, name, f"application/vnd.{_LETTER}"):
+        if isinstance(document, Document) and "<h1 class" not in html and (title := _title(text, told["title"])):
             document = replace(document, title=title, meta={**document.meta, "subject": title})
         yield document
 
 
-def _title(text: str, data: bytes) -> str:
+def _properties(data: bytes) -> dict[str, str]:
+    """What the file says of itself: its title, who made it, and when."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            core = ElementTree.fromstring(archive.read("docProps/core.xml"))
+    except (KeyError, ElementTree.ParseError):
+        core = ElementTree.Element("none")
+    named = {"title": f"{_DC}title", "creator": f"{_DC}creator", "created": "{http://purl.org/dc/terms/}created"}
+    return {name: (core.findtext(tag) or "").strip() for name, tag in named.items()}
+
+
+def _title(text: str, told: str) -> str:
     """What a letter without a line in the style of titles is called: by its properties, else a first line that is no
     sentence."""
     first = text.lstrip().split("\n", 1)[0]
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            told = ElementTree.fromstring(archive.read("docProps/core.xml")).findtext(f"{_DC}title") or ""
-    except (KeyError, ElementTree.ParseError):
-        told = ""
     plain = first.strip("*_ ")
     known = "" if re.match(r"(?i)\s*$|untitled|word document|document ?\d*$|microsoft word", told) else told.strip()
     return known[:200] or (

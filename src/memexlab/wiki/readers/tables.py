@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
 
 from ...ledger import Finding
 from . import Document
 from .text import parse as parse_text
+
+_SHOWN, _WIDE, _CELL_CHARS = 20, 20, 80
+
+
+def _ranges(rows: list[list[str]]) -> Iterator[str]:
+    """The least and the greatest of each column of numbers."""
+    for name, *cells in zip_longest(*rows, fillvalue=""):
+        given = [cell.strip() for cell in cells if cell.strip()]
+        if len(given) > 1 and all(re.fullmatch(r"[-+]?\d+(?:\.\d+)?", cell) for cell in given):
+            yield f"{name} {min(given, key=float)} to {max(given, key=float)}"
 
 
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
@@ -30,5 +43,7 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
         title = document.title if document.meta["fields"] else name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         columns = rows[0][:200] if rows else []
         fields = [["columns", ", ".join(columns), 0, len(document.text.split("\n", 1)[0])]] if columns else []
-        meta = {"subject": title, "fields": fields, "columns": columns, "rows": max(0, len(rows) - 1)}
+        meta: dict[str, Any] = {"subject": title, "fields": fields, "columns": columns, "rows": max(0, len(rows) - 1)}
+        meta["table"] = [[cell[:_CELL_CHARS] for cell in row[:_WIDE]] for row in rows[: _SHOWN + 1]]
+        meta["told"] = ", ".join([f"{meta['rows']:,} rows", f"{len(columns)} columns", *_ranges(rows)][: _WIDE + 2])
         yield replace(document, title=title, media=media, sections=(), links=(), meta=meta)

@@ -26,7 +26,10 @@ _LINKS = re.compile(
     r"|`(?P<named>[^`<>]{1,200})\s<(?P<target>[^<>\s]{1,500})>`__?"
 )
 _FREE = re.compile(r"\b(?:document|text|work) (?:is|has been)(?: hereby)? (?:placed )?in the public\s+domain", re.I)
+_SMALL = frozenset(["a", "an", "and", "as", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 _TITLES = ("title", "subject", "name")
+#: What a text says of its day, the surest first; a clipping is created on the day that it was clipped.
+_DAYS = ("published", "date", "updated", "created", "clipped")
 
 
 def decoded(data: bytes, name: str) -> tuple[str, Finding | None]:
@@ -56,15 +59,17 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     top = next((s.heading for s in sections if s.level == 1), "")
     stem = PurePosixPath(name).stem
     title = next((value[key] for key in _TITLES if value.get(key)), "") or (top if markdown or not fields else "")
+    title = title or ("" if markdown or fields else _named_at_top(text))
     title = title or (sections[0].heading if sections and sections[0].start <= body + 200 else "") or _spoken(stem)
     subject = title
     if fields and fields[0][1].isdigit() and fields[0][0].lower() not in ("date", "year", "version"):
         subject = f"{fields[0][0]} {fields[0][1]}"
         title = f"{subject}: {title}"
-    dated = [*(value.get(key, "") for key in ("created", "date", "published", "updated")), stem[:10]]
+    dated = [*(value.get(key, "") for key in _DAYS), stem[:10]]
     when = next((found[0][0] for found in map(dates, dated) if found), "")
     uri = next((value[key] for key in ("source", "url", "resource") if value.get(key, "").startswith("http")), "")
-    meta = {"subject": subject, "fields": [list(found) for found in fields]}
+    meta: dict[str, object] = {"subject": subject, "fields": [list(found) for found in fields]}
+    meta |= {"body": body} if text.startswith("---") and fields else {}
     licence = value.get("licence", value.get("license", "")) or _licence(text)
     exact = text.encode("utf-8", errors="surrogatepass") == data
     yield Document(
@@ -74,10 +79,9 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     )  # fmt: skip
 
 
-def headed(author: str, published: str) -> tuple[str, list[Field]]:
+def headed(**said: str) -> tuple[str, list[Field]]:
     """A front matter with what a format says beside its text, and its fields: so that a claim can quote it."""
-    said = {"author": " ".join(author.split()), "date": published}
-    told = "".join(f"{name}: {value}\n" for name, value in said.items() if value)
+    told = "".join(f"{name}: {' '.join(value.split())}\n" for name, value in said.items() if value)
     head = f"---\n{told}---\n\n" if told else ""
     return head, _front_matter(head)[0]
 
@@ -87,6 +91,14 @@ def _licence(text: str) -> str:
     found = re.search(r"SPDX-License-Identifier:\s*([\w.+-]+)", text[:4_000] + text[-4_000:])
     free = _FREE.search(text)
     return found[1] if found else "public domain" if free else ""
+
+
+def _named_at_top(text: str) -> str:
+    """What a book is called: the lines in capitals that it begins with, as a title has them."""
+    found = re.match(r"\s*((?:[^a-z\n]*[A-Z][^a-z\n]*\n(?:[ \t\r]*\n)?){1,6})", text[:1_000])
+    words = found[1].casefold().strip(" \r\n.").split() if found else []
+    named = " ".join(w if i and w in _SMALL else w[:1].upper() + w[1:] for i, w in enumerate(words))
+    return named if 3 < len(named) < 200 else ""
 
 
 def _spoken(stem: str) -> str:

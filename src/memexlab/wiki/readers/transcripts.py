@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from ...ledger import Finding
 from ..times import dates
 from . import Document
-from .text import decoded
+from .text import decoded, headed
 
 _CUE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
@@ -22,11 +22,16 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     text, wrong = decoded(data, name)
     yield from [wrong] if wrong else []
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    stem = PurePosixPath(name).name.rsplit(".", 1)[0]
+    title = re.sub(r"(\d{4}) (\d\d) (\d\d)", r"\1-\2-\3", re.sub(r"[-_.]+", " ", stem)).strip()
+    title = title[:1].upper() + title[1:]
+    day = next((found[0] for found in dates(stem)), "")
+    head, fields = headed(created=day)
     out: list[str] = []
     times: list[tuple[int, float]] = []
     said: list[str] = []
     speakers: set[str] = set()
-    at, speaker, before = 0, "", None
+    at, speaker, before = len(head), "", None
     for block in re.split(r"\n\s*\n", text):
         lines = block.strip().split("\n")
         found = next(((i, m) for i, line in enumerate(lines) if (m := _CUE.match(line.strip()))), None)
@@ -52,8 +57,5 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     if not out:
         yield Finding("source-damaged", "warning", name, "holds no captions", "a .vtt or .srt file has lines with -->")
         return
-    stem = PurePosixPath(name).name.rsplit(".", 1)[0]
-    title = re.sub(r"(\d{4}) (\d\d) (\d\d)", r"\1-\2-\3", re.sub(r"[-_.]+", " ", stem)).strip()
-    meta = {"subject": title, "fields": [], "times": times, "speakers": sorted(speakers)}
-    day = next((found[0] for found in dates(stem)), "")
-    yield Document(name, title, "".join(out) + "\n", "text/vtt", published=day, meta=meta, raw=data)
+    meta = {"subject": title, "fields": fields, "times": times, "speakers": sorted(speakers)}
+    yield Document(name, title, head + "".join(out) + "\n", "text/vtt", published=day, meta=meta, raw=data)
