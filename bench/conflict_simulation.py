@@ -21,9 +21,10 @@ from unittest.mock import patch
 
 from memexlab.lab.verdict import race, screen
 from memexlab.ledger import Draft, Ref, Run, Source
-from memexlab.memory import Memory, effects
-from memexlab.memory.conflict import Judgement, Measured, judge
-from memexlab.memory.noise import Noise
+from memexlab.memory import Memory
+from memexlab.memory.effects import estimates as effects
+from memexlab.memory.effects.heterogeneity import Judgement, Measured, judge
+from memexlab.memory.effects.noise import Noise
 
 DOFS = (3, 12, 60)
 _NORMAL = NormalDist()

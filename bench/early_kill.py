@@ -22,9 +22,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from memexlab.lab.curves import EARLIEST, POINTS, Curve, Pace, curve_in
-from memexlab.lab.metrics import printed_metrics
-from memexlab.memory.knobs import set_knobs, settings
+from memexlab.lab.execution.curves import EARLIEST, POINTS, Curve, Pace, curve_in
+from memexlab.lab.execution.metrics import printed_metrics
+from memexlab.memory.changes.knobs import set_knobs, settings
 
 HERE = Path(__file__).parent
 TARGET, CURVES, TABLE = (

@@ -20,7 +20,7 @@ from pathlib import Path
 from memexlab.memory import Memory
 from memexlab.partner.asking import ON_CORPUS, answer_from, best
 from memexlab.partner.corpus import Corpus, Text, open_corpus, take_in
-from memexlab.partner.locating import find_in
+from memexlab.partner.quote_places import find_in
 from memexlab.wiki.quotes import locate
 
 PERSON, PROBES, SEED = "Charles Darwin", 120, 8

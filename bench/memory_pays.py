@@ -30,13 +30,13 @@ from typing import Any
 
 import landscapes
 
-from memexlab.commands import running
-from memexlab.lab.night import Limits
+from memexlab.commands import run as running
+from memexlab.lab.loop.night import Limits
 from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.lab.proposers.knobs import KnobProposer
 from memexlab.lab.proposers.moves import axes
 from memexlab.memory import Memory
-from memexlab.memory.knobs import set_knobs
+from memexlab.memory.changes.knobs import set_knobs
 
 ARMS = ("memory", "forgetful", "hill climb")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from novelty import _fill
 
-from memexlab.commands.deciding import next_up, standings
-from memexlab.commands.explaining import effects_of
-from memexlab.lab.briefing import briefing
+from memexlab.commands.decisions import next_up, standings
+from memexlab.commands.effects import effects_of
+from memexlab.lab.evidence.briefing import briefing
 from memexlab.ledger import Draft, Ref, Run
 from memexlab.memory import Memory
 

@@ -32,9 +32,9 @@ from repeats import repeats
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Ref, Run, Source
 from memexlab.memory import Memory
-from memexlab.memory.changes import Change, changes_in_text
-from memexlab.memory.history import History
-from memexlab.memory.novelty import MODES, Replayed, check, replay
+from memexlab.memory.changes.edits import Change, changes_in_text
+from memexlab.memory.novelty.guard import MODES, Replayed, check, replay
+from memexlab.memory.novelty.history import History
 
 LOGS = Path(__file__).parent.parent / "tests" / "data" / "logs"
 WORK = tempfile.TemporaryDirectory()

@@ -21,11 +21,11 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
 from memexlab.config import load
-from memexlab.lab.campaign import Contract, locked_hash
-from memexlab.lab.checkouts import Checkouts
-from memexlab.lab.engine import Job, Slots, run_environment
-from memexlab.lab.measure import measure
-from memexlab.lab.sandbox import best_level
+from memexlab.lab.execution.campaign import Contract, locked_hash
+from memexlab.lab.execution.checkouts import Checkouts
+from memexlab.lab.execution.engine import Job, Slots, run_environment
+from memexlab.lab.execution.measure import measure
+from memexlab.lab.execution.sandbox import best_level
 
 ROUNDS = 40
 TOML = """[target]

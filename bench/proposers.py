@@ -33,11 +33,11 @@ from pathlib import Path
 from landscapes import CURVES
 
 from memexlab.config import load
-from memexlab.lab.metrics import printed_metrics
+from memexlab.lab.execution.metrics import printed_metrics
 from memexlab.lab.proposers import Brief, KnobRange, Tried
 from memexlab.lab.proposers.knobs import KnobProposer
 from memexlab.lab.proposers.moves import axes
-from memexlab.memory.knobs import read_knobs, set_knobs, settings
+from memexlab.memory.changes.knobs import read_knobs, set_knobs, settings
 
 try:
     import optuna

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from memexlab.memory.changes import changes_in_words
-from memexlab.memory.heading import heading_of
-from memexlab.memory.repeats import COUNTER, words_left
+from memexlab.memory.changes.edits import changes_in_words
+from memexlab.memory.changes.heading import heading_of
+from memexlab.memory.changes.other_words import COUNTER, words_left
 
 _BETWEEN_NUMBERS = re.compile(r"(?<=\d)(?=[^\W\d_])|(?<=[^\W\d_])(?=\d)|_")
 

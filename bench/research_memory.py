@@ -25,7 +25,7 @@ from research_gold import METRIC, Log, agrees, expected, read_log
 
 from memexlab.lab.recording import import_log
 from memexlab.memory import Memory
-from memexlab.memory.answers import Answer, ask
+from memexlab.memory.questions.answers import Answer, ask
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
 FILES = {"mar8": DATA / "logs/mar8.results.tsv", "sweep": DATA / "logs/sweep.jsonl",

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.commands.searching import ingest
-from memexlab.memory.retrieval import Hit, Searcher, Weights
+from memexlab.commands.init import init_lab
+from memexlab.commands.search import ingest
+from memexlab.memory.search.retrieval import Hit, Searcher, Weights
 
 HERE = Path(__file__).parent
 TUNED = 50
@@ -62,7 +62,7 @@ def ask(searcher: Searcher, questions: list[Question], name_of: Callable[[Hit], 
 
 def with_model(name: str, lab: Lab, questions: list[Question], name_of: Callable[[Hit], str]) -> list[Row]:
     """The same with dense seeds beside those of words."""
-    from memexlab.memory.vectors import Near
+    from memexlab.memory.search.vectors import Near
 
     file, saved = lab.root / ".memex" / "index.db-vectors.npz", HERE / "out" / "retrieval" / f"{name}-vectors.npz"
     if saved.exists():

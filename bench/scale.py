@@ -20,7 +20,7 @@ from pathlib import Path
 from research_memory import KINDS_TIMED, planted
 
 from memexlab.memory import Memory
-from memexlab.memory.answers import ask
+from memexlab.memory.questions.answers import ask
 
 COLD = 5
 

@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from memexlab.commands.founding import init_lab
-from memexlab.commands.running import Options, prepared_night
-from memexlab.lab.night import Limits
-from memexlab.lab.streams import interference, steps_a_second
+from memexlab.commands.init import init_lab
+from memexlab.commands.run import Options, prepared_night
+from memexlab.lab.execution.streams import interference, steps_a_second
+from memexlab.lab.loop.night import Limits
 from memexlab.memory import Memory
 
 _BASELINE = (

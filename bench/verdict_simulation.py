@@ -31,7 +31,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from memexlab.lab import verdict
-from memexlab.memory.noise import Noise
+from memexlab.memory.effects.noise import Noise
 
 SIGMA = 0.01  # of the simulated metric, lower is better
 BASELINE_REPEATS = 4

@@ -29,9 +29,9 @@ from research_memory import planted
 from web_load import processor_seconds
 
 from memexlab.api import Lab
-from memexlab.commands.evaluating import planted as notes_of
-from memexlab.commands.evaluating import write_lab
-from memexlab.web import resting
+from memexlab.commands.eval_wiki import planted as notes_of
+from memexlab.commands.eval_wiki import write_lab
+from memexlab.web import page_cache as resting
 from memexlab.web.app import application
 from memexlab.web.labs import Labs
 from memexlab.web.rendering import PLACES

@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from memexlab.commands.evaluating import pages, write_lab
+from memexlab.commands.eval_wiki import pages, write_lab
 from memexlab.memory import Memory
 from memexlab.wiki.compiling import compile_paths
-from memexlab.wiki.times import dates
+from memexlab.wiki.dates import dates
 
 KINDS = {"header": 60, "named PEP": 38, "date": 2}
 UNTOLD = ("PEP", "Title", "Version", "Last-Modified", "Content-Type")

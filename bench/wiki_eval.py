@@ -24,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 
 from memexlab.api import Lab
-from memexlab.commands.evaluating import evaluate_wiki, planted, write_lab
+from memexlab.commands.eval_wiki import evaluate_wiki, planted, write_lab
 
 RESULTS = Path(__file__).parent / "results" / "wiki.md"
 TIMES = 3

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from memexlab.lab.report import Report, build_report
+from memexlab.lab.report.renderers import Report, build_report
 from memexlab.memory import schema
-from memexlab.memory.effects import CampaignEffects
+from memexlab.memory.effects.estimates import CampaignEffects
 
 NOW = datetime(2026, 3, 12, 6, 31, tzinfo=UTC)
 MAR8 = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"

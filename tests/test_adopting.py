@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.adopting import init_here, look_at
-from memexlab.commands.running import Options, run_night
-from memexlab.commands.trying import _nearer
+from memexlab.commands.init_here import init_here, look_at
+from memexlab.commands.run import Options, run_night
+from memexlab.commands.try_edit import _nearer
 from memexlab.config import load
-from memexlab.lab.engine import run_environment
-from memexlab.lab.interpreters import located
-from memexlab.lab.measure import _walled
-from memexlab.lab.metrics import why_missing
-from memexlab.lab.streams import visible_cards
+from memexlab.lab.execution.engine import run_environment
+from memexlab.lab.execution.interpreters import located
+from memexlab.lab.execution.measure import _walled
+from memexlab.lab.execution.metrics import why_missing
+from memexlab.lab.execution.streams import visible_cards
 from memexlab.memory import Memory
 
 from .toy import make_toy

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.running import Options, run_night
-from memexlab.lab.planning import Event
-from memexlab.lab.turns import PRESETS, read_output
+from memexlab.commands.run import Options, run_night
+from memexlab.lab.agent_turns import PRESETS, read_output
+from memexlab.lab.loop.planning import Event
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.quoting import Sourced
+from memexlab.commands.ask_sources import Sourced
 from memexlab.ledger import UsageError
-from memexlab.wiki.asked import Words, asked_for, topic_of
+from memexlab.wiki.question_words import Words, asked_for, topic_of
 
 from .test_wiki_model import lab_with
 

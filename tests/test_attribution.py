@@ -13,7 +13,7 @@ import pytest
 
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, UsageError, Verdict
 from memexlab.memory import Memory
-from memexlab.memory.attribution import attribute
+from memexlab.memory.effects.attribution import attribute
 
 SIGMA = 0.01
 

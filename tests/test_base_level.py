@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from memexlab.commands.searching import ingest
+from memexlab.commands.search import ingest
 from memexlab.ledger import Draft, Ref, Run, Source
 from memexlab.memory import Memory
-from memexlab.memory.answers import ask
-from memexlab.memory.base_level import base_level, base_levels
-from memexlab.memory.retrieval import Searcher
+from memexlab.memory.questions.answers import ask
+from memexlab.memory.search.base_level import base_level, base_levels
+from memexlab.memory.search.retrieval import Searcher
 
 
 def test_it_is_the_log_of_the_summed_powers_of_the_distances() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.lab.briefing import Briefing, briefing
+from memexlab.commands.init import init_lab
+from memexlab.lab.evidence.briefing import Briefing, briefing
 from memexlab.ledger import UsageError
 from memexlab.tokens import estimate_tokens
 

@@ -12,8 +12,8 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from memexlab.ledger import UsageError
-from memexlab.memory.changes import MODULE, Change, changes_between, changes_in_source, changes_in_text
-from memexlab.memory.names import normal_knob
+from memexlab.memory.changes.edits import MODULE, Change, changes_between, changes_in_source, changes_in_text
+from memexlab.memory.changes.names import normal_knob
 
 LOG = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memexlab.lab.axes import MARKS, Chart, Mark, Point, Step, colour_variables, limits, ticks
-from memexlab.lab.chart import interval_svg, progress_svg, svg_to_png
-from memexlab.lab.placing import BOLD, Box, Placer, shorten, text_width
+from memexlab.lab.report.axes import MARKS, Chart, Mark, Point, Step, colour_variables, limits, ticks
+from memexlab.lab.report.chart import interval_svg, progress_svg, svg_to_png
+from memexlab.lab.report.labels import BOLD, Box, Placer, shorten, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 

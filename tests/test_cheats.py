@@ -22,15 +22,15 @@ from uuid import uuid4
 
 import pytest
 
-from memexlab.commands.running import Options
-from memexlab.commands.trying import try_candidate
+from memexlab.commands.run import Options
+from memexlab.commands.try_edit import try_candidate
 from memexlab.config import load
-from memexlab.lab.campaign import locked_hash
-from memexlab.lab.checkouts import Checkouts
-from memexlab.lab.engine import Slots
-from memexlab.lab.measure import Measured, measure
-from memexlab.lab.outliers import too_good
-from memexlab.lab.sandbox import best_level
+from memexlab.lab.evidence.outliers import too_good
+from memexlab.lab.execution.campaign import locked_hash
+from memexlab.lab.execution.checkouts import Checkouts
+from memexlab.lab.execution.engine import Slots
+from memexlab.lab.execution.measure import Measured, measure
+from memexlab.lab.execution.sandbox import best_level
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 

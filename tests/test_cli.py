@@ -13,7 +13,7 @@ import pytest
 
 from memexlab import Lab
 from memexlab.cli import _parser, main
-from memexlab.commands.founding import init_lab
+from memexlab.commands.init import init_lab
 from memexlab.faces import COMMANDS
 from memexlab.ledger import FileLedger, UsageError
 

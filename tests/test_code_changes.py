@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memexlab.commands.running import Options, prepared_night
+from memexlab.commands.run import Options, prepared_night
 from memexlab.ledger import Draft, Ref, Run
 from memexlab.memory import Memory
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from memexlab.memory.conflict import (
+from memexlab.memory.effects.heterogeneity import (
     Estimate,
     Measured,
     benjamini_hochberg,
@@ -21,7 +21,7 @@ from memexlab.memory.conflict import (
     pooled,
     reversal,
 )
-from memexlab.memory.noise import Noise, student_t_quantile
+from memexlab.memory.effects.noise import Noise, student_t_quantile
 
 KNOWN = Noise(1.0, 60, 9)
 

@@ -11,7 +11,7 @@ import pytest
 
 from memexlab.api import Lab
 from memexlab.cli import main
-from memexlab.commands.counselling import Counsel
+from memexlab.commands.council import Counsel
 from memexlab.ledger import OutsideError
 from memexlab.models import Prompt
 from memexlab.wiki.council import Council, Seat, deliberate, shuffled_for

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.commands.searching import ingest
+from memexlab.commands.init import init_lab
+from memexlab.commands.search import ingest
 from memexlab.ledger import UsageError
-from memexlab.memory.retrieval import Searcher
+from memexlab.memory.search.retrieval import Searcher
 
 DOCUMENTS = {
     "hens": ("Laying hens", "A flock of forty chickens gave thirty eggs a day while the coop was lit."),

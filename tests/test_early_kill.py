@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.running import Options, prepared_night
-from memexlab.lab.curves import Curve, Pace, curve_in, value_at
-from memexlab.lab.night import Limits
-from memexlab.lab.report import build_report
+from memexlab.commands.run import Options, prepared_night
+from memexlab.lab.execution.curves import Curve, Pace, curve_in, value_at
+from memexlab.lab.loop.night import Limits
+from memexlab.lab.report.renderers import build_report
 from memexlab.ledger import utc_now
 from memexlab.memory import Memory
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from memexlab.commands.explaining import effects_of
+from memexlab.commands.effects import effects_of
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, UsageError, Verdict
 from memexlab.memory import Memory, query, runs

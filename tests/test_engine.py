@@ -15,9 +15,9 @@ from uuid import uuid4
 
 import pytest
 
-from memexlab.lab.engine import Job, Slots, run_environment
-from memexlab.lab.metrics import number, printed_metrics, sidecar_metrics
-from memexlab.lab.sandbox import best_level, walls
+from memexlab.lab.execution.engine import Job, Slots, run_environment
+from memexlab.lab.execution.metrics import number, printed_metrics, sidecar_metrics
+from memexlab.lab.execution.sandbox import best_level, walls
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the reaper of orphans is Linux's")
 
@@ -127,7 +127,7 @@ def test_kill_nine_of_who_watches_ends_the_run(tmp_path: Path, level: str, mark:
     harness = tmp_path / "harness.py"
     (tmp_path / "code.py").write_text(ESCAPE.format(then="time.sleep(600)"))
     harness.write_text(
-        "from pathlib import Path\nfrom memexlab.lab.engine import *\n"
+        "from pathlib import Path\nfrom memexlab.lab.execution.engine import *\n"
         f"env = run_environment({{'MARK': {mark!r}}})\n"
         f"print(Slots(1, isolation={level!r}).run(Job('python code.py', Path({str(tmp_path)!r}), env, 100)).ended)"
     )

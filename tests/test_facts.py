@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.telling import story
+from memexlab.commands.history import story
 from memexlab.ledger import Claim, Draft, Entry, Ref, Run, Source, UsageError, Verdict, wire
 from memexlab.memory import Memory, query
 from memexlab.memory.endings import endings

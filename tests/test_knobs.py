@@ -11,7 +11,7 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from memexlab.ledger import UsageError
-from memexlab.memory.knobs import alternatives, read_knobs, set_knobs, settings, written_float
+from memexlab.memory.changes.knobs import alternatives, read_knobs, set_knobs, settings, written_float
 
 SOURCE = '''"""Trains with 3 layers from http://example.org."""
 import os

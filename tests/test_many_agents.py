@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.commands.health import check
+from memexlab.commands.doctor import check
+from memexlab.commands.init import init_lab
 
 RUNS = 6
 

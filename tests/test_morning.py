@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.asking import answered
-from memexlab.lab.morning import asked_of_all
+from memexlab.commands.ask import answered
 from memexlab.lab.recording import import_log
+from memexlab.lab.report.morning import asked_of_all
 from memexlab.memory import Memory
 
 LOGS = Path(__file__).parent / "data" / "logs"

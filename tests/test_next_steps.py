@@ -11,9 +11,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from memexlab import Lab
-from memexlab.lab.chart import progress_svg
-from memexlab.lab.checkouts import has_taken
-from memexlab.lab.report import build_report, linked, sentences_of
+from memexlab.lab.execution.checkouts import has_taken
+from memexlab.lab.report.chart import progress_svg
+from memexlab.lab.report.renderers import build_report, linked, sentences_of
 from memexlab.lab.wording import gist
 from memexlab.memory import Memory
 from memexlab.web.app import application

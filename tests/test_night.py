@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.running import Options, run_night
-from memexlab.lab.planning import Event
+from memexlab.commands.run import Options, run_night
+from memexlab.lab.loop.planning import Event
 from memexlab.ledger import OutsideError, UsageError
 from memexlab.memory import Memory
 
@@ -270,7 +270,7 @@ def test_a_race_lands_a_verdict_on_all_fresh_pairs_of_two_runs(tmp_path: Path) -
 @pytest.mark.slow
 def test_steering_is_read_again_before_every_idea(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
-    from memexlab.commands import running
+    from memexlab.commands import run as running
 
     seen: list[str] = []
     original = running.KnobProposer.propose

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from memexlab.commands.checking import check_idea, replay_campaign
-from memexlab.lab.briefing import briefing
+from memexlab.commands.check import check_idea, replay_campaign
+from memexlab.lab.evidence.briefing import briefing
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Scalar, Source, UsageError, Verdict
 from memexlab.memory import Memory
-from memexlab.memory.changes import changes_in_text
-from memexlab.memory.history import History
-from memexlab.memory.novelty import MODES, Guard, Replayed, check, replay
-from memexlab.memory.relations import matters
+from memexlab.memory.changes.edits import changes_in_text
+from memexlab.memory.novelty.guard import MODES, Guard, Replayed, check, replay
+from memexlab.memory.novelty.history import History
+from memexlab.memory.novelty.relations import matters
 
 LOGS = Path(__file__).parent / "data" / "logs"
 BENCH = Path(__file__).parent.parent / "bench"

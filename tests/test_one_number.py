@@ -9,15 +9,15 @@ import pytest
 from markupsafe import Markup
 from starlette.testclient import TestClient
 
-from memexlab.commands.explaining import effects_of
-from memexlab.lab.learned import lessons
-from memexlab.lab.logbook import read_logbook
-from memexlab.lab.packets import packets_for
-from memexlab.lab.sentences import counts_sentence, headline, pace_told, standing_of
-from memexlab.lab.summary import build_report
+from memexlab.commands.effects import effects_of
+from memexlab.lab.evidence.lessons import lessons
+from memexlab.lab.evidence.logbook import read_logbook
+from memexlab.lab.evidence.packets import packets_for
+from memexlab.lab.evidence.sentences import counts_sentence, headline, pace_told, standing_of
+from memexlab.lab.report.summary import build_report
 from memexlab.lab.wording import Amounts
 from memexlab.ledger import Entry, utc_now
-from memexlab.memory.answers import ask
+from memexlab.memory.questions.answers import ask
 from memexlab.web.app import application
 
 from .planted_lab import SIGMA, PlantedLab, number_of

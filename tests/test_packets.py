@@ -11,11 +11,11 @@ from typing import get_args
 import pytest
 
 from memexlab.cli import _parser
-from memexlab.commands.deciding import next_up
-from memexlab.lab.choosing import Action
+from memexlab.commands.decisions import next_up
+from memexlab.lab.evidence.next_action import Action
+from memexlab.lab.evidence.outliers import too_good
+from memexlab.lab.evidence.packets import Packet, desk_of, land_packets, packets_for, ranked
 from memexlab.lab.importers.memorylab import import_folder, is_memorylab
-from memexlab.lab.outliers import too_good
-from memexlab.lab.packets import Packet, desk_of, land_packets, packets_for, ranked
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Claim, Entry, UsageError
 from memexlab.memory import Memory

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.counselling import council
-from memexlab.commands.portraying import spoken
+from memexlab.commands.council import council
+from memexlab.commands.perspective import spoken
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 from memexlab.partner.asking import Spoken, answer_as

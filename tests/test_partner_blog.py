@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.counselling import council
-from memexlab.commands.landing import land
-from memexlab.commands.partnering import gather
-from memexlab.commands.portraying import page_of, prompted, spoken
+from memexlab.commands.council import council
+from memexlab.commands.land import land
+from memexlab.commands.partner import gather
+from memexlab.commands.perspective import page_of, prompted, spoken
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 from memexlab.partner.asking import answer_as

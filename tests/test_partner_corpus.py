@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.partnering import say_voice
+from memexlab.commands.partner import say_voice
 from memexlab.ledger import Refused, UsageError
 from memexlab.memory import Memory
 from memexlab.partner.corpus import find_person, open_corpus, take_in

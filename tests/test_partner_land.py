@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from memexlab.cli import main
-from memexlab.commands.portraying import page_of
+from memexlab.commands.perspective import page_of
 from memexlab.memory import Memory
-from memexlab.partner.admitted import judged, metered
 from memexlab.partner.corpus import open_corpus
+from memexlab.partner.landed import judged, metered
 from memexlab.partner.perspective import Perspective, perspective
 from memexlab.partner.proposing import Told, admit, lines_about_a_person
 from memexlab.tokens import count_tokens

@@ -16,7 +16,7 @@ import pytest
 from httpx import Response
 from starlette.testclient import TestClient
 
-from memexlab.commands.portraying import page_of, portray
+from memexlab.commands.perspective import page_of, portray
 from memexlab.ledger import Draft, Source
 from memexlab.memory import Memory
 from memexlab.partner.corpus import open_corpus, take_in

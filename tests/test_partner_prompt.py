@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.portraying import prompted
+from memexlab.commands.perspective import prompted
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 from memexlab.partner.perspective import Coverage, Meter, Perspective

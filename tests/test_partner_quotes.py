@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.partner.locating import find_in
+from memexlab.partner.quote_places import find_in
 from memexlab.wiki.prose import sentences
 from memexlab.wiki.quotes import locate
 

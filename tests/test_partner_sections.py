@@ -12,8 +12,8 @@ import pytest
 from memexlab.memory import Memory
 from memexlab.partner.axioms import gate_of
 from memexlab.partner.corpus import Said, open_corpus, take_in
-from memexlab.partner.matching import negative, opposed
 from memexlab.partner.perspective import Perspective, _quotes, perspective
+from memexlab.partner.similarity import negative, opposed
 from memexlab.partner.voice import Segment
 
 DARWIN = Path(__file__).parent / "data" / "darwin"

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.running import Options, prepared_night
-from memexlab.lab.board import Board
-from memexlab.lab.checkouts import Checkouts
-from memexlab.lab.judge import Judge
-from memexlab.lab.night import Limits
-from memexlab.lab.planning import Event
+from memexlab.commands.run import Options, prepared_night
+from memexlab.lab.evidence.board import Board
+from memexlab.lab.execution.checkouts import Checkouts
+from memexlab.lab.loop.judge import Judge
+from memexlab.lab.loop.night import Limits
+from memexlab.lab.loop.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.ledger import Entry, Scalar
 from memexlab.memory import Memory
-from memexlab.memory.knobs import set_knobs, settings
-from memexlab.memory.noise import drifts, fresh_by_spell, noise_floor
+from memexlab.memory.changes.knobs import set_knobs, settings
+from memexlab.memory.effects.noise import drifts, fresh_by_spell, noise_floor
 
 from .planted_lab import PlantedLab
 from .toy import make_toy

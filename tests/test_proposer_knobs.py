@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from memexlab.lab.proposers import Brief, KnobRange, Proposal, Tried
 from memexlab.lab.proposers.knobs import KnobProposer
 from memexlab.lab.proposers.moves import axes
-from memexlab.memory.changes import changes_between, changes_in_text
-from memexlab.memory.knobs import set_knobs, settings
+from memexlab.memory.changes.edits import changes_between, changes_in_text
+from memexlab.memory.changes.knobs import set_knobs, settings
 
 SOURCE = """import os
 SEED = 42

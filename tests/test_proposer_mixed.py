@@ -15,7 +15,7 @@ from memexlab.lab.proposers.mixed import PLATEAU_LOSSES, MixedProposer
 from memexlab.lab.proposers.model import ModelProposer
 from memexlab.ledger import OutsideError
 from memexlab.memory import Memory
-from memexlab.memory.knobs import settings
+from memexlab.memory.changes.knobs import settings
 from memexlab.models import Driver, ModelSettings, provider_from
 
 from .model_server import refuses, serving

@@ -12,7 +12,7 @@ import pytest
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Run, Source
 from memexlab.memory import Memory
-from memexlab.memory.answers import ask
+from memexlab.memory.questions.answers import ask
 
 LOGS = Path(__file__).parent / "data" / "logs"
 TRADES = """commit\tstrategy\tsymbol\tsharpe\ttrades\tmetric_after\tstatus\tdescription\tperiod

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from memexlab.commands.searching import ingest
+from memexlab.commands.search import ingest
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, Verdict
 from memexlab.memory import Memory
-from memexlab.memory.answers import Answer, ask
+from memexlab.memory.questions.answers import Answer, ask
 from memexlab.memory.sql import query
 
 LOGS = Path(__file__).parent / "data" / "logs"

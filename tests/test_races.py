@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.lab.board import Board, Standing
-from memexlab.lab.briefing import briefing
-from memexlab.lab.judge import Judge
-from memexlab.lab.packets import land_packets, packets_for
-from memexlab.lab.report import build_report
+from memexlab.lab.evidence.board import Board, Standing
+from memexlab.lab.evidence.briefing import briefing
+from memexlab.lab.evidence.packets import land_packets, packets_for
+from memexlab.lab.loop.judge import Judge
+from memexlab.lab.report.renderers import build_report
 from memexlab.ledger import Entry, UsageError, Verdict
-from memexlab.memory.answers import ask
-from memexlab.memory.noise import Noise, noise_floor
+from memexlab.memory.effects.noise import Noise, noise_floor
+from memexlab.memory.questions.answers import ask
 from memexlab.memory.registry import registry, reigns_known
 
 from .planted_lab import BY, PlantedLab, number_of

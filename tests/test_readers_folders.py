@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.compiling import Taken
 from memexlab.commands.fetching import local
+from memexlab.commands.ingest import Taken
 from memexlab.ledger import UsageError
 from memexlab.wiki.compiling import Compiled
 from memexlab.wiki.fetching import Fetched

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.deciding import standings
-from memexlab.commands.telling import story
-from memexlab.lab.briefing import briefing
-from memexlab.lab.learned import failures
-from memexlab.lab.logbook import read_logbook
-from memexlab.lab.packets import ranked
+from memexlab.commands.decisions import standings
+from memexlab.commands.history import story
+from memexlab.lab.evidence.briefing import briefing
+from memexlab.lab.evidence.lessons import failures
+from memexlab.lab.evidence.logbook import read_logbook
+from memexlab.lab.evidence.packets import ranked
 from memexlab.lab.recording import import_log
-from memexlab.lab.report import build_report
-from memexlab.lab.summary import CampaignReport
+from memexlab.lab.report.renderers import build_report
+from memexlab.lab.report.summary import CampaignReport
 from memexlab.ledger import Draft, Ref, UsageError
 from memexlab.memory import Memory
 from memexlab.memory.registry import Registry, by_cause, cause_of, registry

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.lab.briefing import briefing
-from memexlab.lab.logbook import busy_seconds, is_since, read_logbook
-from memexlab.lab.report import build_report, linked, report_main, to_html, to_json, to_markdown, to_png
-from memexlab.lab.sentences import trust
+from memexlab.commands.init import init_lab
+from memexlab.lab.evidence.briefing import briefing
+from memexlab.lab.evidence.logbook import busy_seconds, is_since, read_logbook
+from memexlab.lab.evidence.sentences import trust
+from memexlab.lab.report.renderers import build_report, linked, report_main, to_html, to_json, to_markdown, to_png
 from memexlab.lab.tsv import results_tsv
 from memexlab.lab.wording import Amounts
-from memexlab.memory.changes import changes_in_text
-from memexlab.memory.noise import Noise
+from memexlab.memory.changes.edits import changes_in_text
+from memexlab.memory.effects.noise import Noise
 
 from .report_views import MAR8, NOW, Views, fill_mar8, fill_night
 

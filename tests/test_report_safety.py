@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from memexlab.lab.report import to_html, to_json, to_markdown
+from memexlab.lab.report.renderers import to_html, to_json, to_markdown
 from memexlab.lab.wording import Amounts, clean, command, duration, run_numbers
 
 from .report_views import NASTY, Views

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.deciding import retraction
+from memexlab.commands.decisions import retraction
 from memexlab.ledger import Claim, Draft, Entry, FileLedger, Ref, Refused, UsageError, Verdict
 from memexlab.memory import Index
 from memexlab.memory.doubts import Doubt, doubts

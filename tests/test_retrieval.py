@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from memexlab import Lab, cli
-from memexlab.commands.founding import init_lab
-from memexlab.commands.searching import Ingested, ingest, search
+from memexlab.commands.init import init_lab
+from memexlab.commands.search import Ingested, ingest, search
 from memexlab.ledger import UsageError
-from memexlab.memory.passages import PASSAGE_CHARS, cut, names
-from memexlab.memory.retrieval import Graph, Searcher, Weights, asked_words
+from memexlab.memory.search.passages import PASSAGE_CHARS, cut, names
+from memexlab.memory.search.retrieval import Graph, Searcher, Weights, asked_words
 
 HOSTILE = [
     "", " ", "\x00", '"', '"unclosed', "*", "AND", "OR OR", "NOT x", "NEAR(a b, 99999999999)", "title:secret", "-x",

@@ -10,7 +10,7 @@ import pytest
 from memexlab.api import Lab
 from memexlab.ledger import Draft, Ref, Source, UsageError
 from memexlab.wiki.blocks import parse
-from memexlab.wiki.resolving import reading
+from memexlab.wiki.incremental import reading
 from memexlab.wiki.review import Item
 
 NOTES = Path(__file__).parent / "data" / "wiki" / "notes"

@@ -13,10 +13,10 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from memexlab.ledger import UsageError
-from memexlab.memory.changes import changes_between, changes_in_source, changes_in_text
-from memexlab.memory.heading import heading_of
-from memexlab.memory.names import SHIPPED, is_knob
-from memexlab.memory.sameness import compare, compare_texts
+from memexlab.memory.changes.edits import changes_between, changes_in_source, changes_in_text
+from memexlab.memory.changes.heading import heading_of
+from memexlab.memory.changes.names import SHIPPED, is_knob
+from memexlab.memory.changes.sameness import compare, compare_texts
 
 PAIRS = Path(__file__).parent / "data" / "change_pairs.tsv"
 LABELS = ("same", "opposite", "different")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.scoring import Scored, score
+from memexlab.commands.score import Scored, score
 from memexlab.ledger import Refused, UsageError
 from memexlab.memory import Memory
 from memexlab.partner.scoring import BANDS, Formula, read_rubric, tiled

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.running import Options, prepared_night, run_night
-from memexlab.lab.board import Board
-from memexlab.lab.briefing import briefing
-from memexlab.lab.night import Limits
-from memexlab.lab.planning import Event
+from memexlab.commands.run import Options, prepared_night, run_night
+from memexlab.lab.evidence.board import Board
+from memexlab.lab.evidence.briefing import briefing
+from memexlab.lab.execution.streams import Desk, Interference, Streams, change_key, claimed_by, steps_a_second
+from memexlab.lab.loop.night import Limits
+from memexlab.lab.loop.planning import Event
+from memexlab.lab.loop.steering import Steering, Word
 from memexlab.lab.proposers import Brief, Prompt, Proposal
-from memexlab.lab.steering import Steering, Word
-from memexlab.lab.streams import Desk, Interference, Streams, change_key, claimed_by, steps_a_second
 from memexlab.memory import Memory
-from memexlab.memory.knobs import set_knobs
+from memexlab.memory.changes.knobs import set_knobs
 from memexlab.memory.retraction import retract
 
 from .toy import make_toy

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.founding import init_lab, write_guides
-from memexlab.commands.running import Options, run_night
-from memexlab.lab.planning import Event
-from memexlab.lab.steering import Notifier, Notify, Steering
+from memexlab.commands.init import init_lab, write_guides
+from memexlab.commands.run import Options, run_night
+from memexlab.lab.loop.planning import Event
+from memexlab.lab.loop.steering import Notifier, Notify, Steering
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
+from memexlab.commands.init import init_lab
 from memexlab.ledger import Claim, Draft, Ref, Run, Source, UsageError
 
 

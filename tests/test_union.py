@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.commands.health import check
+from memexlab.commands.doctor import check
+from memexlab.commands.init import init_lab
 from memexlab.ledger import Claim, Draft, Entry, Ref, Refused, Run, Source, UsageError, blob_id
 from memexlab.memory import Memory
 

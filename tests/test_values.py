@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from memexlab.api import Lab
-from memexlab.commands.quoting import Sourced
+from memexlab.commands.ask_sources import Sourced
 from memexlab.ledger import UsageError
 from memexlab.web.app import application
 

@@ -21,7 +21,7 @@ from memexlab.lab.verdict import (
     suspicious,
 )
 from memexlab.ledger.errors import UsageError
-from memexlab.memory.noise import (
+from memexlab.memory.effects.noise import (
     Better,
     Noise,
     gain_of,

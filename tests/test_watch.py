@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
-from memexlab.commands.founding import init_lab
-from memexlab.commands.watching import Watch
+from memexlab.commands.init import init_lab
+from memexlab.commands.watch import Watch
 from memexlab.ledger import UsageError
 
 

@@ -12,13 +12,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from memexlab import Lab
-from memexlab.lab.owner import this_process
-from memexlab.lab.steering import Steering
+from memexlab.lab.execution.owner import this_process
+from memexlab.lab.loop.steering import Steering
 from memexlab.ledger import Draft, Run, Source, utc_now
 from memexlab.web.app import application
 from memexlab.web.asking import _sentences
-from memexlab.web.judging import _click, _file
 from memexlab.web.rendering import arrows
+from memexlab.web.review import _click, _file
 
 from .model_server import Handler, serving
 from .partner_small import small_lab

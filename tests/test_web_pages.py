@@ -17,14 +17,14 @@ from starlette.testclient import TestClient
 
 from memexlab import Lab
 from memexlab.api import COMMANDS
-from memexlab.lab.owner import this_process
-from memexlab.lab.steering import Patch, Steering
+from memexlab.lab.execution.owner import this_process
+from memexlab.lab.loop.steering import Patch, Steering
 from memexlab.ledger import Claim, Draft, Ref, Run, Source
 from memexlab.web.app import application
-from memexlab.web.calls import NOT_SERVED, READING, WRITING
+from memexlab.web.http_api import NOT_SERVED, READING, WRITING
+from memexlab.web.intake import safe_name
 from memexlab.web.labs import Labs
 from memexlab.web.run import curves_svg
-from memexlab.web.taking import safe_name
 
 TOKEN = "a-secret-token"
 LOG = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
@@ -396,7 +396,7 @@ def test_selected_words_become_a_claim_only_where_they_bear_it(empty: Path) -> N
 def test_every_command_is_classed() -> None:
     classes = (READING, WRITING, NOT_SERVED)
     for name in COMMANDS:
-        assert sum(name in one for one in classes) == 1, f"say in web/calls.py whether {name} reads or writes"
+        assert sum(name in one for one in classes) == 1, f"say in web/http_api.py whether {name} reads or writes"
 
 
 def test_every_command_is_in_the_description(asking: TestClient) -> None:

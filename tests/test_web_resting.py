@@ -22,13 +22,14 @@ from starlette.testclient import TestClient
 from memexlab import Lab
 from memexlab.ledger import OutsideError, UsageError
 from memexlab.memory import Memory
-from memexlab.web import apart as apart_of
-from memexlab.web import judging, resting
 from memexlab.web import labs as kept_in
-from memexlab.web.apart import Apart
+from memexlab.web import page_cache as resting
+from memexlab.web import review as judging
+from memexlab.web import worker as apart_of
 from memexlab.web.app import application
 from memexlab.web.labs import Labs
-from memexlab.web.resting import Resting
+from memexlab.web.page_cache import Resting
+from memexlab.web.worker import Apart
 
 
 def answers(paths: list[str]) -> list[str]:
@@ -161,7 +162,7 @@ def test_what_never_comes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_process_whose_server_was_killed_ends(tmp_path: Path) -> None:
     Lab.init(tmp_path, target="none")
     text = (
-        "import os, pathlib, sys; from memexlab.web.apart import Apart; from memexlab.web.drawing import drawn_of\n"
+        "import os, pathlib, sys; from memexlab.web.worker import Apart; from memexlab.web.drawing import drawn_of\n"
         "apart = Apart(pathlib.Path(sys.argv[1])); apart.made(drawn_of, None, None, False)\n"
         "print(apart.process.pid, flush=True); os.kill(os.getpid(), 9)"
     )

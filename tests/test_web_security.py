@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from memexlab import Lab
 from memexlab.api import LANDING
-from memexlab.web.calls import openapi
+from memexlab.web.http_api import openapi
 
 LOG = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
 #: Commands that train, wait for a loop or ask a model: here their arguments are checked elsewhere.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.compiling import Taken
+from memexlab.commands.ingest import Taken
 from memexlab.ledger import Refused, UsageError
 from memexlab.wiki.compiling import render
 from memexlab.wiki.schema import DEFAULT

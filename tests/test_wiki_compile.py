@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.compiling import Taken
+from memexlab.commands.ingest import Taken
 from memexlab.ledger import UsageError
 from memexlab.wiki.compiling import Compiled
 from memexlab.wiki.readers import READERS, read

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from memexlab.commands.evaluating import pages, write_lab
-from memexlab.commands.quoting import from_sources
+from memexlab.commands.ask_sources import from_sources
+from memexlab.commands.eval_wiki import pages, write_lab
 from memexlab.memory import Memory
 from memexlab.wiki.compiling import compile_paths
 

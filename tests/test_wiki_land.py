@@ -11,12 +11,12 @@ import pytest
 
 from memexlab.api import Lab
 from memexlab.cli import main
-from memexlab.commands.quoting import Sourced
+from memexlab.commands.ask_sources import Sourced
 from memexlab.tokens import count_tokens
 from memexlab.wiki.compiling import wiki_of
 from memexlab.wiki.landing import land_drafts
 from memexlab.wiki.lint import lint
-from memexlab.wiki.values import held_at
+from memexlab.wiki.value_questions import held_at
 
 from .test_wiki_model import BRIDGE, DONE, FERRY, GOOD, lab_with, pages
 

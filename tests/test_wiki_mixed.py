@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from memexlab.commands.evaluating import pages, write_lab
-from memexlab.commands.quoting import from_sources
+from memexlab.commands.ask_sources import from_sources
+from memexlab.commands.eval_wiki import pages, write_lab
 from memexlab.memory import Memory
 from memexlab.wiki.blocks import cited_in
-from memexlab.wiki.cells import cells
 from memexlab.wiki.compiling import compile_paths
 from memexlab.wiki.lint import lint
 from memexlab.wiki.review import queue
+from memexlab.wiki.table_questions import cells
 
 ARTICLE = (
     "Earthworms turn over a surprising amount of soil in the course of a single year.\n\n"

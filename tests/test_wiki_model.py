@@ -15,8 +15,8 @@ from memexlab.api import Lab
 from memexlab.cli import main
 from memexlab.ledger import OutsideError
 from memexlab.models import Driver, ModelSettings, Prompt, Reply
-from memexlab.wiki.bearing import unsupported
 from memexlab.wiki.drafting import Text, claim_from, sentences_from
+from memexlab.wiki.entailment import unsupported
 from memexlab.wiki.landing import Worded, compile_by_model
 from memexlab.wiki.proposing import OVERLAP_CHARS, PART_CHARS, parts
 

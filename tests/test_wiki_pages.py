@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.evaluating import Evaluated, planted
+from memexlab.commands.eval_wiki import Evaluated, planted
 from memexlab.ledger import Finding
+from memexlab.wiki.dates import same
 from memexlab.wiki.drafting import Text, claim_from
+from memexlab.wiki.incremental import Resolving
 from memexlab.wiki.lint import lint
 from memexlab.wiki.prose import spoken
-from memexlab.wiki.resolving import Resolving
-from memexlab.wiki.times import same
 
 from .test_wiki_land import landed
 from .test_wiki_model import BRIDGE, GOOD, lab_with, pages

@@ -80,7 +80,7 @@ def _measured_places() -> dict[str, list[tuple[float, float]]]:
     """Per knob: (value, gain over its first value in the log), by adding up the gains of the runs that lead there."""
     import csv
 
-    from memexlab.memory.changes import changes_in_text
+    from memexlab.memory.changes.edits import changes_in_text
 
     best = math.inf
     edges: dict[str, list[tuple[float, float, float]]] = defaultdict(list)

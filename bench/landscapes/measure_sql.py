@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from memexlab.lab.metrics import printed_metrics
-from memexlab.memory.knobs import set_knobs
+from memexlab.lab.execution.metrics import printed_metrics
+from memexlab.memory.changes.knobs import set_knobs
 
 TARGET = Path(__file__).parents[2] / "targets" / "sql-tuning"
 FLAGS = (

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from .folder import FILE
-from .lab.campaign import Budget, Contract, Metric
+from .lab.execution.campaign import Budget, Contract, Metric
+from .lab.loop.steering import Notify
 from .lab.proposers import KnobRange
-from .lab.steering import Notify
 from .ledger import UsageError
 from .models import ModelSettings
 from .models.prompts import Dial, Effort

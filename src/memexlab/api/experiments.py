@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from .opened import Opened, person
 
 if TYPE_CHECKING:
-    from ..commands.founding import Started
+    from ..commands.init import Started
     from ..commands.results import LabImport, Logged
-    from ..commands.running import NightOutcome, Raced, Reported
+    from ..commands.run import NightOutcome, Raced, Reported
     from ..commands.steering import Queue, Steered
-    from ..commands.trying import Tried
+    from ..commands.try_edit import Tried
     from ..lab.importers.memorylab import FolderImport
     from ..lab.recording import ImportResult
 
@@ -46,11 +46,11 @@ class Experiments(Opened):
             here: write a commented memex.toml into this repository, for a command and a metric that exist already
             demo: partner: instead of an experiment, excerpts of Charles Darwin as a thinking partner, with its page
         """
-        from ..commands.adopting import init_here
-        from ..commands.founding import init_lab
+        from ..commands.init import init_lab
+        from ..commands.init_here import init_here
 
         if demo is not None:
-            from ..commands.partnering import init_demo
+            from ..commands.partner import init_demo
 
             return init_demo(folder)
 
@@ -95,7 +95,7 @@ class Experiments(Opened):
             early_kill: cut a run short that is so many standard errors behind on its way, such as 4; 0 for none
         """
         from ..commands.live import listener
-        from ..commands.running import Options, run_night
+        from ..commands.run import Options, run_night
 
         named = tuple(device.strip() for device in devices.split(",") if device.strip())
         options = Options(
@@ -130,8 +130,8 @@ class Experiments(Opened):
         """
         from ..commands.live import listener
         from ..commands.results import pairs, setting
-        from ..commands.running import Options
-        from ..commands.trying import try_candidate
+        from ..commands.run import Options
+        from ..commands.try_edit import try_candidate
 
         options = Options(seconds=seconds, campaign=campaign)
         with listener(sys.stderr) as tell:
@@ -200,7 +200,7 @@ class Experiments(Opened):
             campaign: the campaign of both (default: that of memex.toml)
         """
         from ..commands.live import listener
-        from ..commands.running import race_runs
+        from ..commands.run import race_runs
 
         with listener(sys.stderr) as tell:
             return race_runs(self.root, self.memory, tell, run, against, pairs, campaign)
@@ -264,7 +264,7 @@ class Experiments(Opened):
             campaign: only this campaign
             folder: where to write (default: reports/ in the lab)
         """
-        from ..commands.running import write_report
+        from ..commands.run import write_report
         from ..config import load
 
         runs = load(self.root).contract is not None

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from .opened import Opened, person
 
 if TYPE_CHECKING:
-    from ..commands.checking import Checked, ReplayTable
-    from ..commands.deciding import Queue, Retracted, Standings
-    from ..commands.explaining import EffectTable
-    from ..lab.briefing import Briefing
-    from ..memory.attribution import Attribution
+    from ..commands.check import Checked, ReplayTable
+    from ..commands.decisions import Queue, Retracted, Standings
+    from ..commands.effects import EffectTable
+    from ..lab.evidence.briefing import Briefing
+    from ..memory.effects.attribution import Attribution
 
 
 class Findings(Opened):
@@ -40,8 +40,8 @@ class Findings(Opened):
             replay: check every run of the campaign against the runs before it, and print the table
             campaign: the campaign whose runs count (default: the newest)
         """
-        from ..commands.checking import check_idea, replay_campaign
-        from ..commands.deciding import campaign_of
+        from ..commands.check import check_idea, replay_campaign
+        from ..commands.decisions import campaign_of
 
         name = campaign_of(self.memory, campaign)
         if replay:
@@ -58,7 +58,7 @@ class Findings(Opened):
             limit: how many to print
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import next_up
+        from ..commands.decisions import next_up
 
         return next_up(self.memory, campaign, limit)
 
@@ -72,8 +72,8 @@ class Findings(Opened):
             tokens: the most it may cost a model to read
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import campaign_of
-        from ..lab.briefing import briefing
+        from ..commands.decisions import campaign_of
+        from ..lab.evidence.briefing import briefing
 
         return briefing(self.memory.db, campaign_of(self.memory, campaign), tokens)
 
@@ -84,8 +84,8 @@ class Findings(Opened):
             knob: only this one
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import campaign_of
-        from ..commands.explaining import effects_of
+        from ..commands.decisions import campaign_of
+        from ..commands.effects import effects_of
 
         return effects_of(self.memory, campaign_of(self.memory, campaign), knob)
 
@@ -96,8 +96,8 @@ class Findings(Opened):
             run: number of the run
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import campaign_of
-        from ..memory.attribution import attribute
+        from ..commands.decisions import campaign_of
+        from ..memory.effects.attribution import attribute
 
         return attribute(self.memory.db, campaign_of(self.memory, campaign), run)
 
@@ -108,7 +108,7 @@ class Findings(Opened):
             as_of: as if only the runs up to this number were known, and no verdict that came later
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import standings
+        from ..commands.decisions import standings
 
         return standings(self.memory, campaign, as_of)
 
@@ -120,7 +120,7 @@ class Findings(Opened):
             why: the reason, in a sentence
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import retraction
+        from ..commands.decisions import retraction
 
         return retraction(self.memory, run, why, person(), campaign)
 
@@ -132,6 +132,6 @@ class Findings(Opened):
             why: the reason, in a sentence
             campaign: the campaign (default: the newest)
         """
-        from ..commands.deciding import retraction
+        from ..commands.decisions import retraction
 
         return retraction(self.memory, run, why, person(), campaign, back=True)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from .opened import Opened, person
 
 if TYPE_CHECKING:
-    from ..commands.portraying import Portrayed, Prompted
+    from ..commands.perspective import Portrayed, Prompted
     from ..commands.results import Text
-    from ..commands.scoring import Scored
+    from ..commands.score import Scored
     from ..partner.proposing import Told
 
 Voice = Literal[
@@ -47,10 +47,10 @@ class Partner(Opened):
             tokens: with --brief: how long the work order may be
         """
         if brief:
-            from ..commands.partnering import order
+            from ..commands.partner import order
 
             return order(self.memory, name, as_of, tokens)
-        from ..commands.portraying import portray
+        from ..commands.perspective import portray
 
         tell = partial(print, file=sys.stderr, flush=True)
         return portray(self.memory, self.root, name, out, as_of, against, tell)
@@ -64,7 +64,7 @@ class Partner(Opened):
             voice: own and co-authored count for the person, the others do not
             why: the reason, in a sentence
         """
-        from ..commands.partnering import say_voice
+        from ..commands.partner import say_voice
 
         return say_voice(self.memory, name, passage, voice, why, person())
 
@@ -86,7 +86,7 @@ class Partner(Opened):
             as_of: only words from up to this year
             first_person: let it say I, with the remark that it is a model of published words
         """
-        from ..commands.portraying import prompted
+        from ..commands.perspective import prompted
 
         return prompted(self.memory, name, tokens, out, as_of, first_person)
 
@@ -112,6 +112,6 @@ class Partner(Opened):
             why: the reason of your score
             out: write scores.csv, scores.md, or scores.html with a treemap
         """
-        from ..commands.scoring import score
+        from ..commands.score import score
 
         return score(self.memory, self.root, table, rubric, repeats, own, why, person(), out)

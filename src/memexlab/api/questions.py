@@ -10,14 +10,14 @@ from ..ledger import UsageError
 from .opened import Opened, person
 
 if TYPE_CHECKING:
-    from ..commands.asking import Answered
-    from ..commands.counselling import Counsel
-    from ..commands.quoting import Sourced
+    from ..commands.ask import Answered
+    from ..commands.ask_sources import Sourced
+    from ..commands.council import Counsel
+    from ..commands.history import Names, RunLog, Story
     from ..commands.results import Table, Text
-    from ..commands.searching import Found
-    from ..commands.telling import Names, RunLog, Story
-    from ..commands.trailing import Conflicts, Related, Trail
-    from ..commands.watching import Watch
+    from ..commands.search import Found
+    from ..commands.trails import Conflicts, Related, Trail
+    from ..commands.watch import Watch
     from ..partner.asking import Spoken
 
 
@@ -48,7 +48,7 @@ class Questions(Opened):
             save: file the answer as a page of wiki/
             to: write it as a Marp deck, a figure with its data, a table or a JSON Canvas, in reports/
         """
-        from ..commands.asking import answered, checked
+        from ..commands.ask import answered, checked
 
         as_of = checked(as_of)
         if as_ in ("marp", "figure", "table", "canvas"):
@@ -56,11 +56,11 @@ class Questions(Opened):
                 f"--as names a person, and {as_!r} is a form of an answer", f"memex ask QUESTION --to {as_}"
             )
         if as_ is not None:
-            from ..commands.portraying import spoken
+            from ..commands.perspective import spoken
 
             return spoken(self.memory, self.root, as_, question, as_of, model)
-        from ..commands.deciding import campaign_of
-        from ..commands.quoting import from_sources
+        from ..commands.ask_sources import from_sources
+        from ..commands.decisions import campaign_of
 
         sourced = model is not None or save or to is not None
         any_run = self.memory.db.execute("SELECT 1 FROM campaigns").fetchone()
@@ -90,7 +90,7 @@ class Questions(Opened):
             seats: 2 to 12 names, such as sceptic,darwin,qwen3:8b
             seed: which orders the answers are shown in
         """
-        from ..commands.counselling import council
+        from ..commands.council import council
 
         return council(self.memory, self.root, question, seats, seed, lambda line: print(line, file=sys.stderr))
 
@@ -118,8 +118,8 @@ class Questions(Opened):
             limit: how many events, or lines of the log, to print, the latest
             campaign: the one whose run numbers are meant (default: the newest)
         """
-        from ..commands.deciding import campaign_of
-        from ..commands.telling import run_log, story
+        from ..commands.decisions import campaign_of
+        from ..commands.history import run_log, story
 
         any_run = self.memory.db.execute("SELECT 1 FROM campaigns").fetchone()
         numbered = campaign_of(self.memory, campaign) if campaign or any_run else ""
@@ -138,7 +138,7 @@ class Questions(Opened):
             why: the reason, in a sentence; to take a verdict back needs none
             undo: takes back the verdict that joined these two
         """
-        from ..commands.telling import same_names
+        from ..commands.history import same_names
 
         return same_names(self.memory, a, b, why, undo, person())
 
@@ -166,7 +166,7 @@ class Questions(Opened):
             queries: instead of text, a file with an id and a query a line; prints JSON
             dense: look for what reads alike too; needs the extra memexlab[semantic], and memex.toml may ask for it
         """
-        from ..commands.searching import search
+        from ..commands.search import search
         from ..folder import says
 
         if not dense and says(self.root, "search"):
@@ -185,7 +185,7 @@ class Questions(Opened):
             goal: another one
             campaign: where a run number stands alone, its campaign (default: the newest)
         """
-        from ..commands.trailing import path_between
+        from ..commands.trails import path_between
 
         return path_between(self.memory, start, goal, campaign)
 
@@ -197,7 +197,7 @@ class Questions(Opened):
             k: how many
             campaign: where a run number stands alone, its campaign (default: the newest)
         """
-        from ..commands.trailing import related_to
+        from ..commands.trails import related_to
 
         return related_to(self.memory, thing, k, campaign)
 
@@ -207,7 +207,7 @@ class Questions(Opened):
         Arguments:
             campaign: the campaign whose effects count (default: the newest)
         """
-        from ..commands.trailing import conflicts_in
+        from ..commands.trails import conflicts_in
 
         return conflicts_in(self.memory, self.root, campaign)
 
@@ -219,6 +219,6 @@ class Questions(Opened):
             subject: only entries whose subject begins so, such as run:night/
             seconds: stop by itself after so long
         """
-        from ..commands.watching import Watch
+        from ..commands.watch import Watch
 
         return Watch(self.memory.ledger, since, subject, seconds)

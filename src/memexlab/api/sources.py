@@ -9,14 +9,14 @@ from .opened import Opened
 from .opened import person as speaker
 
 if TYPE_CHECKING:
-    from ..commands.compiling import Taken
-    from ..commands.exporting import Exported
-    from ..commands.landing import Checked, Drafted, Worked
-    from ..commands.linting import Report
-    from ..commands.partnering import Gathered
+    from ..commands.export import Exported
+    from ..commands.ingest import Taken
+    from ..commands.land import Checked, Drafted, Worked
+    from ..commands.lint import Report
+    from ..commands.partner import Gathered
     from ..commands.results import Text
-    from ..commands.reviewing import Waiting
-    from ..commands.syncing import Synced
+    from ..commands.review import Waiting
+    from ..commands.sync import Synced
     from ..partner.proposing import Told
 
 
@@ -56,18 +56,18 @@ class Sources(Opened):
 
         paths = local(self.root, paths)
         if person:
-            from ..commands.partnering import gather
+            from ..commands.partner import gather
 
             return gather(self.memory, self.root, paths, person, speaker())
         if brief or estimate or model is not None:
-            from ..commands.landing import estimate_of, order, take_in_with_model
+            from ..commands.land import estimate_of, order, take_in_with_model
 
             if brief:
                 return order(self.memory, self.root, paths, tokens)
             if estimate:
                 return estimate_of(self.memory, self.root, paths, model or "")
             return take_in_with_model(self.memory, self.root, paths, speaker(), model or "", yes)
-        from ..commands.compiling import take_in
+        from ..commands.ingest import take_in
 
         return take_in(self.memory, self.root, paths, speaker(), yes)
 
@@ -78,7 +78,7 @@ class Sources(Opened):
         word in its place; what you deleted is withdrawn. A page file you renamed keeps its links. memex ingest does it
         first.
         """
-        from ..commands.syncing import sync
+        from ..commands.sync import sync
 
         return sync(self.memory, self.root, speaker())
 
@@ -88,7 +88,7 @@ class Sources(Opened):
         Arguments:
             fix: mend what is safe: links where one page alone can be meant, and files that are out of step
         """
-        from ..commands.linting import look
+        from ..commands.lint import look
 
         return look(self.memory, self.root, fix, speaker())
 
@@ -110,7 +110,7 @@ class Sources(Opened):
             text: with edit: the words
             why: the reason, in a sentence
         """
-        from ..commands.reviewing import review
+        from ..commands.review import review
 
         return review(self.memory, self.root, item, decision, text, why, speaker())
 
@@ -133,7 +133,7 @@ class Sources(Opened):
             tokens: with cxml: how many tokens the text may cost; what was cut is said in it
             any_licence: with train: take in sources that name no licence too
         """
-        from ..commands.exporting import export
+        from ..commands.export import export
 
         return export(self.memory, self.root, kind, out, tokens, any_licence)
 
@@ -152,6 +152,6 @@ class Sources(Opened):
             drafts: the file of lines
             check: say of each line whether it would pass, and land nothing
         """
-        from ..commands.landing import land
+        from ..commands.land import land
 
         return land(self.memory, self.root, drafts, speaker(), check)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from .opened import Opened
 
 if TYPE_CHECKING:
-    from ..commands.evaluating import Evaluated
-    from ..commands.health import Health
+    from ..commands.doctor import Health
+    from ..commands.eval_wiki import Evaluated
     from ..commands.results import Rebuilt
 
 
@@ -23,7 +23,7 @@ class Upkeep(Opened):
 
     def doctor(self) -> Health:
         """Checks ledger, blobs, views, SQLite, git, the sandbox and memex.toml, and says what to type."""
-        from ..commands.health import check
+        from ..commands.doctor import check
 
         return check(self.root, self.memory)
 
@@ -39,6 +39,6 @@ class Upkeep(Opened):
             subjects: how many things the documents are about; there are about 1.6 times as many documents
             seed: another one makes another corpus
         """
-        from ..commands.evaluating import evaluate_wiki
+        from ..commands.eval_wiki import evaluate_wiki
 
         return evaluate_wiki(subjects, seed)

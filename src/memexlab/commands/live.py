@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from ..lab.planning import Event
+    from ..lab.loop.planning import Event
 
 _BAR_CHARS = 24
 _MARKS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..folder import FOLDER
-from ..lab.metrics import number
+from ..lab.execution.metrics import number
 from ..lab.wording import clean, plural
 from ..ledger import FAILED, Blobs, FileLedger, Run, Scalar, UsageError, unite
 from ..memory import Memory, Rows, query, schema

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ..lab.owner import is_alive
-from ..lab.steering import Order, Patch, Steering, Word
+from ..lab.execution.owner import is_alive
+from ..lab.loop.steering import Order, Patch, Steering, Word
 from ..lab.wording import clean
 from ..ledger import UsageError, utc_now
 

@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from ..ledger import Draft, Entry, Finding, Ref, Run, RunRole, RunStatus, Source, UsageError
 from ..memory import Memory
-from .campaign import Better
+from .execution.campaign import Better
 from .importers import Imported, read_log
 
 _BATCH = 1000

@@ -26,7 +26,7 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
-from ..memory.noise import (
+from ..memory.effects.noise import (
     Better,
     Noise,
     Pair,

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Literal
 
 from ..ledger import Claim, Draft, Entry, Ref, Refused, UsageError, Verdict
 from ..ledger.errors import Finding
-from .changes import changes_in_words
+from .changes.edits import changes_in_words
+from .changes.heading import heading_of, words_of
+from .changes.names import SHIPPED, WORDS, Aliases, known, normal_knob, read_number
+from .changes.sameness import compare_texts
 from .endings import SAME, endings
-from .heading import heading_of, words_of
-from .names import SHIPPED, WORDS, Aliases, known, normal_knob, read_number
-from .sameness import compare_texts
 
 if TYPE_CHECKING:
     from .store import Memory

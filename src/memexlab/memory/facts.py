@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..ledger import UsageError
-from .anchors import Anchors, NotHere, Window
+from .changes.names import SHIPPED, Aliases
 from .endings import endings
 from .entities import entity_names, names_of, typed
-from .names import SHIPPED, Aliases
+from .questions.moments import Anchors, NotHere, Window
+from .questions.vocabulary import Vocabulary
 from .registry import reigns_known
 from .schema import FACTS
-from .vocabulary import Vocabulary
 
 _POINT = re.compile(r"(?:run )?#?(?P<run>\d{1,9})|@(?P<position>\d{1,9})|(?P<date>\d{4}-\d\d(?:-\d\d(?:[T ].*)?)?)")
 _MOST_CORRECTIONS = 30

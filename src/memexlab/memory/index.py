@@ -194,7 +194,8 @@ class Index:
         elif self._is_current(cursor):
             self._cursor = cursor
             return
-        from . import claims, endings, passages, runs  # here, so that a question does not wait for them
+        from . import claims, endings, runs  # here, so that a question does not wait for them
+        from .search import passages  # here, so that a question does not wait for them
 
         db = self.db
         findings: list[Finding] = []

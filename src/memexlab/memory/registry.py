@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from ..ledger import FAILED, UsageError
-from .noise import Better
+from .effects.noise import Better
 from .retraction import barred, in_force
 from .runs import SINCE, STATUS_OF_DECISION, Reign, reigns
 

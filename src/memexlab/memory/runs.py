@@ -17,7 +17,7 @@ from .namespaces import CAMPAIGN, home_of, shown_names
 from .retraction import RETRACT, barred, in_force, runs_touched
 
 if TYPE_CHECKING:
-    from .changes import Change
+    from .changes.edits import Change
 
 #: The status that a judged run shows; decisions that are not here leave the status as it was measured.
 #: A column of `verdicts v`: the last run when a win over a younger champion was confirmed, NULL for any other.
@@ -80,7 +80,7 @@ class Fold:
         self._ranked.clear()
         self._moved |= self._redefined
         if self._moved or self._measured or self._reigned:
-            from .effects import settle  # here, so that a question does not wait for it
+            from .effects.estimates import settle  # here, so that a question does not wait for it
 
             settle(self.db, self._moved, self._measured, self._reigned)
             self._moved.clear()
@@ -186,12 +186,8 @@ class Fold:
     def _changes(self, seq: int, run: Run, parent: int | None) -> None:
         if run.role != "candidate":
             return
-        from . import names
-        from .changes import (  # here, so that a question does not wait for it
-            changes_between,
-            changes_in_text,
-            code_change,
-        )
+        from .changes import names
+        from .changes.edits import changes_between, changes_in_text, code_change
 
         changes: tuple[Change, ...] = ()
         origin = "settings"

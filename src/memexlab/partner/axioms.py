@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from .corpus import Corpus, Said, groups_of, one_a_group
-from .matching import Matcher, opposed
 from .revisions import Revision
+from .similarity import Matcher, opposed
 from .statements import Statement, Tension
 
 DAYS_APART = 30

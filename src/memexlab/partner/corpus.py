@@ -18,8 +18,8 @@ from typing import Any
 
 from ..ledger import Draft, Finding, Ref, Source, UsageError, blob_id
 from ..memory import Memory
-from ..memory.passages import normal
-from ..memory.retrieval import STOPPED
+from ..memory.search.passages import normal
+from ..memory.search.retrieval import STOPPED
 from ..wiki.extract import VERSION
 from ..wiki.prose import sentences
 from ..wiki.readers import READERS, Document, name_of, read

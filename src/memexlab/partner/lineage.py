@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from ..memory.passages import normal
+from ..memory.search.passages import normal
 from .corpus import Corpus, Said, groups_of, one_a_group
 from .statements import Kind, Mention
 

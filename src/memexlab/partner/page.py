@@ -23,8 +23,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..lab.axes import colour_variables
-from ..memory.passages import cut
+from ..lab.report.axes import colour_variables
+from ..memory.search.passages import cut
 from .corpus import Text
 from .perspective import Perspective
 from .prompt import BuiltPrompt, place

@@ -13,14 +13,14 @@ from typing import Any
 
 from ..memory import Memory
 from ..memory.claims import STANDING
-from .admitted import Part, admitted, judged, mark_of, metered, reviewed
 from .axioms import believed, statements, tensions
 from .corpus import OWN, WORD, Corpus, groups_of, open_corpus, slug_of, stem, stems
+from .landed import Part, admitted, judged, mark_of, metered, reviewed
 from .lineage import lineage
-from .matching import Matcher
 from .periods import periods
 from .predictions import due, predictions
 from .revisions import revisions
+from .similarity import Matcher
 from .statements import Coverage, Made, Mention, Meter, Model, Period, Prediction, Quote, Statement, Tension, Term
 from .vocabulary import models, terms
 

@@ -22,11 +22,11 @@ from ..memory import Memory
 from ..wiki.claims import ByteOffsets
 from ..wiki.drafting import Line, json_lines
 from ..wiki.quotes import supported
-from .admitted import RELATION, judged, mark_of, taking_back
 from .axioms import gate_of
 from .corpus import OWN, WORD, Corpus, Text, find_person, groups_of, open_corpus, slug_of, stems
-from .locating import Hit, find, said_at
+from .landed import RELATION, judged, mark_of, taking_back
 from .predictions import STATUSES
+from .quote_places import Hit, find, said_at
 from .revisions import Revision, revisions
 from .vocabulary import uses_of
 from .voice import VOICES

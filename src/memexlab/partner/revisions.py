@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .corpus import Corpus, Said, root, stems
-from .matching import negative
+from .similarity import negative
 
 _VIEWS = r"(?:think|believe|hold|say|argue|consider|agree|recommend)"
 CHANGED = re.compile(

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..wiki.times import dates
+from ..wiki.dates import dates
 
 VOICES = ("own", "co-authored", "editor", "recipient", "interviewer", "quoted", "fiction", "code", "unknown")
 #: A shorter passage in quotation marks may be a word that the person holds at arm's length.

@@ -22,15 +22,15 @@ from ..ledger import MemexError
 from . import report, steering, tonight
 from .guard import COOKIE, Guard
 from .labs import Labs
+from .mcp_http import Tools
+from .page_cache import Resting
 from .rendering import HERE, page, places_of
-from .resting import Resting
-from .tools import Tools
 
 #: Threads that answer at a time; each holds a connection to the views.
 THREADS = 8
 #: Modules with pages; each has its ROUTES. Those of the first page are imported above.
-PAGES = ("lineage", "run", "runs", "effects", "taking", "sources", "editing", "judging", "wiki", "asking", "partner",
-         "graph", "searching", "calls")  # fmt: skip
+PAGES = ("lineage", "run", "runs", "effects", "intake", "sources", "editing", "review", "wiki", "asking", "partner",
+         "graph", "searching", "http_api")  # fmt: skip
 #: Addresses that people guess, and where that is.
 _GUESSED = {"/lint": "/wiki-lint", "/review": "/wiki-review", "/docs": "/api", "/failures": "/effects#failures"}
 _STATUS = {1: 409, 2: 400, 3: 503}

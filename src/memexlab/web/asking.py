@@ -19,12 +19,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ..commands.portraying import spoken
+from ..commands.perspective import spoken
 from ..config import load
 from ..ledger import MemexError, UsageError
 from ..models import HEARING
 from ..partner.corpus import people, slug_of
-from .calls import json_object
+from .http_api import json_object
 from .labs import campaigns, lab_of, labs_of, rows_of
 from .rendering import page
 from .sources import place_at

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from ..lab.checkouts import has_taken
-from ..lab.report import Report, build_report, pictures, report_main, run_at, to_html
+from ..lab.execution.checkouts import has_taken
+from ..lab.report.renderers import Report, build_report, pictures, report_main, run_at, to_html
 from ..memory import Memory
 
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..ledger import UsageError, write_durably
-from .calls import json_object
+from .http_api import json_object
 from .labs import lab_of
 
 _MOST_CHARS = 4_000

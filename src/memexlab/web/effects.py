@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..commands.explaining import effects_of
-from ..lab.chart import Mark, interval_svg
+from ..commands.effects import effects_of
+from ..lab.report.chart import Mark, interval_svg
 from ..lab.wording import Amounts, plural
 from ..memory.registry import by_cause
 from .labs import campaigns, lab_of, labs_of

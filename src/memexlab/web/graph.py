@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..commands.trailing import thing_named, thing_told
+from ..commands.trails import thing_named, thing_told
 from ..ledger import UsageError
 from ..memory import Memory
-from ..memory.trails import Link, Node, Trails
+from ..memory.search.trails import Link, Node, Trails
 from .labs import lab_of, labs_of
 from .rendering import page
 

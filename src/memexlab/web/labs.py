@@ -16,9 +16,9 @@ from typing import Any, TypeVar, cast
 from starlette.requests import Request
 
 from ..api import Lab
-from ..lab.logbook import campaigns_newest_first
+from ..lab.evidence.logbook import campaigns_newest_first
 from ..ledger import UsageError
-from .apart import Apart
+from .worker import Apart
 
 T = TypeVar("T")
 #: What was made apart rests for so many times what it took, and is given to nobody when it is older than this.

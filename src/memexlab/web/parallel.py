@@ -7,7 +7,7 @@ import sqlite3
 from html import escape
 
 from ..memory import Memory
-from ..memory.names import read_number
+from ..memory.changes.names import read_number
 
 _WIDTH, _HEIGHT, _TOP, _BOTTOM, _SIDE = 1100, 340, 46, 26, 70
 _MOST_RUNS, _MOST_KNOBS = 400, 8

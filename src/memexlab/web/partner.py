@@ -35,7 +35,7 @@ def _people(request: Request) -> Response:
 
 
 def _person(request: Request) -> Response:
-    from ..commands.portraying import NOTES
+    from ..commands.perspective import NOTES
     from ..partner.corpus import people, slug_of
     from ..partner.page import policy
 

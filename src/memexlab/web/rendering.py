@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ..config import load
-from ..lab.report import linked, sentences_of
+from ..lab.report.renderers import linked, sentences_of
 from ..lab.wording import run_numbers
 from ..ledger import MemexError
 from .labs import labs_of

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ..lab.report import report_style, to_markdown
+from ..lab.report.renderers import report_style, to_markdown
 from .drawing import Drawn, drawn_of, file_of
 from .labs import campaigns, lab_of, labs_of
 from .rendering import has_target, page
@@ -44,7 +44,7 @@ def _report(request: Request) -> Response:
     campaign = request.query_params.get("campaign") or None
     instant = None
     if since:
-        from ..commands.running import since_instant
+        from ..commands.run import since_instant
 
         instant = since_instant(since, now)
     kept = drawn(request, campaign, instant)

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..commands.deciding import campaign_of, is_done
-from ..lab.agenda import TITLES
-from ..lab.curves import curve_in
-from ..lab.packets import ranked
-from ..lab.sandbox import MEANING
+from ..commands.decisions import campaign_of, is_done
+from ..lab.evidence.packets import ranked
+from ..lab.execution.curves import curve_in
+from ..lab.execution.sandbox import MEANING
+from ..lab.report.agenda import TITLES
 from ..lab.wording import Amounts, plural, run_numbers, sigmas
 from ..ledger import OutsideError
-from ..memory.noise import fresh_means, gain_of, noise_floor, races_of
+from ..memory.effects.noise import fresh_means, gain_of, noise_floor, races_of
 from .diffs import rows as diff_rows
 from .labs import lab_of, rows_of
 from .rendering import page

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from ..ledger import UsageError
 from ..memory import Memory, Rows, query
-from ..memory.noise import fresh_means
+from ..memory.effects.noise import fresh_means
 from .labs import campaigns, lab_of, labs_of
 from .rendering import number, page
 

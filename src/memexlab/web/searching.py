@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..memory import Memory
-from ..memory.passages import words_for_index
+from ..memory.search.passages import words_for_index
 from .labs import lab_of
 from .rendering import number, page
 from .sources import text_of

@@ -18,14 +18,14 @@ from starlette.routing import Route
 
 from ..ledger import Ref
 from ..memory import Memory
+from ..wiki.live_claims import Quote
 from ..wiki.notes import placed
 from ..wiki.quotes import Span, locate
-from ..wiki.standing import Quote
 from .labs import lab_of, rows_of
 from .rendering import page
 
 if TYPE_CHECKING:
-    from ..memory.retrieval import Hit
+    from ..memory.search.retrieval import Hit
 
 ROWS = 100
 #: A part of a long source that is shown at a time, in lines, and the most characters it may have.

@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..api import Lab
-from ..lab.owner import is_alive
-from ..lab.steering import Patch, Steering
-from ..lab.streams import interference
+from ..lab.execution.owner import is_alive
+from ..lab.execution.streams import interference
+from ..lab.loop.steering import Patch, Steering
 from ..lab.wording import duration, plural, usd
 from ..ledger import write_durably
 from .diffs import Row, rows

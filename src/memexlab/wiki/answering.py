@@ -20,11 +20,11 @@ from ..models import Driver, Prompt
 from .claims import claim_key, evidence_key
 from .compiling import wiki_of
 from .drafting import SENTENCES, Read, as_data, listed, sentences_from
+from .live_claims import Statement
 from .pages import Wiki
 from .schema import Part
-from .standing import Statement
+from .stored_answers import Sentences, written
 from .subjects import Page
-from .worded import Sentences, written
 
 MOST_CLAIMS = 40
 SYSTEM = (

@@ -19,20 +19,20 @@ from ..ledger import Claim, Draft, Finding, Ref, Source, UsageError, Verdict, bl
 from ..memory import Memory
 from . import extract
 from .claims import claim_key, gate
+from .compile_cache import uncollected
 from .experiments import with_runs
-from .kept import uncollected
+from .incremental import Resolving
 from .lint import gate as refused_to_write
 from .listing import with_notes
+from .live_claims import standing
 from .pages import Wiki
 from .pictures import kept, lay_pictures
 from .readers import READERS, Document, name_of, read
 from .readers.folders import Folders
-from .resolving import Resolving
 from .schema import read_schema
-from .standing import standing
+from .stored_answers import question_pages, worded
 from .syncing import ByHand, take
 from .vault import FOLDER, Vault, Written
-from .worded import question_pages, worded
 
 _BATCH_DRAFTS = 3_000
 _REFUSED_KEPT = 50

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..ledger import Draft, Finding, UsageError
-from .bearing import bears, unsupported, words, wrong
 from .claims import Proposal, gate
+from .dates import dates
+from .entailment import bears, unsupported, words, wrong
 from .quotes import Span, locate
 from .subjects import key_of
-from .times import dates
 
 Line = tuple[str, Any]
 #: Sentences with what they cite, and what is wrong with the others.

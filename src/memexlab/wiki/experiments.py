@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..memory.noise import noise_floor
+from ..memory.effects.noise import noise_floor
 from .claims import claim_key
-from .standing import RUNS, Quote, Standing, Statement, Taken
+from .live_claims import RUNS, Quote, Standing, Statement, Taken
 
 _OPEN, _CHARS = 15, 600
 _ORDER = {name: i for i, name in enumerate(("replicated", "reversed", "conditional", "unresolved", "within noise"))}

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from ..memory.passages import normal
+from ..memory.search.passages import normal
 from .claims import ByteOffsets, Proposal
+from .dates import DOES, STANDS, dates
 from .prose import Sentence, sentences, spoken
 from .quotes import Span
 from .readers import Document, Link
-from .stated import SELF, own_values, stated, tells_of
-from .times import DOES, STANDS, dates
+from .sentence_patterns import SELF, own_values, stated, tells_of
 
 #: Raise it when the same document would give other proposals; its source is then taken in again.
 VERSION = 7

@@ -21,12 +21,12 @@ from .blocks import CLAIMED
 from .claims import claim_key
 from .compiling import render
 from .drafting import Line, Text, as_data, claim_from, sentences_from
+from .incremental import reading
 from .proposing import EXAMPLE, RULES, prompts, propose
 from .readers import READERS, Document, name_of, read
-from .resolving import reading
+from .stored_answers import Sentences
 from .subjects import key_of
 from .vault import Written
-from .worded import Sentences
 
 _STANDING = """SELECT e.id, r.target, d.document, d.title, d.published, json_extract(e.body, '$.meta.subject'),
  json_extract(e.body, '$.meta.path') FROM documents d JOIN entries e ON e.seq = d.entry JOIN refs r ON r.seq = e.seq AND

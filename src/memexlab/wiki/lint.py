@@ -14,12 +14,12 @@ from typing import Any
 from ..ledger import Finding, OutsideError, blob_id
 from ..memory import Memory
 from .blocks import LINK, digest
-from .kept import Kept, uncollected
-from .looked import FACTS, OF_PAGE, Looked, Page
-from .resolving import code_of_wiki
+from .compile_cache import Kept, uncollected
+from .incremental import code_of_wiki
+from .lint_pages import FACTS, OF_PAGE, Looked, Page
+from .live_claims import RUNS, by_hand
 from .rules import GATES, RULES
 from .schema import read_schema
-from .standing import RUNS, by_hand
 from .vault import FOLDER
 
 _RANK = {"error": 0, "warning": 1, "info": 2}

@@ -10,9 +10,9 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from .kept import Table
+from .compile_cache import Table
+from .live_claims import RUNS
 from .pages import Wiki
-from .standing import RUNS
 from .subjects import Page, plain, safe
 
 Listed = list[Any]

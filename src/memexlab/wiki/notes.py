@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote as percent
 
+from .live_claims import Quote
 from .readers import READERS
-from .standing import Quote
 from .subjects import plain, safe
 
 

@@ -10,19 +10,19 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from .bearing import words
 from .blocks import CLAIMED, MARK, Hand, lay_over
+from .compile_cache import Kept
+from .dates import DOES, Difference, Succession, Told, differences, out_of_step, same, successions
+from .entailment import words
 from .extract import MANY
-from .kept import Kept
-from .nearness import RARE, Links
+from .live_claims import RUNS, Mention, Standing, Statement, item_id
 from .notes import Notes, as_yaml, table_of
 from .prose import spoken
+from .related_pages import RARE, Links
 from .schema import Part
-from .standing import RUNS, Mention, Standing, Statement, item_id
-from .stated import tells_of
+from .sentence_patterns import tells_of
+from .stored_answers import Answers, Said
 from .subjects import PERSON, Page, Subjects, key_of, plain, safe, uses_of
-from .times import DOES, Difference, Succession, Told, differences, out_of_step, same, successions
-from .worded import Answers, Said
 
 MENTIONED_IN, RELATED, SHARED = 15, 6, 3
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])

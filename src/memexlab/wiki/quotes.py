@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ..ledger import Finding
-from .times import dates
+from .dates import dates
 
 How = Literal["exact", "normalised", "masked"]
 #: How many characters may lie between two parts of a quote with an elision mark, and how short a part may be.

@@ -10,14 +10,14 @@ from typing import Literal
 
 from ..ledger import Claim, Draft, Ref, Scalar, UsageError, Verdict
 from ..memory import Memory
+from ..memory.changes.names import known
 from ..memory.entities import IS_NAMED, join, proposals, why_near
-from ..memory.names import known
 from .blocks import digest, parse
 from .compiling import render
+from .incremental import Reading, reading
+from .live_claims import BY_HAND, item_id
 from .notes import Notes
 from .pages import Wiki
-from .resolving import Reading, reading
-from .standing import BY_HAND, item_id
 from .subjects import plain
 from .syncing import keyed
 

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 
 from ..ledger import Finding
 from ..ledger.errors import Severity
-from .looked import CODE, OF_PAGE, Looked, Page
+from .dates import dates
+from .lint_pages import CODE, OF_PAGE, Looked, Page
 from .subjects import key_of
-from .times import dates
 
 WANTED_BY, NAMED_BY, ASKED_BY = 3, 8, 5
 _DAY_OR_MONTH = re.compile(r"- \*\*(?:Date|Published|Created|Updated):\*\* (\d{1,2}([/.])\d{1,2}\2\d{4})")

@@ -15,13 +15,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from ..memory.passages import normal
-from .kept import Kept, Table, nothing
+from ..memory.search.passages import normal
+from .compile_cache import Kept, Table, nothing
+from .dates import DOES
+from .live_claims import Standing
 from .prose import spoken
 from .schema import Part
-from .standing import Standing
-from .stated import tells_of
-from .times import DOES
+from .sentence_patterns import tells_of
 
 PERSON = re.compile(r"^(?:author|editor|sponsor|speaker|participant|[\w-]*delegate)$")
 _ENTITY = re.compile(

@@ -18,10 +18,10 @@ from pathlib import Path
 from ..ledger import Claim, Draft, Finding, Ref, Verdict
 from ..memory import Memory
 from .blocks import CLAIMED, LINK, MARK, Block, cited_in, definitions, digest, own_words, parse
+from .incremental import reading
+from .live_claims import BY_HAND
 from .pages import Wiki
 from .quotes import supported
-from .resolving import reading
-from .standing import BY_HAND
 from .vault import FOLDER, Vault
 
 ALIKE, RENAMED = 0.5, 0.6

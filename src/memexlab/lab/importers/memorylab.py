@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...ledger import Draft, Finding, Ref, Source, UsageError
 from ...memory import Memory
-from ..campaign import Better
+from ..execution.campaign import Better
 from ..recording import ImportResult, import_log
 
 LOG = "experiments.jsonl"

@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from ...ledger import UsageError
-from ...memory.knobs import settings
+from ...memory.changes.knobs import settings
 from . import Brief, Prompt, Proposal
 
 _MOST_KNOBS_NAMED = 3

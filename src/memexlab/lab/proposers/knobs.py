@@ -21,7 +21,7 @@ from itertools import combinations, product
 from statistics import fmean, median
 
 from ...ledger import FAILED, Scalar
-from ...memory.knobs import set_knobs, settings
+from ...memory.changes.knobs import set_knobs, settings
 from . import Brief, Prompt, Proposal, Tried
 from .moves import Axis, axes, grid, shown
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
 from ...ledger import Scalar
-from ...memory.knobs import Knob, alternatives, read_knobs, written_float
-from ...memory.names import normal_knob
+from ...memory.changes.knobs import Knob, alternatives, read_knobs, written_float
+from ...memory.changes.names import normal_knob
 from . import KnobRange
 
 Scale = Literal["log", "linear", "near_one", "rungs", "choice"]

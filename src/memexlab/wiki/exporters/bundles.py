@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from ...memory import Memory
 from ...tokens import count_tokens, counting
+from ..live_claims import standing
 from ..notes import placed
-from ..standing import standing
 from ..vault import FOLDER
 from . import WIKILINK, PageFile, links_of, pictures_of, read_pages
 

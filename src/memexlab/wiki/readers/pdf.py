@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ...ledger import Finding
-from ..times import dates
+from ..dates import dates
 from . import Document, Section
 from .needs import Unread, library, reader
 from .text import Field

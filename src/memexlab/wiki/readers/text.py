@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ...ledger import Finding
-from ..times import dates
+from ..dates import dates
 from . import Document, Link, Section
 
 Field = tuple[str, str, int, int]

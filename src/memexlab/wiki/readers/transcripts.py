@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ...ledger import Finding
-from ..times import dates
+from ..dates import dates
 from . import Document
 from .text import decoded, headed
 

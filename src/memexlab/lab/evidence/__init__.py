@@ -1,0 +1,1 @@
+"""What a campaign shows, in words: logbook, lessons, packets, briefing, the questions of the morning."""

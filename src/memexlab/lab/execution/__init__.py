@@ -1,0 +1,1 @@
+"""One run: its checkout, its walls, its process, its numbers."""

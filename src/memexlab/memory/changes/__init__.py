@@ -1,0 +1,1 @@
+"""What changed between runs, read and named: edits, knobs, names, and when two edits are the same."""

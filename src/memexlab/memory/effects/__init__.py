@@ -1,0 +1,1 @@
+"""What runs say of changes: noise, estimates over all runs, where they differ, and which change earned a gain."""

@@ -1,0 +1,1 @@
+"""Whether an idea was tried, and under which settings."""

@@ -1,0 +1,1 @@
+"""Passages, ranked by words and by what they share names with; trails between things."""
