@@ -218,6 +218,7 @@ def test_a_log_without_noise_claims_nothing_and_shows_both_sides(tmp_path: Path)
 # --- right at all times
 
 
+@pytest.mark.slow
 def test_folded_run_by_run_or_at_once_the_rows_are_the_same(tmp_path: Path) -> None:
     seen: set[str] = set()
     for seed in range(6):

@@ -37,7 +37,7 @@ KILL_AT = {
 }
 ERRORS = [
     ("write", "ENOSPC"), ("write", "EIO"), ("write", "EDQUOT"), ("write", "EINTR"),
-    ("fsync", "EIO"), ("fsync", "ENOSPC"), ("flock", "ENOLCK"), ("open", "EMFILE"),
+    ("fsync", "EIO"), ("fsync", "ENOSPC"), ("flock", "ENOLCK"), pytest.param("open", "EMFILE", marks=pytest.mark.slow),
     ("rename", "EIO"), ("mkdir", "ENOSPC"),
 ]  # fmt: skip
 _ANYONE = ctypes.c_ulong(2**64 - 1 if ctypes.sizeof(ctypes.c_ulong) == 8 else 2**32 - 1)
@@ -170,7 +170,7 @@ def check_after(folder: Path, before: list[str], outcome: Outcome) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize("lay", [fresh, used])
+@pytest.mark.parametrize("lay", [fresh, pytest.param(used, marks=pytest.mark.slow)])
 def test_a_kill_at_any_system_call_loses_nothing(tmp_path: Path, lay: object) -> None:
     points: Counter[str] = Counter()
     sealed = partial = 0

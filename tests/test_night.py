@@ -311,6 +311,7 @@ def reply(width: int) -> str:
     return json.dumps({"reply": json.dumps({"proposals": [idea]})})
 
 
+@pytest.mark.slow
 def test_a_model_proposes_and_its_calls_are_in_the_record(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab", toml='\n[model]\ndial = "scripted"\nfile = "replies.jsonl"\n')
     (root / "replies.jsonl").write_text(reply(64) + "\n")
@@ -338,6 +339,7 @@ def test_a_spent_budget_stops_the_night_cleanly_and_says_so(tmp_path: Path) -> N
     assert any(event.kind == "stop" and "budget_tokens_night is 10" in event.text for event in events)
 
 
+@pytest.mark.slow
 def test_mixed_goes_on_with_what_is_left_where_the_model_is_done(tmp_path: Path) -> None:
     toml = '\n[model]\ndial = "scripted"\nfile = "replies.jsonl"\nbudget_tokens_night = 10\n'
     root = make_toy(tmp_path / "lab", toml=toml)

@@ -76,6 +76,7 @@ def rows(root: Path, query: str) -> list[tuple[object, ...]]:
 CANDIDATES = "SELECT description, status FROM runs WHERE role = 'candidate' ORDER BY number"
 
 
+@pytest.mark.slow
 def test_a_repeated_failure_is_refused_recorded_and_costs_no_run(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     events = run_night(root, Scripted(LOSES, LOSES, {"MOMENTUM": 0.8}), runs=2)
@@ -168,6 +169,7 @@ def test_a_near_miss_is_tried_on_the_new_champion_when_nothing_new_is_proposed(t
     assert found[4][0] == "MOMENTUM 0.9 -> 0.8, on top of run 8"
 
 
+@pytest.mark.slow
 def test_every_judged_run_has_a_packet_that_says_why(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(root, Scripted(LOSES, WINS, {"MOMENTUM": 0.8}), runs=3)
@@ -214,6 +216,7 @@ def test_after_a_retraction_the_next_idea_is_built_on_what_still_stands(tmp_path
     assert settings(again.briefs[0].files["train.py"])["LEARNING_RATE"] == 0.002
 
 
+@pytest.mark.slow
 def test_a_candidate_that_crashes_in_its_race_is_dropped(tmp_path: Path) -> None:
     """It won its screening run: on a fresh seed it does not run, while the champion beside it does."""
     broken = 'if LEARNING_RATE == 0.002 and int(os.environ["MEMEX_SEED"]) >= 10_000: 1 / 0'

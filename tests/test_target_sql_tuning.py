@@ -80,6 +80,7 @@ def test_the_third_split_asks_other_requests(lab: Path) -> None:
     assert score(run(lab, "evaluate.py", "--split", "test"))["p50_ms"] > 0
 
 
+@pytest.mark.slow
 def test_indexes_end_the_reading_of_whole_tables_and_answers_stay_right(built: Path, lab: Path) -> None:
     whole_table = re.compile(r"SCAN \w+(?! USING)\b")
     before = run(built, "evaluate.py", "--plans").stdout.splitlines()

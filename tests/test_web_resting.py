@@ -216,6 +216,7 @@ def settled(client: TestClient, path: str) -> str:
     raise AssertionError(text)
 
 
+@pytest.mark.slow
 def test_in_a_large_wiki_what_was_known_is_shown_while_it_is_checked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,7 @@ def test_hostile_front_matter_and_markdown_are_bounded_and_lose_nobody_else(tmp_
         ), page
 
 
+@pytest.mark.slow
 def test_names_that_leave_the_lab_are_names_of_sources_and_never_of_files(tmp_path: Path) -> None:
     names = json.loads((DATA / "hostile" / "names.json").read_text())
     lab = lab_with(tmp_path / "lab", {"bridge.md": BRIDGE})
