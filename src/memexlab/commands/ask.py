@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 
+from ..lab.execution.checkouts import has_taken
 from ..lab.report.morning import asked_of_all, of_all
 from ..lab.wording import clean
 from ..ledger import UsageError
@@ -49,5 +51,5 @@ def checked(as_of: str | None) -> str | None:
 def answered(memory: Memory, campaign: str, question: str, as_of: str | None) -> Answered:
     """Asks one campaign; raises UsageError where there is no such campaign, never for a question."""
     if as_of is None and (kind := asked_of_all(question)):
-        return Answered(of_all(memory.db, campaign, question, kind))
+        return Answered(of_all(memory.db, campaign, question, kind, partial(has_taken, memory.folder.parent)))
     return Answered(ask(memory.db, campaign, question, as_of, known(memory.index.aliases)))

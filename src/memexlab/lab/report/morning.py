@@ -47,6 +47,7 @@ class _Morning:
     standing: Standing | None
     split: ThirdSplit | None
     amounts: Amounts
+    is_taken: Callable[[str], bool]
 
     def won(self) -> list[str]:
         counted = counts_sentence(self.book, self.book.runs, False)
@@ -67,7 +68,8 @@ class _Morning:
 
     def next(self) -> list[str]:
         failed = failures([run for run in self.book.runs if run.failed])
-        items = agenda(self.db, self.book, failed, doubts(self.book, self.standing, self.split, self.amounts))
+        doubted = doubts(self.book, self.standing, self.split, self.amounts)
+        items = agenda(self.db, self.book, failed, doubted, self.is_taken)
         told = []
         for place, item in enumerate(items[:_MOST], 1):
             told += [f"{place}. {item.title}. {item.why}", *([f"   {item.command}"] if item.command else [])]
@@ -100,11 +102,14 @@ def asked_of_all(question: str) -> str:
     return next((kind for kind, words in _ASKED.items() if words.fullmatch(plain)), "")
 
 
-def of_all(db: sqlite3.Connection, campaign: str, question: str, kind: str) -> Answer:
-    """The answer, and the entries it names; its sentences are those of the report, which says where they come from."""
+def of_all(db: sqlite3.Connection, campaign: str, question: str, kind: str, is_taken: Callable[[str], bool]) -> Answer:
+    """The answer, and the entries it names; its sentences are those of the report, which says where they come from.
+
+    `is_taken`: whether the person's branch has a commit already.
+    """
     book = read_logbook(db, campaign)
     amounts = Amounts.of(clean(book.unit, 40), book.scale)
-    morning = _Morning(db, book, standing_of(book), third_split(book, amounts), amounts)
+    morning = _Morning(db, book, standing_of(book), third_split(book, amounts), amounts, is_taken)
     told = [line for line in _TOLD[kind](morning) if line]
     named = dict.fromkeys(int(n) for n in re.findall(r"(?:#|\b[Rr]uns? )(\d{1,9})\b", " ".join(told)))
     at = {run.number: run.run for run in book.runs}

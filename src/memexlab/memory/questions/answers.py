@@ -169,6 +169,10 @@ def _extreme(scene: Scene, q: Question) -> Answer:
     [row] = rows
     told = f"{metric} {row[3]:.6g}, {line(row)}" if row[3] is not None else line(row)
     told += _repeated(scene, row) if q.kind == "best" and not q.skip else ""
+    if q == Question("best", metric=q.metric, lowest=q.lowest) and metric == scene.metric and scene.cut is None:
+        reigns = "r.number FROM champions k JOIN runs r USING (run) WHERE k.campaign = ?1 AND k.until IS NULL"
+        champion = scene.names.one(reigns)
+        told += f"; the champion is run {champion}" if champion not in (None, row[0]) else ""
     body = "body FROM entries WHERE id = ?2 AND (SELECT origin FROM campaigns WHERE campaign = ?1) = 'import'"
     labels = text_columns(scene.names.one(body, row[1]))
     told += "".join(f"; {column} {value}" for column, value in labels.items() if value not in row[4])
