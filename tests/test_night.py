@@ -90,11 +90,11 @@ CHANGED = "(LEARNING_RATE, WIDTH, MOMENTUM, ACTIVATION) != (0.001, 32, 0.9, 'gel
 @pytest.mark.parametrize(
     ("extra", "status", "why"),
     [
-        ("1 / 0", "crash", "ZeroDivisionError"),
+        pytest.param("1 / 0", "crash", "ZeroDivisionError", marks=pytest.mark.slow),
         ("time.sleep(100)", "timeout", "ended after"),
         ("LEARNING_RATE = float('nan')", "crash", "no finite number"),
         ("open('evaluate.py', 'a').write('#')", "invalid", "locked file"),
-        ("sys.exit(0)", "invalid", "no artifact"),
+        pytest.param("sys.exit(0)", "invalid", "no artifact", marks=pytest.mark.slow),
         ("print('loss: 0.0001'); os._exit(1)", "crash", "exit code 1"),
     ],
 )

@@ -253,6 +253,7 @@ def night(runs: int, seed: int, wave: int, noise: float = SIGMA) -> tuple[list[d
 
 @how(deadline=None, max_examples=10)
 @given(st.integers(0, 1000), st.integers(1, 3))
+@pytest.mark.slow
 def test_a_night_never_measures_the_same_settings_twice(seed, wave):
     measured, _ = night(36, seed, wave)
     assert len({tuple(each.items()) for each in measured}) == len(measured)

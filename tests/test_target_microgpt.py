@@ -134,6 +134,7 @@ def test_the_same_seed_gives_the_same_first_step(alone: Path) -> None:
     assert lines[0] == lines[1] != lines[2]
 
 
+@pytest.mark.slow
 def test_a_short_training_learns_and_is_scored_alone(alone: Path) -> None:
     done = run(alone, "train.py", MEMEX_SECONDS="2", MEMEX_SEED="1")
     assert done.returncode == 0, done.stderr
