@@ -221,7 +221,7 @@ def test_lint_mends_with_one_click(opener: Opener, worked: Served) -> None:
 
 def test_a_model_words_an_answer_and_its_words_come_one_by_one(opener: Opener, worked: Served) -> None:
     seen = opener(worked)
-    seen.open("/ask?q=how+high+is+the+harbour+bridge%3F")
+    seen.open("/ask?q=what+do+my+notes+say+about+the+harbour+bridge%3F")
     expect(seen.page.locator(".answer")).to_contain_text("the words of your sources")
     seen.page.evaluate(
         "() => { window.came = []; new MutationObserver(() => came.push(document.querySelector('.said').textContent))"
