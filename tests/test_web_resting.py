@@ -129,6 +129,7 @@ def _of_memory(memory: Memory, what: str) -> tuple[int, str, int]:
 
 
 @pytest.mark.usefixtures("known_apart")
+@pytest.mark.slow
 def test_what_is_made_apart_is_made_by_one_process_that_is_started_again_and_ends_with_it(tmp_path: Path) -> None:
     Lab.init(tmp_path, target="none")
     apart = Apart(tmp_path)
