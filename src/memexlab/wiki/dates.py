@@ -146,6 +146,8 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
         units = {found[1] for value in values if (found := _MEASURED.fullmatch(value))}
         if len(values) > 1 and len(units) < 2:  # 10 ms and 0.01 s may be the same
             group.sort(key=_by_date)
+            called = {claim.relation for claim in group}  # "mass", where all say so, and not another name of it
+            relation = called.pop() if len(called) == 1 else relation
             yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
 
 
