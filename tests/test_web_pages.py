@@ -412,7 +412,6 @@ def test_a_writing_command_answers_no_get(asking: TestClient) -> None:
         assert asking.get(f"/api/{name}").status_code == 405
 
 
-@pytest.mark.slow
 def test_tools_over_http_need_the_token_and_speak_to_the_official_client(logged: Path) -> None:
     mcp = pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install 'memexlab[mcp]'")
     server = subprocess.Popen(
