@@ -83,3 +83,9 @@ def test_a_way_that_nobody_went_is_told_with_the_ways_that_were(mar8: Memory) ->
     told = answered(mar8, "mar8", "did I try a bigger batch?", None).answer
     assert told.value == []
     assert told.text.startswith("no run is known that moved batch_size up; 2 changed it otherwise")
+
+
+def test_a_way_is_read_from_both_values_of_a_change(mar8: Memory) -> None:
+    raised = answered(mar8, "mar8", "which runs raised the embedding lr?", None).answer.value
+    assert isinstance(raised, list)
+    assert {9, 17, 37, 112, 113} <= set(raised)

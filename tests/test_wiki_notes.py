@@ -267,3 +267,18 @@ def test_a_line_of_the_history_that_is_deleted_stays_away(lab: Lab) -> None:
 )
 def test_where_a_sentence_ends(text: str, said: list[str]) -> None:
     assert [sentence.text for sentence in sentences(text, 0, ())] == said
+
+
+def test_a_contradiction_is_called_what_its_sources_call_it(lab: Lab) -> None:
+    one, two = (
+        "---\ntitle: A\n---\nThe mass of Pelham is 40 tons.\n",
+        "---\ntitle: B\n---\nThe mass of Pelham is 45 tons.\n",
+    )
+    taken_in(lab, one=one, two=two)
+    assert any("[!contradiction] Mass:" in path.read_text("utf-8") for path in (lab.root / "wiki").glob("*.md"))
+
+
+def test_founded_by_somebody_is_still_founded_in_a_year(lab: Lab) -> None:
+    one, two = "Halden Station was founded in 1931.", "Halden Station was founded in 1934 by Astrid Nygaard."
+    taken_in(lab, one=f"---\ntitle: Halden Station\n---\n{one}\n", two=f"---\ntitle: A visit\n---\n{two}\n")
+    assert "[!contradiction] Founded in:" in page(lab, "halden-station")
