@@ -14,7 +14,7 @@ import pytest
 
 from memexlab.commands.run import Options, run_night
 from memexlab.lab.agent_turns import PRESETS, read_output
-from memexlab.lab.loop.planning import Event
+from memexlab.lab.loop.campaign import Event
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 

@@ -12,9 +12,9 @@ from memexlab.api import Lab
 from memexlab.commands.run import Options, prepared_night
 from memexlab.lab.evidence.board import Board
 from memexlab.lab.execution.checkouts import Checkouts
+from memexlab.lab.loop.campaign import Event
 from memexlab.lab.loop.judge import Judge
 from memexlab.lab.loop.night import Limits
-from memexlab.lab.loop.planning import Event
 from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.ledger import Entry, Scalar
 from memexlab.memory import Memory

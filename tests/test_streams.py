@@ -13,8 +13,8 @@ from memexlab.commands.run import Options, prepared_night, run_night
 from memexlab.lab.evidence.board import Board
 from memexlab.lab.evidence.briefing import briefing
 from memexlab.lab.execution.streams import Desk, Interference, Streams, change_key, claimed_by, steps_a_second
+from memexlab.lab.loop.campaign import Event
 from memexlab.lab.loop.night import Limits
-from memexlab.lab.loop.planning import Event
 from memexlab.lab.loop.steering import Steering, Word
 from memexlab.lab.proposers import Brief, Prompt, Proposal
 from memexlab.memory import Memory

@@ -17,7 +17,7 @@ import pytest
 
 from memexlab.commands.init import init_lab, write_guides
 from memexlab.commands.run import Options, run_night
-from memexlab.lab.loop.planning import Event
+from memexlab.lab.loop.campaign import Event
 from memexlab.lab.loop.steering import Notifier, Notify, Steering
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from ..lab.loop.planning import Event
+    from ..lab.loop.campaign import Event
 
 _BAR_CHARS = 24
 _MARKS = {

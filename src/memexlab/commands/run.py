@@ -22,8 +22,9 @@ from ..lab.execution.campaign import Contract, hardware, locked_hash
 from ..lab.execution.checkouts import Checkouts, has_taken
 from ..lab.execution.engine import Slots
 from ..lab.execution.streams import TOLD_FROM, Desk, Streams, interference, visible_cards
+from ..lab.loop.campaign import BY, Campaign, Event
 from ..lab.loop.night import Limits, Manner, Night
-from ..lab.loop.planning import BY, Drive, Event
+from ..lab.loop.planning import Drive
 from ..lab.proposers import Prompt, Proposal, Proposer
 from ..lab.proposers.agent import AgentProposer, Task
 from ..lab.proposers.knobs import KnobProposer
@@ -241,26 +242,16 @@ def prepared_night(
         devices = options.devices or (visible_cards() if options.streams is None else ())
         count = options.streams or len(devices) or min(2, cores)
         streams = Streams(count, devices, Slots(count, options.unsafe))
-        desk = Desk()
-        with _proposing(root, memory, config, options, checkouts, name, desk, tell) as (proposer, manner):
+        campaign = Campaign(memory, checkouts, contract, name, definition.id, locked, tell)
+        with _proposing(root, config, options, campaign) as (proposer, manner):
             yield Night(
-                memory, checkouts, contract, name, definition.id, locked, proposer, streams, tell,
-                program=lambda: _program(root), after_each=lambda: write_tsv(root, memory, name), manner=manner,
-                desk=desk,
+                campaign, proposer, streams, program=lambda: _program(root),
+                after_each=lambda: write_tsv(root, memory, name), manner=manner,
             )  # fmt: skip
 
 
 @contextmanager
-def _proposing(
-    root: Path,
-    memory: Memory,
-    config: Config,
-    options: Options,
-    checkouts: Checkouts,
-    campaign: str,
-    desk: Desk,
-    tell: Callable[[Event], None],
-) -> Iterator[tuple[Proposer, Manner]]:
+def _proposing(root: Path, config: Config, options: Options, at: Campaign) -> Iterator[tuple[Proposer, Manner]]:
     """Who has the ideas, and who answers what they ask."""
     kind = options.proposer or ("agent" if options.agent else "model" if options.model else "knobs")
     manner = Manner(approve=options.approve, notify=config.notify)
@@ -270,18 +261,27 @@ def _proposing(
     if options.agent and kind in ("agent", "mixed"):
 
         def land(drafts: Any) -> object:
-            with desk:
-                return memory.land(drafts, BY)
+            with at.desk:
+                return at.memory.land(drafts, BY)
 
         bounds = Bounds(options.agent_seconds or Bounds().seconds, options.usd)
         turns = AgentTurns(
-            checkouts, campaign, options.agent, bounds, memory.blobs, land, lambda text: tell(Event("notice", text))
+            at.checkouts,
+            at.name,
+            options.agent,
+            bounds,
+            at.memory.blobs,
+            land,
+            lambda text: at.tell(Event("notice", text)),
         )
     if kind == "knobs":
         yield KnobProposer(), manner
         return
     if kind == "agent" and turns is not None:
-        yield AgentProposer(), replace(manner, drive=_drive(desk, turns, None), patient=True, stop_proposer=turns.stop)
+        yield (
+            AgentProposer(),
+            replace(manner, drive=_drive(at.desk, turns, None), patient=True, stop_proposer=turns.stop),
+        )
         return
     from ..lab.proposers.model import ModelProposer
     from ..models import Driver, provider_from
@@ -295,7 +295,7 @@ def _proposing(
     if provider is None and kind == "model":
         raise UsageError("no model is set", 'dial = "endpoint", base_url and name, under [model] of memex.toml')
     # A memory of its own: it lands its calls while others are at the desk, as another process would.
-    own = Memory(memory.folder, aliases(root))
+    own = Memory(at.memory.folder, aliases(root))
     try:
         driver = None if provider is None else Driver(own, provider, settings)
         proposer: Proposer = ModelProposer()
@@ -305,7 +305,7 @@ def _proposing(
             models = [ModelProposer()] if provider is not None else []
             proposer = MixedProposer([KnobProposer(), *models, *([AgentProposer()] if turns else [])])
         stop = turns.stop if turns is not None else manner.stop_proposer
-        yield proposer, replace(manner, drive=_drive(desk, turns, driver), patient=True, stop_proposer=stop)
+        yield proposer, replace(manner, drive=_drive(at.desk, turns, driver), patient=True, stop_proposer=stop)
     finally:
         own.close()
 

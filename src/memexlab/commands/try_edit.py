@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..lab.evidence.board import Standing
 from ..lab.evidence.packets import packets_for
+from ..lab.loop.campaign import Event
 from ..lab.loop.night import Night
-from ..lab.loop.planning import Event, Planner
+from ..lab.loop.planning import Planner
 from ..lab.proposers import Proposal
 from ..lab.proposers.agent import knobs_turned
 from ..lab.wording import clean

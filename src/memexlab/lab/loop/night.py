@@ -15,20 +15,18 @@ from functools import partial
 from statistics import fmean
 
 from ...ledger import FAILED, Draft, Entry, OutsideError, Ref, Run, Verdict, utc_now
-from ...memory import Memory
 from ...memory.effects.noise import gain_of
 from ...memory.retraction import retract
 from ...models import BudgetSpent
-from ..evidence.board import REJECTED, Board, Standing
+from ..evidence.board import REJECTED, Standing
 from ..evidence.packets import land_packets
-from ..execution.campaign import Contract
-from ..execution.checkouts import Checkouts
 from ..execution.owner import is_alive, this_process
-from ..execution.streams import Desk, Streams, claimed_by
+from ..execution.streams import Streams, claimed_by
 from ..proposers import Proposal, Proposer
 from ..wording import run_numbers
+from .campaign import BY, Campaign, Event, Part, Plan
 from .judge import Judge
-from .planning import BY, PROPOSAL_ROUNDS, Drive, Event, Plan, Planner, refuse_prompts
+from .planning import PROPOSAL_ROUNDS, Drive, Planner, refuse_prompts
 from .runner import Runner
 from .steering import Notifier, Notify, Patch, Steering
 
@@ -70,40 +68,25 @@ class Stopped(Exception):
     """The loop was told to stop: a stream lets go where it is, and the next call takes it up from the ledger."""
 
 
-class Night:
-    """One campaign of a lab, run until a limit; `tell` hears what happens."""
+class Night(Part):
+    """One campaign of a lab, run until a limit."""
 
     def __init__(
         self,
-        memory: Memory,
-        checkouts: Checkouts,
-        contract: Contract,
-        campaign: str,
-        definition: str,
-        locked: str,
+        campaign: Campaign,
         proposer: Proposer,
         streams: Streams,
-        tell: Callable[[Event], None],
         program: Callable[[], str] = lambda: "",
         after_each: Callable[[], None] = lambda: None,
         manner: Manner = Manner(),
-        desk: Desk | None = None,
     ) -> None:
-        self.memory, self.checkouts, self.contract, self.campaign = memory, checkouts, contract, campaign
-        self.streams, self.tell, self.after_each, self.manner = streams, tell, after_each, manner
-        self.desk = desk or Desk()
-        self.steering = Steering(memory.folder)
-        self.notifier = Notifier(manner.notify, lambda text: tell(Event("notice", text)))
-        self.board = Board(memory, campaign, contract.metric.better)
-        self.judge = Judge(self.board, memory, BY)
-        self.planner = Planner(
-            memory, checkouts, contract, campaign, definition, proposer, self.board, self.judge, tell, program,
-            manner.drive, manner.patient, self.desk,
-        )  # fmt: skip
-        self.runner = Runner(
-            memory, checkouts, contract, campaign, definition, locked, self.board, self.planner, streams, self.desk,
-            tell, self._between_runs, after_each,
-        )  # fmt: skip
+        super().__init__(campaign)
+        self.streams, self.after_each, self.manner = streams, after_each, manner
+        self.steering = Steering(self.memory.folder)
+        self.notifier = Notifier(manner.notify, lambda text: self.tell(Event("notice", text)))
+        self.judge = Judge(self.board, self.memory, BY)
+        self.planner = Planner(campaign, proposer, self.judge, program, manner.drive, manner.patient)
+        self.runner = Runner(campaign, self.planner, streams, self._between_runs, after_each)
         self._limits, self._until = Limits(), float("inf")
         self._begun = self._done = self._busy = 0
         self._why, self._since = "", ""

@@ -9,69 +9,31 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Literal
 
-from ...ledger import Draft, Entry, OutsideError, Ref, Run, RunRole, Scalar, UsageError
-from ...memory import Memory
+from ...ledger import Draft, Entry, OutsideError, Ref, Run, Scalar, UsageError
 from ...memory.changes.edits import changes_between, changes_in_source, code_change
 from ...memory.changes.knobs import set_knobs, settings
 from ...memory.novelty.guard import check
 from ...memory.novelty.history import History
-from ..evidence.board import Board, Standing
+from ..evidence.board import Standing
 from ..evidence.briefing import briefing
 from ..evidence.packets import ranked
-from ..execution.campaign import Contract, hardware
-from ..execution.checkouts import Checkouts, merged_lines
-from ..execution.streams import Desk, change_key
+from ..execution.campaign import hardware
+from ..execution.checkouts import merged_lines
+from ..execution.streams import change_key
 from ..proposers import Brief, Prompt, Proposal, Proposer, Tried
 from ..proposers.edits import unparsable
+from .campaign import BY, Campaign, Event, Part, Plan
 from .judge import Judge
 
-BY = "code:memexlab/0.1"
 #: How often a proposer whose idea the guard refused, or who had none, is asked again before it counts as having none.
 PROPOSAL_ROUNDS = 4
 BRIEFING_TOKENS = 1500
 
-EventKind = Literal[
-    "campaign", "baseline", "proposed", "started", "measured", "verdict", "lost", "final", "stop", "notice"
-]
 #: Answers what a proposer asks while it makes its proposals.
 Drive = Callable[[Generator[Prompt, str, list[Proposal]]], list[Proposal]]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something a person watching would want to see; `text` is a whole sentence or line."""
-
-    kind: EventKind
-    text: str
-    number: int = 0
-    value: float | None = None
-    status: str = ""
-    seconds: float = 0.0  # how long what started will take, as far as is known
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One execution to measure.
-
-    `key` names the change of a candidate, and `since` is the last run that was known when it was thought of: whoever
-    began the same change after that has the claim on it.
-    """
-
-    role: RunRole
-    commit: str
-    seed: int
-    description: str
-    parent: str = ""
-    hypothesis: str = ""
-    tests: str = ""
-    origin: str = ""
-    key: str = ""
-    since: int = 0
-    approved_by: str = ""
 
 
 def refuse_prompts(generator: Generator[Prompt, str, list[Proposal]]) -> list[Proposal]:
@@ -84,7 +46,7 @@ def refuse_prompts(generator: Generator[Prompt, str, list[Proposal]]) -> list[Pr
     raise UsageError("the proposer asks for a model, and none is set", "memex run --proposer knobs")
 
 
-class Planner:
+class Planner(Part):
     """The ideas of one campaign; `guarded` says whether the novelty guard is asked and second tries are made.
 
     `drive` answers what the proposer asks; `patient` says that no answer now does not mean that there will be none.
@@ -92,24 +54,15 @@ class Planner:
 
     def __init__(
         self,
-        memory: Memory,
-        checkouts: Checkouts,
-        contract: Contract,
-        campaign: str,
-        definition: str,
+        campaign: Campaign,
         proposer: Proposer,
-        board: Board,
         judge: Judge,
-        tell: Callable[[Event], None],
         program: Callable[[], str],
         drive: Drive = refuse_prompts,
         patient: bool = False,
-        desk: Desk | None = None,
     ) -> None:
-        self.memory, self.checkouts, self.contract = memory, checkouts, contract
-        self.campaign, self.definition, self.proposer = campaign, definition, proposer
-        self.board, self.judge, self.tell, self.program = board, judge, tell, program
-        self.drive, self.patient, self.desk = drive, patient, desk or Desk()
+        super().__init__(campaign)
+        self.proposer, self.judge, self.program, self.drive, self.patient = proposer, judge, program, drive, patient
         self.guarded = True
         self._noted = 0
         self._settings: dict[str, dict[str, Scalar]] = {}

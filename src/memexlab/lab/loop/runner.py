@@ -12,16 +12,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from ...ledger import Claim, Draft, Entry, Ref, Run, Scalar
-from ...memory import Memory
-from ..evidence.board import Board, Standing
-from ..execution.campaign import Contract, hardware
-from ..execution.checkouts import Checkouts
+from ..evidence.board import Standing
+from ..execution.campaign import hardware
 from ..execution.curves import Curve, Pace, curve_in
 from ..execution.measure import Measured, measure, score
 from ..execution.metrics import printed_metrics
 from ..execution.owner import this_process
-from ..execution.streams import ALONE, Adjusted, Desk, Streams, claimed_by, steps_a_second
-from .planning import BY, Event, Plan, Planner
+from ..execution.streams import ALONE, Adjusted, Streams, claimed_by, steps_a_second
+from .campaign import BY, Campaign, Event, Part, Plan
+from .planning import Planner
 
 ARTIFACT_KEEP_BYTES = 50_000_000
 #: So many of the latest runs say how one usually stands on its way.
@@ -30,29 +29,19 @@ _MOST_CURVES = 48
 _LEAST_VARYING = 3
 
 
-class Runner:
+class Runner(Part):
     """The runs of one campaign; the caller holds the desk, which is free for others while something runs."""
 
     def __init__(
         self,
-        memory: Memory,
-        checkouts: Checkouts,
-        contract: Contract,
-        campaign: str,
-        definition: str,
-        locked: str,
-        board: Board,
+        campaign: Campaign,
         planner: Planner,
         streams: Streams,
-        desk: Desk,
-        tell: Callable[[Event], None],
         between_runs: Callable[[], None],
         after_each: Callable[[], None],
     ) -> None:
-        self.memory, self.checkouts, self.contract = memory, checkouts, contract
-        self.campaign, self.definition, self.locked = campaign, definition, locked
-        self.board, self.planner, self.streams, self.desk = board, planner, streams, desk
-        self.tell, self.between_runs, self.after_each = tell, between_runs, after_each
+        super().__init__(campaign)
+        self.planner, self.streams, self.between_runs, self.after_each = planner, streams, between_runs, after_each
         self._swap = 0
 
     def measure(self, plans: Sequence[Plan], still_wanted: Callable[[], bool] = lambda: True) -> list[Entry]:
