@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.run import Options, run_night
+from memexlab.commands.run import Options, run_night, write_tsv
 from memexlab.lab.loop.campaign import Event
-from memexlab.ledger import OutsideError, UsageError
+from memexlab.ledger import Draft, OutsideError, Run, UsageError
 from memexlab.memory import Memory
 
 from .toy import make_toy
@@ -39,6 +39,32 @@ def sql(root: Path, query: str) -> list[tuple[object, ...]]:
         return memory.db.execute(query).fetchall()
     finally:
         memory.close()
+
+
+def test_a_log_that_somebody_else_keeps_is_never_overwritten(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / ".memex")
+    log, heard = tmp_path / "results.tsv", list[str]()
+
+    def written() -> bytes:
+        write_tsv(tmp_path, memory, "c", lambda event: heard.append(event.text))
+        return log.read_bytes()
+
+    log.write_bytes(mine := b"commit\tloss\nabc1234\t0.9 weeks of w\xf6rk\n")
+    empty = written()
+    assert (tmp_path / "results.own.tsv").read_bytes() == mine
+    assert [text.partition(":")[0] for text in heard] == ["results.tsv was not written by memex"]
+    with log.open("a") as added:  # an agent that goes on as upstream's program tells it to
+        added.write("def5678\t0.8\t1.0\tkeep\tby hand\n")
+    theirs = log.read_bytes()
+    assert written() == empty
+    assert (tmp_path / "results.own-2.tsv").read_bytes() == theirs
+    memory.land([Draft("run:c/1", Run("c", status="keep", number=1, description="first"))], "code:test")
+    one = written()
+    assert one != empty
+    log.write_bytes(empty)  # killed between what it noted and what it wrote
+    assert written() == one
+    assert len(heard) == 2
+    memory.close()
 
 
 def test_a_night_finds_what_is_there_to_find(tmp_path: Path) -> None:

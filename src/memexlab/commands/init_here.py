@@ -91,6 +91,8 @@ def init_here(folder: Path) -> Started:
     (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")
     _ignore_what_is_written(folder)
     then = "memex init --here again writes AGENTS.md from it; commit, then memex doctor && memex run --runs 8"
+    if (folder / "results.tsv").exists():
+        then += "; memex import results.tsv --campaign before takes in the log that is here"
     guessed = f"{seen.script} prints {seen.metric}, {seen.better} is better" if seen.metric else "no metric found"
     return Started(str(folder), f"this repository; {guessed}", f"look through {path}; {then}")
 
