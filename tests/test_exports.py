@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -16,6 +17,9 @@ from memexlab.api import Lab
 from memexlab.ledger import UsageError
 from memexlab.tokens import count_tokens
 from memexlab.wiki.markdown import render
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 DATA = Path(__file__).parent / "data" / "wiki"
 
@@ -158,18 +162,13 @@ def test_hostile_words_run_nothing_and_fetch_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_browser_runs_nothing_of_hostile_pages(tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium here")
+def test_a_browser_runs_nothing_of_hostile_pages(browser: Browser, tmp_path: Path) -> None:
     lab = hostile_lab(tmp_path / "lab")
     site = tmp_path / "site"
     lab.export("site", site)
     asked: list[str] = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page()
+    with browser.new_context() as context:
+        page = context.new_page()
         page.add_init_script("window.ran = []; window.alert = text => window.ran.push(text)")
         page.on("request", lambda request: asked.append(request.url))
         for path in sorted(site.rglob("*.html")):
@@ -180,7 +179,6 @@ def test_a_browser_runs_nothing_of_hostile_pages(tmp_path: Path) -> None:
         page.locator("#found a").first.click()
         page.locator("sup.footnote-ref a").first.click()
         assert "“" in page.locator("#words").inner_text()
-        browser.close()
     assert [url for url in asked if not url.startswith(("file://", "data:,"))] == []
 
 

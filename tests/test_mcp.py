@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,8 @@ import pytest
 from memexlab import Lab
 from memexlab.mcp import TOOLS, bounded
 from memexlab.tokens import count_tokens
+
+from .conftest import run_apart
 
 mcp = pytest.importorskip("mcp", reason="the MCP SDK is not installed: pip install 'memexlab[mcp]'")
 
@@ -38,8 +38,7 @@ def conversation(lab: Path, talk: Any) -> Any:
         async with mcp.Client(parameters) as client:
             return await talk(client)
 
-    with ThreadPoolExecutor(1) as apart:  # another test of this process may hold an event loop, as a browser does
-        return apart.submit(asyncio.run, run()).result()
+    return run_apart(run())
 
 
 def test_tools_have_the_words_of_the_command_line(lab: Path) -> None:

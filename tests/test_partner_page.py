@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from httpx import Response
@@ -26,7 +26,8 @@ from memexlab.web.app import application
 
 from .partner_small import FILES, OTHER, PERSON, small_lab
 
-CHROMIUM = Path("/usr/bin/chromium")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -174,13 +175,12 @@ def test_a_page_beside_others_as_of_a_year_and_again_when_something_was_taken_in
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="no browser here")
-def test_in_a_browser_two_clicks_lead_to_the_words_and_search_and_review_work(memory: Memory, tmp_path: Path) -> None:
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_in_a_browser_two_clicks_lead_to_the_words_and_search_and_review_work(
+    browser: Browser, memory: Memory, tmp_path: Path
+) -> None:
     (tmp_path / "page.html").write_text(page_of(memory, PERSON)[1], encoding="utf-8")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 844})
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
         asked: list[str] = []
         wrong: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -228,4 +228,3 @@ def test_in_a_browser_two_clicks_lead_to_the_words_and_search_and_review_work(me
         assert admit(memory, lines, "human:ada").landed == {"verdict": 1}
         assert wrong == []
         assert {url.partition("#")[0] for url in asked} == {(tmp_path / "page.html").as_uri()}
-        browser.close()

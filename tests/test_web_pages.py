@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import subprocess
@@ -25,6 +24,8 @@ from memexlab.web.http_api import NOT_SERVED, READING, WRITING
 from memexlab.web.intake import safe_name
 from memexlab.web.labs import Labs
 from memexlab.web.run import curves_svg
+
+from .conftest import run_apart
 
 TOKEN = "a-secret-token"
 LOG = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
@@ -439,7 +440,7 @@ def test_tools_over_http_need_the_token_and_speak_to_the_official_client(logged:
                 answer = await client.call_tool("ask", {"question": "how many runs crashed?"})
                 return {tool.name for tool in tools.tools}, answer
 
-        names, answer = asyncio.run(talk())
+        names, answer = run_apart(talk())
         assert {"brief", "check", "history", "page"} <= names
         assert answer.structured_content["text"]
     finally:

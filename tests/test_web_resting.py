@@ -34,6 +34,8 @@ from memexlab.web.labs import Labs
 from memexlab.web.page_cache import Resting
 from memexlab.web.worker import Apart
 
+from .conftest import run_apart
+
 
 def answers(paths: list[str]) -> list[str]:
     """What a server answers that is asked for all of these at the same time; it counts what it makes."""
@@ -52,7 +54,7 @@ def answers(paths: list[str]) -> list[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             return [answer.text for answer in await asyncio.gather(*map(client.get, paths))]
 
-    return asyncio.run(asked())
+    return run_apart(asked())
 
 
 def test_two_at_a_time_are_no_load(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_many_one_after_the_other_are_load_as_well(monkeypatch: pytest.MonkeyPat
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             return {(await client.get("/")).text for _ in range(5)}
 
-    assert len(asyncio.run(asked())) == 1
+    assert len(run_apart(asked())) == 1
 
 
 def test_under_load_a_page_is_made_anew_beside_those_who_are_given_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +112,7 @@ def test_under_load_a_page_is_made_anew_beside_those_who_are_given_it(monkeypatc
                 await asyncio.sleep(0.1)
             return told
 
-    first, second, third = asyncio.run(asked())
+    first, second, third = run_apart(asked())
     assert set(second[2:]) == set(first[2:])  # nobody waited
     assert set(third[2:]).isdisjoint(second)  # what was made beside them was given to the next
     assert len(set(third[2:])) == 1
