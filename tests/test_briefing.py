@@ -15,6 +15,8 @@ from memexlab.lab.evidence.briefing import Briefing, briefing
 from memexlab.ledger import UsageError
 from memexlab.tokens import estimate_tokens
 
+from .planted_lab import PlantedLab, number_of
+
 MAR8 = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
 
 
@@ -59,6 +61,20 @@ def test_every_line_cites_a_run_that_exists(lab: Lab) -> None:
 def test_a_loss_is_scoped_to_the_settings_it_was_measured_under(lab: Lab) -> None:
     [line] = [line for line in bullets(brief(lab, 3000).text) if line.startswith("- matrix_lr 0.04 -> 0.045")]
     assert "under warmdown = 0.7" in line
+
+
+def test_a_gain_that_faded_is_not_said_to_hold_under_the_settings_of_its_last_run(tmp_path: Path) -> None:
+    planted = PlantedLab(tmp_path)
+    base = planted.base[0]
+    first = planted.win(base, gain=0.09, settings={"LR": 0.05})
+    wide = planted.win(base, gain=0.2, settings={"WIDTH": 64})
+    last = planted.win(wide, gain=0.03, settings={"LR": 0.05})
+    planted.win(wide, gain=0.3, settings={"WIDTH": 128})
+    text = briefing(planted.memory.db, "toy", 3000).text
+    [line] = [line for line in bullets(text) if line.startswith("- LR 0.1 -> 0.05")]
+    assert f"#{number_of(last)}, under WIDTH = 64: " in line
+    assert "; under" not in line
+    assert f"#{number_of(first)}" in line
 
 
 def test_it_offers_again_only_what_can_be_done_now(lab: Lab) -> None:

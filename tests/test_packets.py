@@ -398,7 +398,7 @@ def test_a_gain_of_many_sigma_and_a_sudden_short_run_raise_alarms(tmp_path: Path
     assert found == [(number_of(leap), "sigma"), (number_of(leap), "seconds")]
     assert number_of(honest) < number_of(leap)
     said = [alarm.sentence for alarm in too_good(lab.memory.db, "toy")]
-    assert said[0] == f"Run {number_of(leap)} gained 0.5000 nats over run {number_of(honest)}, 115 sigma."
+    assert said[0] == f"Run {number_of(leap)} gained 0.5000 nats over run {number_of(lab.base[0])}, 115 sigma."
     assert said[1].endswith("and took 3.0 s, where 20 s was usual.")
     assert str(next_up(lab.memory, None)).startswith("Look first: ")
 

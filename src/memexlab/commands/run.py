@@ -223,7 +223,14 @@ def prepared_night(
     if options.early_kill is not None:
         contract = replace(contract, budget=replace(contract.budget, early_kill=options.early_kill))
     checkouts = Checkouts(root, memory.folder / "worktrees")
-    dirty = checkouts.changed_files([*(() if edited else contract.edit), *contract.lock])
+    touched = " ".join(checkouts.changed_files(contract.lock)[:5])
+    if touched:
+        raise UsageError(
+            f"locked files differ from the last commit: {touched}; they measure every idea alike",
+            f"git -C {root} restore --staged --worktree {touched}; a commit of them begins a new campaign with a new "
+            "baseline, and what was measured before does not compare with it",
+        )
+    dirty = checkouts.changed_files(() if edited else contract.edit)
     if dirty and not checkouts.holds_a_run(dirty):
         names = " ".join(dirty[:5])
         raise UsageError(

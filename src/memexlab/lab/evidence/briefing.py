@@ -6,6 +6,7 @@ give the same bytes. It says what was measured and leaves the thinking to the re
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -211,7 +212,7 @@ class _Page:
             f"when {clean(effect.condition, 80)}" if effect.condition else "",
             f"about {plural(settle, 'fresh pair')} would settle it" if settle is not None else "",
             f"moved together with {clean(effect.confounded, 80)}" if effect.confounded else "",
-            self._then(numbers[-1], effect.knob) if effect.status != "stale" else "",
+            self._under(numbers, effect.knob) if effect.status != "stale" else "",
         ]
         told = "; ".join(filter(None, notes))
         return f"{text}{f', {told}' if told else ''} [{run_numbers(numbers, 6)}]"
@@ -220,19 +221,26 @@ class _Page:
     def known(self) -> CampaignEffects:
         return CampaignEffects(self.db, self.campaign)
 
-    def _then(self, number: int, knob: str) -> str:
-        """In which settings the champion of today differs from what a run was compared with."""
-        row = self.db.execute(
-            "SELECT m.against FROM measurements m JOIN runs r USING (run) WHERE r.campaign = ? AND r.number = ?",
-            (self.campaign, number),
-        ).fetchone()
-        moved = sorted(self.known.moved_since(row[0]) - {knob}) if row else []
-        if not moved:
+    def _under(self, numbers: Sequence[int], knob: str) -> str:
+        """Other settings than the champion's of today under which these runs were made; where each had its own, those
+        of the last and what that one gained."""
+        rows = self.db.execute(
+            "SELECT r.number, m.against, m.gain FROM measurements m JOIN runs r USING (run) WHERE r.campaign = ?"
+            " AND r.number IN (SELECT value FROM json_each(?)) GROUP BY r.number ORDER BY r.number",
+            (self.campaign, json.dumps(list(numbers))),
+        ).fetchall()
+        others = []
+        for _, against, _ in rows:
+            then, moved = self.known.context(against), self.known.moved_since(against) - {knob}
+            others.append({(name, str(then[name])) for name in moved if then.get(name) is not None})
+        if not others:
             return ""
-        then = self.known.context(row[0])
-        told = [f"{clean(name, 50)} = {clean(str(then[name]), 30)}" for name in moved if then.get(name) is not None]
+        shared = set.intersection(*others)
+        told = [f"{clean(name, 50)} = {clean(value, 30)}" for name, value in sorted(shared or others[-1])]
         more = f" and {len(told) - 2} more" if len(told) > 2 else ""
-        return f"under {', '.join(told[:2])}{more}" if told else ""
+        under = f"under {', '.join(told[:2])}{more}" if told else ""
+        number, _, gain = rows[-1]
+        return under if shared or not under else f"#{number}, {under}: {self.amounts.signed(gain)}"
 
     @cached_property
     def settings(self) -> Mapping[str, str | None]:

@@ -37,8 +37,8 @@ class Alarm:
 def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None) -> list[Alarm]:
     """Alarms in order of run number, at most one of each rule for a run; nearly linear in the runs of the campaign.
 
-    A gain is that over the champion of the time, from fresh pairs where there are any. Raises UsageError for a campaign
-    that nobody defined. The robust z is that of Iglewicz and Hoaglin (1993), median and MAD, on logarithms.
+    A gain is that over what the run was judged against, from fresh pairs where there are any. Raises UsageError for a
+    campaign that nobody defined. The robust z is that of Iglewicz and Hoaglin (1993), median and MAD, on logarithms.
     """
     known, book = registry(db, campaign), book or read_logbook(db, campaign)
     noise, unit = book.noise, book.unit or book.metric
@@ -60,7 +60,8 @@ def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None)
             judged = book.judged.get(run.run)
             gain = judged.gain if judged is not None else None
             gain = gain_of(run.value, champion.level, known.better) if gain is None else gain
-            told = f"Run {run.number} gained {amounts.fine(gain)} {unit} over run {champion.number}"
+            beaten = known.runs.get(judged.champion or 0, champion) if judged is not None else champion
+            told = f"Run {run.number} gained {amounts.fine(gain)} {unit} over run {beaten.number}"
             if noise is not None and noise.known and suspicious(gain, noise):
                 found.append(Alarm(run.number, "sigma", f"{told}, {sigmas(gain, noise.sigma)}."))
             far = gain > _STEP_TIMES * steps[-1] if len(steps) >= _LEAST_STEPS else False
