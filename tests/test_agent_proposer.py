@@ -15,6 +15,7 @@ import pytest
 from memexlab.commands.run import Options, run_night
 from memexlab.lab.agent_turns import PRESETS, read_output
 from memexlab.lab.loop.campaign import Event
+from memexlab.lab.proposers.agent import knobs_turned
 from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 
@@ -232,3 +233,16 @@ def test_an_agent_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no agent is named"):
         run_night(root, memory, lambda event: None, 1, None, Options(proposer="agent"))
     memory.close()
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ("LR = 0.2\nprint(LR)\n", "LR 0.1 -> 0.2"),
+        ("LR = 0.2  # twice\n\nprint(LR)\n", "LR 0.1 -> 0.2"),
+        ("LR = 0.2\nimport prepare\nprepare.STEPS = 5000\nprint(LR)\n", "LR 0.1 -> 0.2, and code"),
+        ("LR = 0.1\nprint(LR * 2)\n", ""),
+    ],
+)
+def test_a_change_of_a_knob_and_of_code_is_not_told_as_the_knob_alone(after: str, told: str) -> None:
+    assert knobs_turned({"train.py": "LR = 0.1\nprint(LR)\n"}, {"train.py": after}) == told

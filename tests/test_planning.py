@@ -199,18 +199,26 @@ def test_a_proposer_is_offered_the_briefing(tmp_path: Path) -> None:
     assert "#5" in text
 
 
+def on_branch(root: Path) -> str:
+    shown = subprocess.run(["git", "-C", str(root), "show", "memex/toy:train.py"], capture_output=True, check=True)
+    return shown.stdout.decode()
+
+
 @pytest.mark.slow
 def test_after_a_retraction_the_next_idea_is_built_on_what_still_stands(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(root, Scripted(WINS), runs=1)
     lab = Lab(root)
     [(champion,)] = lab.memory.db.execute("SELECT number FROM runs WHERE status = 'keep'")
-    lab.retract(champion, why="it read the evaluator")
+    told = lab.retract(champion, why="it read the evaluator")
     lab.close()
+    assert "branch memex/toy: at run 1 now" in str(told).splitlines()  # who takes the win takes no retracted one
+    assert settings(on_branch(root))["LEARNING_RATE"] == 0.001
     proposer = Scripted({"MOMENTUM": 0.8})
     run_night(root, proposer, runs=1)
     assert settings(proposer.briefs[0].files["train.py"])["LEARNING_RATE"] == 0.001
     Lab(root).reinstate(champion, why="it did not")
+    assert settings(on_branch(root))["LEARNING_RATE"] == 0.002
     again = Scripted({"MOMENTUM": 0.7})
     run_night(root, again, runs=1)
     assert settings(again.briefs[0].files["train.py"])["LEARNING_RATE"] == 0.002

@@ -97,6 +97,42 @@ def test_too_few_pairs_land_no_verdict_and_wait_for_more(table: Table) -> None:
     assert table.race(near, lab.base[0], *CLEAR[1:], CLEAR[0]) is not None
 
 
+def test_what_ran_out_of_time_as_often_as_it_won_has_not_won(table: Table) -> None:
+    """Only its quick runs were measured, so their mean flatters it."""
+    lab, base = table.lab, table.lab.base[0]
+    leap = lab.run(0.9, base, settings={"LR": 0.2})
+    for value in (None, 0.9, 0.9):
+        pair = lab.number
+        side = {"role": "pair", "seed": 10_000 + pair}
+        lab.run(value, leap, leap, commit=leap.body.commit, **side, **({"status": "timeout"} if value is None else {}))
+        lab.run(1.0, base, leap, commit=base.body.commit, **side)
+        candidate, champion = table.at(leap), table.at(base)
+        verdict = table.judge.land(candidate, champion)
+        if value is None:
+            late = lab.number - 1
+            assert verdict.decision == "inconclusive"
+            assert verdict.reason == (
+                f"too few of its fresh pairs were measured to the end; on 1 other seed it ran out of time (#{late})"
+            )
+            assert table.judge.next_pair(candidate, champion) == 2
+        elif pair == late + 1:
+            assert verdict.decision == "inconclusive"  # one of two
+            assert table.judge.next_pair(candidate, champion) == 3
+    assert verdict.decision == "confirmed"
+    assert verdict.reason.endswith(f"; on 1 other seed it ran out of time (#{late})")
+
+
+def test_what_was_raced_is_told_as_a_race_whatever_its_first_look_says_by_now(table: Table) -> None:
+    lab = table.lab
+    near = lab.run(0.9965, lab.base[0], settings={"LR": 0.2})
+    assert "near miss, not raced" in table.judge.land(table.at(near), table.at(lab.base[0])).reason
+    lab.pairs(near, lab.base[0], (0.996, 1.0))
+    assert table.judge.next_pair(table.at(near), table.at(lab.base[0])) == 2
+    verdict = table.race(near, lab.base[0], (0.996, 1.0), (0.998, 1.0))
+    assert "in 3 fresh pairs" in table.judge.land(table.at(near), table.at(lab.base[0])).reason
+    assert verdict is not None
+
+
 def test_a_win_that_is_not_seen_again_is_taken_back(table: Table) -> None:
     lab = table.lab
     first = lab.win(lab.base[0])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from ..lab.evidence.board import Board
 from ..lab.evidence.logbook import MEASURED
 from ..lab.evidence.outliers import Alarm, too_good
 from ..lab.evidence.packets import Packet, ranked
-from ..lab.execution.checkouts import has_taken
+from ..lab.execution.checkouts import Checkouts, has_taken
 from ..lab.wording import Amounts, clean, command, plural, run_numbers
 from ..ledger import UsageError
 from ..memory import Memory
@@ -116,11 +117,13 @@ class Retracted:
     champion_before: int | None
     champion: int | None
     doubts: tuple[Doubt, ...]
+    branch: str = ""
 
     def __str__(self) -> str:
         lines = [f"run {self.run} {'is retracted' if self.decision == 'retract' else 'counts again, as before'}"]
         if self.champion != self.champion_before:
             lines.append(f"champion: run {self.champion or 'none'} instead of run {self.champion_before or 'none'}")
+        lines += [self.branch] if self.branch else []
         runs = [doubt for doubt in self.doubts if doubt.kind == "run"][:8]
         lines += [f"in doubt: run {doubt.run}, {doubt.path}" for doubt in runs]
         rest = len(self.doubts) - len(runs)
@@ -161,7 +164,23 @@ def retraction(memory: Memory, run: int, why: str, by: str, campaign: str | None
     entry = (reinstate if back else retract)(memory, name, run, why, by)
     found: Sequence[Doubt] = [] if back else doubts(memory.db, name)
     decision, champion = "reinstate" if back else "retract", _champion(memory, name)
-    return Retracted(entry.id, name, run, decision, before, champion, tuple(found))
+    return Retracted(entry.id, name, run, decision, before, champion, tuple(found), _branch_moved(memory, name))
+
+
+def _branch_moved(memory: Memory, campaign: str) -> str:
+    """Takes the branch of a campaign to the working head that counts now, and says so; '' where it is there."""
+    try:
+        checkouts = Checkouts(memory.folder.parent, memory.folder / "worktrees")
+    except UsageError:
+        return ""  # a lab without a repository has no branch
+    branch, head = checkouts.branch(campaign), Board(memory, campaign, registry(memory.db, campaign).better).head()
+    if branch is None or head is None or branch == head.commit or not checkouts.has(head.commit):
+        return ""
+    try:
+        checkouts.advance(campaign, head.commit)
+    except UsageError as error:
+        return f"the branch memex/{campaign} still holds it: {error}; {error.hint}, then git reset --hard {head.commit}"
+    return f"branch memex/{campaign}: at run {head.number} now"
 
 
 def campaign_of(memory: Memory, campaign: str | None) -> str:

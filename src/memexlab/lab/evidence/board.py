@@ -175,6 +175,16 @@ class Board:
         found = races_of(self.memory.db, self.campaign).get(tuple(sorted((candidate.commit, other.commit))), [])
         return [pair[::-1] for pair in found] if candidate.commit > other.commit else found
 
+    def late(self, candidate: Standing, other: Standing) -> list[int]:
+        """The numbers of the runs of a candidate that ran out of time on a seed on which the other side did not."""
+        rows = self.memory.db.execute(
+            "SELECT r.number FROM runs r JOIN runs o ON o.campaign = r.campaign AND o.seed = r.seed AND o.role = 'pair'"
+            " AND o.commit_id = ? AND o.value IS NOT NULL WHERE r.campaign = ? AND r.role = 'pair'"
+            " AND r.commit_id = ? AND r.status = 'timeout' ORDER BY r.number",
+            (other.commit, self.campaign, candidate.commit),
+        )
+        return [number for (number,) in rows]
+
     def looks(self, candidate: Standing) -> int:
         """How many pairs were started for a candidate, measured or not."""
         [count] = self.memory.db.execute(

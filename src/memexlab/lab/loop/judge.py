@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from ...ledger import Draft, OutsideError, Ref, Scalar, UsageError, Verdict
 from ...memory import Memory
 from ...memory.effects.noise import minimum_detectable_effect
 from ..evidence.board import Board, Standing
 from ..verdict import LOOKS, Race, Screen, in_words, provisional, race, screen, suspicious
+from ..wording import plural, run_numbers
 
 #: Pairs that may fail (a crash, a timeout) before a race is given up.
 SPARE_LOOKS = 2
@@ -30,9 +32,9 @@ class Judge:
         """The look to run next, counted from 1, or None where no further pair is asked for."""
         if candidate.value is None or self._was_overtaken(candidate, champion):
             return None
-        if self._screen(candidate, champion)[0].outcome != "race":
-            return None
         looks = self.board.looks(candidate)
+        if not looks and self._screen(candidate, champion)[0].outcome != "race":
+            return None
         state = self._race(candidate, champion)
         if state is not None and (state.decision != "continue" or looks >= state.n + SPARE_LOOKS):
             return None
@@ -83,7 +85,7 @@ class Judge:
         if was_win and state.decision != "confirmed" and state.n < LOOKS:
             return None
         noise, decision = self.board.noise(), str(state.decision)
-        reason = in_words(state, noise, self._named(other))
+        reason = in_words(state, noise, self._named(other)) + self._late_in_words(candidate, other)
         pairs, better = self.board.pairs(candidate, other), self.board.better
         if champion is not None and champion.commit not in (candidate.commit, other.commit):
             if decision == "confirmed" and not was_win:
@@ -162,8 +164,16 @@ class Judge:
         raise OutsideError(f"run {candidate.number} has nothing to be compared with", hint="memex run")
 
     def _race(self, candidate: Standing, other: Standing) -> Race | None:
+        """The race of two runs; one that ran out of time as often as it was measured has won nothing yet."""
         pairs = self.board.pairs(candidate, other)
-        return race(pairs, self.board.noise(), self.board.better) if pairs else None
+        state = race(pairs, self.board.noise(), self.board.better) if pairs else None
+        if state is None or state.decision != "confirmed" or len(self.board.late(candidate, other)) < state.n:
+            return state
+        return replace(state, decision="continue" if state.n < LOOKS else "inconclusive")
+
+    def _late_in_words(self, candidate: Standing, other: Standing) -> str:
+        late = self.board.late(candidate, other)
+        return f"; on {plural(len(late), 'other seed')} it ran out of time ({run_numbers(late)})" if late else ""
 
     def _named(self, run: Standing) -> str:
         """A run as what it is today."""
@@ -181,7 +191,7 @@ class Judge:
         numbers: dict[str, Scalar] = {"sigma": noise.sigma, "dof": noise.dof, "screen_gain": looked.gain}
         if math.isfinite(looked.z):  # without noise there is no such scale
             numbers["z"] = looked.z
-        if looked.outcome != "race":
+        if looked.outcome != "race" and not self.board.looks(candidate):
             numbers["mde"] = minimum_detectable_effect(noise, 1)
             decision = "inconclusive" if looked.outcome == "provisional" else "discard"
             return Verdict(decision, in_words(looked, noise, self._named(parent)) + unlike, numbers), parent
@@ -193,11 +203,13 @@ class Judge:
             return Verdict("inconclusive", reason, numbers | {"carry": 1}), parent
         state = self._race(candidate, champion)
         if state is None or state.decision == "continue":
-            return Verdict("inconclusive", "its fresh pairs could not be measured", numbers), champion
+            late = self._late_in_words(candidate, champion)
+            told = f"too few of its fresh pairs were measured to the end{late}"
+            return Verdict("inconclusive", told if late else "its fresh pairs could not be measured", numbers), champion
         numbers |= state.numbers()
         if suspicious(state.gain, noise):
             numbers["audit"] = 1
-        reason = in_words(state, noise, self._named(champion))
+        reason = in_words(state, noise, self._named(champion)) + self._late_in_words(candidate, champion)
         pairs = self.board.pairs(candidate, champion)
         if (
             state.decision == "inconclusive"

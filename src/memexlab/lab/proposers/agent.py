@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass, field
 
 from ...ledger import UsageError
+from ...memory.changes.edits import changes_in_source
 from ...memory.changes.knobs import settings
 from . import Brief, Prompt, Proposal
 
@@ -68,8 +69,8 @@ def _instruction(brief: Brief) -> str:
 
 
 def knobs_turned(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """The constants that changed, as `LR 0.1 -> 0.2`; '' where none did, or too many."""
-    turned = []
+    """The constants that changed, as `LR 0.1 -> 0.2`, and whether code did as well; '' where none did, or too many."""
+    turned, is_all = list[str](), True
     for name, text in after.items():
         if name.endswith(".py"):
             try:
@@ -77,4 +78,7 @@ def knobs_turned(before: Mapping[str, str], after: Mapping[str, str]) -> str:
             except UsageError:  # it does not parse: the run will say so
                 return ""
             turned += [f"{knob} {old[knob]} -> {new[knob]}" for knob in old if knob in new and old[knob] != new[knob]]
-    return ", ".join(turned) if len(turned) <= _MOST_KNOBS_NAMED else ""
+            is_all = is_all and all(change.knob for change in changes_in_source(before.get(name, ""), text))
+    if not turned or len(turned) > _MOST_KNOBS_NAMED:
+        return ""
+    return f"{', '.join(turned)}{'' if is_all else ', and code'}"
