@@ -158,6 +158,7 @@ def test_a_program_without_noise_is_judged_by_what_it_gives_and_the_person_is_to
     told = events_of(root, 3)
     assert any("to the last digit" in text and 'os.environ.get("MEMEX_SEED", 0)' in text for text in told)
     assert "keep" in {status for _, status in candidates(root)}
+    assert "it may be one seed's luck" in str(Lab(root).ask("is the win real?"))
 
 
 @pytest.mark.slow

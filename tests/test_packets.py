@@ -403,6 +403,20 @@ def test_a_gain_of_many_sigma_and_a_sudden_short_run_raise_alarms(tmp_path: Path
     assert str(next_up(lab.memory, None)).startswith("Look first: ")
 
 
+def test_what_fails_on_a_fresh_seed_is_mended_and_not_measured_again(tmp_path: Path) -> None:
+    lab = PlantedLab(tmp_path)
+    lucky = lab.run(0.98, lab.base[0], settings={"LR": 0.2})
+    side = {"role": "pair", "seed": 10_050}
+    error = "it measured exactly 0.98 under the seeds 105 and 10050: it ignores its seed"
+    lab.run(None, lucky, lucky, commit="00000005", status="invalid", error=error, **side)
+    lab.run(1.0, lab.base[0], lucky, commit="c0ffee00", **side)
+    lab.verdict(lucky, "dropped", lab.base[0], screen_gain=0.02)
+    land_packets(lab.memory, "toy", BY)
+    [packet] = packets_for(lab.memory.db, "toy", [number_of(lucky)])
+    assert (packet.action, packet.command) == ("fix_and_retry", "git show 00000005")
+    assert f"on a fresh seed, as run {number_of(lucky) + 1}, it failed: {error}" in packet.rationale
+
+
 # --- MemoryLab's own packets
 
 

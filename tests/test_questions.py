@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from memexlab.commands.decisions import campaign_of
 from memexlab.commands.search import ingest
 from memexlab.lab.recording import import_log
 from memexlab.ledger import Draft, Entry, Ref, Run, Source, Verdict
@@ -315,3 +316,25 @@ def test_who_ran_most_is_read_from_the_names_before_the_colon(tmp_path: Path) ->
     import_log(memory, log.read_bytes(), log.name, "code:test", "s", None, None)
     assert ask(memory.db, "s", "who ran the most").value == "gpu0"
     assert ask(memory.db, "s", "how many runs of agent1").value == 6
+
+
+def test_a_knob_that_was_never_moved_that_way_may_be_asked_for_by_several_words(tmp_path: Path) -> None:
+    made = Planted(tmp_path)
+    for value, hidden in ((3.0, 64), (2.9, 32), (3.1, 16)):
+        made.run(value, HIDDEN=hidden)
+    made.memory.land([Draft("run:c/4", Run("c", "discard", 4, description="another layer in the middle"))], "code:test")
+    told = made.ask("did I try a bigger hidden layer?").text
+    assert "no run is known that moved" in told
+
+
+def test_a_log_taken_in_from_another_time_does_not_become_the_campaign_that_is_meant(tmp_path: Path) -> None:
+    memory = Memory(tmp_path)
+    meta = {"metric": "loss", "better": "lower"}
+    for name, origin in (("here", "lab"), ("before", "import")):
+        memory.land([Draft(f"campaign:{name}", Source(name, meta={**meta, "origin": origin}))], "code:test")
+        memory.land([Draft(f"run:{name}/1", Run(name, "keep", 1, metrics={"loss": 1.0}))], "code:test")
+    assert campaign_of(memory, None) == "here"
+    assert campaign_of(memory, "before") == "before"
+    memory.land([Draft("campaign:slip", Source("slip", meta={**meta, "origin": "lab"}))], "code:test")
+    memory.land([Draft("run:slip/1", Run("slip", "crash", 1, error="no such file"))], "code:test")
+    assert campaign_of(memory, None) == "here"

@@ -16,6 +16,7 @@ from memexlab import Lab
 from memexlab.commands.init import init_lab
 from memexlab.lab.evidence.briefing import briefing
 from memexlab.lab.evidence.logbook import busy_seconds, is_since, read_logbook
+from memexlab.lab.evidence.outliers import Alarm
 from memexlab.lab.evidence.sentences import trust
 from memexlab.lab.report.renderers import build_report, linked, report_main, to_html, to_json, to_markdown, to_png
 from memexlab.lab.tsv import results_tsv
@@ -76,6 +77,12 @@ def test_whether_a_win_is_to_be_believed_is_said_in_a_word(views: Views, tmp_pat
     assert section.standing is not None
     assert section.standing.low is not None
     assert (section.tiles[2].value, section.tiles[2].tone) == ("Yes", "confirmed")
+    assert section.tiles[2].note.endswith("; its gain is so large that its change is worth reading")
+    odd = Alarm(5, "seconds", "Run 5 gained 0.09 and took 23 s, where 7.0 s was usual.")
+    word, grounds, tone = trust(section.standing, None, section.amounts, 0, 0, odd)
+    assert (word, tone, odd.sentence.rstrip(".") in grounds) == ("Read it first", "doubtful", True)
+    printed = replace(section.standing, caveat="the run itself prints its number, and nothing else scored it")
+    assert trust(printed, None, section.amounts, 0, 0)[0] == "Probably"
     reaching = replace(section.standing, low=-0.001, high=0.2)
     assert trust(reaching, None, section.amounts, 0, 0)[:2] == (
         "Probably", "95 % interval \N{MINUS SIGN}0.0010 to +0.2000: it may be nothing",
@@ -393,7 +400,7 @@ def test_a_log_without_a_baseline_does_not_make_one_up(views: Views) -> None:
         "No kept run is better than the first one, 1.5 bits per byte (#1). The closest, run 2, looked 0.1 better "
         "in one run."
     )
-    assert [point.mark for point in section.chart.points] == ["discard"] * 3
+    assert [point.mark for point in section.chart.points] == ["open"] * 3
     [lesson] = section.lessons  # nothing is said of a change that nobody could read
     assert (lesson.outcome, lesson.runs) == ("not counted", (1, 2, 3))
 
@@ -460,7 +467,9 @@ def test_a_retracted_run_wins_nothing(views: Views) -> None:
     section = views.report().sections[0]
     assert section.standing is None
     assert section.headline.startswith("Nothing beat the baseline")
-    assert [failure.status for failure in section.failures] == ["crash", "retracted"]
+    assert [failure.status for failure in section.failures] == ["crash"]
+    assert "2 failed, 1 retracted" in section.counts
+    assert 5 not in [point.number for point in section.chart.points]
 
 
 def test_the_same_views_and_the_same_now_give_the_same_bytes(views: Views) -> None:

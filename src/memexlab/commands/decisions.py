@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ..lab.evidence.board import Board
-from ..lab.evidence.logbook import MEASURED
+from ..lab.evidence.logbook import MEANT_FIRST
 from ..lab.evidence.outliers import Alarm, too_good
 from ..lab.evidence.packets import Packet, ranked
 from ..lab.execution.checkouts import Checkouts, has_taken
@@ -184,9 +184,9 @@ def _branch_moved(memory: Memory, campaign: str) -> str:
 
 
 def campaign_of(memory: Memory, campaign: str | None) -> str:
-    """The campaign that was named, or the one with the newest run; where nothing was ever measured it comes last."""
+    """The campaign that was named, or the one that is meant without a name."""
     found = memory.db.execute(
-        f"SELECT campaign FROM campaigns WHERE ?1 IS NULL OR campaign = ?1 ORDER BY {MEASURED} DESC,"
+        f"SELECT campaign FROM campaigns WHERE ?1 IS NULL OR campaign = ?1 ORDER BY {MEANT_FIRST},"
         " (SELECT max(run) FROM runs r WHERE r.campaign = campaigns.campaign) DESC NULLS LAST, 1",
         (campaign,),
     ).fetchone()

@@ -1,4 +1,5 @@
-"""The fold of claims and mentions: what sources were quoted for, with the words, so that no page reads a blob.
+"""The fold of claims and mentions: what sources were quoted for, with the words, so that no page reads a blob; and of
+the names they speak of.
 
 Which claims stand is no column: a claim stands while its source is in `documents` and nothing supersedes or retracts
 it (`STANDING`). It knows nothing of subjects, of pages, or of which of two claims is right.
@@ -10,6 +11,7 @@ import json
 import sqlite3
 
 from ..ledger import Blobs, Claim, Entry, Finding, OutsideError, Source
+from .search.passages import normal
 
 #: SQL after FROM: the claims that stand, with their source `d`.
 STANDING = """claims c JOIN documents d ON d.entry = c.source JOIN entries e ON e.seq = c.entry WHERE NOT EXISTS
@@ -33,6 +35,8 @@ class Claims:
                 rows = [(entry.seq, str(name), int(count), *self._quoted(blob, start, end))
                         for name, count, start, end in found]  # fmt: skip
                 self._db.executemany("INSERT INTO mentions VALUES (?, ?, ?, ?, ?, ?)", rows)
+                named = [("title", entry.body.title), *(("mention", str(name)) for name, *_ in found)]
+                self._named(entry.seq, named)
         except OutsideError as error:
             message = str(error).split("\n")[0]
             return Finding("quote-unreadable", "error", f"entry {entry.seq}", message, "memex doctor")
@@ -52,12 +56,21 @@ class Claims:
             (entry.seq, row[0], entry.subject, claim.relation, value, claim.stance, scope, claim.text, entry.since,
              entry.until),
         )  # fmt: skip
+        # What is told of something names another thing where it begins with a capital, or has none.
+        is_name = value and value[0].isalpha() and not value[0].islower()
+        self._named(entry.seq, [("subject", entry.subject), *([("object", value)] if value and is_name else [])])
         for ref in entry.refs:
             if ref.role == "quotes" and ref.is_blob:
                 quoted = self._quoted(ref.id, ref.start, ref.end)
                 self._db.execute(
                     "INSERT INTO quotes VALUES (?, ?, ?, ?, ?, ?)", (entry.seq, ref.start, *quoted, ref.end)
                 )
+
+    def _named(self, entry: int, spelt: list[tuple[str, str]]) -> None:
+        """A bare number, and a scrap of one or two Latin letters, names nothing."""
+        named = ((normal(text), entry, role, text) for role, text in spelt)
+        rows = [row for row in named if len(row[0].encode()) > 2 and not row[0].replace(" ", "").isdigit()]
+        self._db.executemany("INSERT OR IGNORE INTO named VALUES (?, ?, ?, ?)", rows)
 
     def _quoted(self, blob: str, start: int, end: int) -> tuple[int, int, str]:
         """(first line, last line, text) of a span in bytes."""

@@ -8,7 +8,7 @@ Works with SQLite 3.40 and later.
 from __future__ import annotations
 
 #: Raise it when a table or a fold changes; an index with another version is rebuilt, never migrated.
-VERSION = 13
+VERSION = 14
 
 TABLES = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -255,6 +255,16 @@ CREATE TABLE mentions(
 );
 CREATE INDEX mentions_entry ON mentions(entry);
 
+-- names in normal form, and the sources that mention them and the claims that are about them: what a trail goes by
+CREATE TABLE named(
+  name TEXT NOT NULL,           -- in lower case without accents
+  entry INTEGER NOT NULL,       -- the source or the claim
+  role TEXT NOT NULL,           -- title or mention of a source, subject or object of a claim
+  spelt TEXT NOT NULL,          -- as it is written there
+  PRIMARY KEY(name, entry, role)
+) WITHOUT ROWID;
+CREATE INDEX named_entry ON named(entry);
+
 -- how what an entry says ended: a later entry superseded it (changed), or it was retracted (corrected)
 CREATE TABLE endings(
   entry TEXT PRIMARY KEY,       -- entries.id of what ended; that a started run ended is not here
@@ -355,6 +365,7 @@ POSITIONS: dict[str, tuple[str, ...]] = {
     "claims": ("entry", "source"),
     "quotes": ("entry",),
     "mentions": ("entry",),
+    "named": ("entry",),
 }
 #: Tables that `logical_hash` covers.
 HASHED: tuple[str, ...] = (
@@ -376,6 +387,7 @@ HASHED: tuple[str, ...] = (
     "claims",
     "quotes",
     "mentions",
+    "named",
     "endings",
     "same",
 )

@@ -185,6 +185,15 @@ class Board:
         )
         return [number for (number,) in rows]
 
+    def broken(self, candidate: Standing) -> list[tuple[int, str]]:
+        """(number, what went wrong) of the runs of a candidate's pairs that crashed or were no evidence."""
+        return self.memory.db.execute(
+            "SELECT r.number, r.error FROM refs f JOIN runs r ON r.run = f.seq WHERE f.target = ? AND f.role = 'tests'"
+            " AND r.role = 'pair' AND r.commit_id = ? AND r.status IN ('crash', 'invalid') AND r.error <> ''"
+            " ORDER BY r.number",
+            (candidate.id, candidate.commit),
+        ).fetchall()
+
     def looks(self, candidate: Standing) -> int:
         """How many pairs were started for a candidate, measured or not."""
         [count] = self.memory.db.execute(

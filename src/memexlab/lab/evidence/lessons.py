@@ -186,9 +186,7 @@ def _line(book: Logbook, outcome: str, groups: Sequence[Sequence[Effect]], amoun
 def failures(runs: Sequence[LoggedRun]) -> list[Failure]:
     """Failed runs by cause, the most frequent first; numbers and paths in a message do not tell causes apart, and the
     last message of each is told as it was said."""
-    groups = by_cause(
-        ("retracted" if run.verdict == "retract" else run.status, run.error or run.reason, run) for run in runs
-    )
+    groups = by_cause((run.status, run.error or run.reason, run) for run in runs)
     found = []
     for (status, cause), members in groups.items():
         text = example_of(member.error or member.reason for member in members)

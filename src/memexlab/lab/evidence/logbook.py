@@ -51,7 +51,7 @@ class LoggedRun(NamedTuple):
     self_reported: bool
     error: str
     at: str
-    failed: bool  # whether it ran and measured nothing; what was refused before it ran did not fail
+    failed: bool  # whether it ran and measured nothing; what was refused before it ran, or retracted, did not fail
     usable: float | None  # the value, where the run still counts: a retracted or failed run has none
 
 
@@ -135,6 +135,8 @@ class Logbook:
     fresh_values: Mapping[str, Sequence[float]]
     #: None where too little was repeated for any verdict.
     noise: Noise | None
+    #: The champion's files take no seed: all of its runs, and of what it raced, may have had the same.
+    one_seed: bool
     #: These are most of what there is to read, so they are read run by run, when somebody asks.
     changes: Callable[[int], Sequence[Change]]
     settings: Callable[[int], Mapping[str, str]]
@@ -253,16 +255,20 @@ class Logbook:
         return found
 
 
-#: Whether anything was ever measured in the campaign of a row: a slip in the settings must not hide a night.
-MEASURED = "EXISTS (SELECT 1 FROM runs m WHERE m.campaign = campaigns.campaign AND m.value IS NOT NULL)"
+#: Which campaign is meant where none is named: one in which anything was measured, as a slip in the settings must not
+#: hide a night; of these one of this lab, as a log that was taken in meanwhile is of another time; of these the newest.
+MEANT_FIRST = (
+    "EXISTS (SELECT 1 FROM runs m WHERE m.campaign = campaigns.campaign AND m.value IS NOT NULL) DESC,"
+    " campaigns.origin = 'import'"
+)
 
 
 def campaigns_newest_first(db: sqlite3.Connection, since: str | None) -> list[str]:
-    """Campaigns in which something happened since then: measured ones first, and the one with the newest run."""
+    """Campaigns in which something happened since then, the one that is meant without a name first."""
     last = "max(at)" if since is not None else "NULL"  # without it an index answers: this is asked on every page
     rows = db.execute(
         f"SELECT campaign, newest, last FROM campaigns LEFT JOIN (SELECT campaign, max(run) newest, {last} last"
-        f" FROM runs GROUP BY 1) USING (campaign) ORDER BY {MEASURED} DESC, newest DESC NULLS LAST, 1"
+        f" FROM runs GROUP BY 1) USING (campaign) ORDER BY {MEANT_FIRST}, newest DESC NULLS LAST, 1"
     )
     return [row[0] for row in rows if since is None or (row[2] is not None and is_since(row[2], since))]
 
@@ -294,7 +300,7 @@ def read_logbook(db: sqlite3.Connection, campaign: str, only: Collection[int] | 
     rows = db.execute(
         f"SELECT run, id, number, role, status, verdict, reason, {value}, description, parent, commit_id, seed,"
         f" {seconds}, {usd}, hardware, isolation, self_reported, error, at, status IN ({failed})"
-        f" AND status NOT IN ('started', 'blocked'), iif(status IN ({failed}), NULL, {value}) FROM runs"
+        f" AND status NOT IN ('started', 'blocked') AND verdict IS NOT 'retract', iif(status IN ({failed}), NULL, {value}) FROM runs"
         f" WHERE campaign = :campaign{_among('run', only)}"
         " ORDER BY number, run",
         named,
@@ -347,13 +353,18 @@ def read_logbook(db: sqlite3.Connection, campaign: str, only: Collection[int] | 
         f" ('training_seconds', 'train_seconds'){_among('r.run', only)}",
         named,
     ).fetchone()
+    one_seed = db.execute(
+        "SELECT 1 FROM champions c JOIN entries e ON e.seq = c.run WHERE c.campaign = ? AND c.until IS NULL"
+        " AND e.body ->> '$.meta.one_seed'",
+        (campaign,),
+    ).fetchone()
     return Logbook(
         campaign, terms[0], terms[1], "higher" if terms[2] == "higher" else "lower", terms[3],
         terms[4], terms[5], runs, judged, reigns,
         tests,
         frozenset(row[0] for row in again), _finite(training), edits_of(db, campaign, only),
         fresh,
-        noise if noise.known else None, _changes_of(db), _settings_of(db),
+        noise if noise.known else None, one_seed is not None, _changes_of(db), _settings_of(db),
     )  # fmt: skip
 
 

@@ -94,6 +94,11 @@ class Desk:
         self._line = {run.run for run in line} if self.is_lab else self._crowned
         told = (run for run in book.runs if run.failed and (run.error or run.reason).strip())
         failed = by_cause((run.status, run.error or run.reason, run.number) for run in told)
+        self._broken: dict[int, LoggedRun] = {}  # a candidate -> its side of a pair that failed
+        for side in book.runs:
+            candidate = book.by_run.get(book.tests.get(side.run, -1)) if side.status in ("crash", "invalid") else None
+            if candidate is not None and candidate.commit == side.commit and side.error:
+                self._broken.setdefault(candidate.run, side)
         self._same_cause = {number: tuple(numbers) for numbers in failed.values() for number in numbers}
         self._normal = cache(normal_knob)
         self._gains: dict[int, tuple[float | None, LoggedRun | None, int]] = {}
@@ -138,7 +143,7 @@ class Desk:
         """What became of the hypothesis of a run that stated one."""
         (gain, champion, pairs), judged = self.gain(run), self.book.judged.get(run.run)
         error = single_run_error(self.book, champion) if champion else None
-        if run.failed or gain is None or "inconclusive" in (run.verdict, run.status):
+        if run.usable is None or gain is None or "inconclusive" in (run.verdict, run.status):
             return "inconclusive"
         if run.status == "keep":
             alone = not run.verdict and error is not None and gain > _CLEAR * error
@@ -270,6 +275,11 @@ class Desk:
             moved = f"Run {at} moved {self._called[closest]} since"
             why = f"Run {n} was not settled ({seen}). {moved}, so it may count now."
             return Choice("retest", "medium" if unsettled else "low", why, (at,), self._on_top(run))
+        broken = self._broken.get(run.run)
+        if broken is not None:
+            told = f"on a fresh seed, as run {broken.number}, it failed: {clean(broken.error, 200)}"
+            why = f"Run {n} ({seen}): {told}. More pairs would fail alike until that is mended."
+            return Choice("fix_and_retry", "low", why, (broken.number,), self.look(run))
         pairs = self._pairs(gain)
         if gain is None or gain <= 0 or not (near or unsettled):
             return _done("abandon", f"Run {n} gives no reason to go on: {seen}.")

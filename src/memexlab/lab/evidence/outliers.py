@@ -6,7 +6,7 @@ import math
 import sqlite3
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
@@ -86,6 +86,18 @@ def too_good(db: sqlite3.Connection, campaign: str, book: Logbook | None = None)
             insort(timed, took)
         champion = thrones.get(run.number, champion)
     return found
+
+
+def alarm_of(db: sqlite3.Connection, book: Logbook, is_taken: Callable[[str], bool]) -> Alarm | None:
+    """Why the change of the champion should be read before its gain is believed; None also where it was taken over.
+
+    A gain of many sigma alone, as an honest first night has it, comes after all other alarms.
+    """
+    champion = book.champion
+    if champion is None or book.origin != "lab" or is_taken(champion.commit):
+        return None
+    found = [alarm for alarm in too_good(db, book.campaign, book) if alarm.number == champion.number]
+    return min(found, key=lambda alarm: alarm.rule == "sigma", default=None)
 
 
 def _robust_z(gain: float, steps: Sequence[float]) -> float:

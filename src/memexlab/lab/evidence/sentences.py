@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...memory.effects.noise import student_t_quantile
 from ..execution.streams import steps_a_second
 from ..wording import Amounts, clean, command, duration, gist, plural, run_numbers, sigmas
+from .board import REJECTED
 from .lessons import Next
 from .logbook import Logbook, LoggedRun, busy_seconds
+from .outliers import Alarm
 
 #: The same code at so many times the steps a second ran on another machine, or beside something else.
 _OTHER_PACE = 1.25
@@ -34,6 +37,7 @@ class Standing:
     confirmed: bool
     basis: str
     paired: tuple[float, float] | None = None  # the means of both sides in the pairs that the gain is of
+    caveat: str = ""  # what no number of pairs makes good
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,14 @@ def standing_of(book: Logbook) -> Standing | None:
     sigma = noise.sigma if noise is not None and noise.sigma > 0 else None
     return Standing(
         champion.number, clean(champion.description, 120), level, baseline.number, base, gain, low, high,
-        gain / sigma if sigma else None, pairs, champion.verdict == "confirmed", basis, paired,
+        gain / sigma if sigma else None, pairs, champion.verdict == "confirmed", basis, paired, _caveat(book, champion),
     )  # fmt: skip
+
+
+def _caveat(book: Logbook, champion: LoggedRun) -> str:
+    told = ["the run itself prints its number, and nothing else scored it"] if champion.self_reported else []
+    told += ["its code reads no MEMEX_SEED, so that it may be one seed's luck"] if book.one_seed else []
+    return "; ".join(told) if book.origin == "lab" else ""
 
 
 def _sides(book: Logbook, run: LoggedRun, pairs: int) -> tuple[float, float] | None:
@@ -176,29 +186,44 @@ def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
     return text
 
 
+#: What may become of an idea, in the order in which it is counted; the last three were not tried, or not yet.
+_CAME_TO = (
+    "confirmed", "provisional", "inconclusive", "cut short", "kept without a check", "discarded", "not judged yet",
+    "failed", "retracted", "turned down by the owner", "refused before they ran", "still running",
+)  # fmt: skip
+
+
+def came_to(run: LoggedRun) -> str:
+    """What became of an idea: one of the words that are counted, so that the counts add up."""
+    if run.status in ("started", "blocked"):
+        turned_down = _CAME_TO[-3 if run.error.startswith(REJECTED) else -2]
+        return _CAME_TO[-1] if run.status == "started" else turned_down
+    if run.verdict == "retract" or run.failed:
+        return "failed" if run.failed else "retracted"
+    if "inconclusive" in (run.verdict, run.status):
+        return "inconclusive" if run.usable is not None else "cut short"
+    if run.verdict in ("confirmed", "provisional"):
+        return run.verdict
+    return {"keep": "kept without a check", "ok": "not judged yet"}.get(run.status, "discarded")
+
+
+def tried(ideas: Sequence[LoggedRun]) -> int:
+    """How many of the ideas were measured, or failed at it."""
+    return sum(came_to(run) not in _CAME_TO[-3:] for run in ideas)
+
+
 def counts_sentence(book: Logbook, new: Sequence[LoggedRun], only_new: bool) -> str:
     """`12 ideas tried in 4 min 10 s of runs: 1 confirmed, 3 inconclusive, 7 discarded, 1 failed.`: what ended a run;
     what was refused before it ran, or runs now, is told apart."""
     ideas = book.ideas(new)
     if not ideas:
         return ""
-    tried = sum(run.status not in ("started", "blocked") for run in ideas)
     seconds = busy_seconds(new) if book.origin == "lab" else 0.0
-    counts = {
-        "confirmed": sum(run.verdict == "confirmed" for run in ideas),
-        "provisional": sum(run.verdict == "provisional" for run in ideas),
-        "inconclusive": sum("inconclusive" in (run.verdict, run.status) and run.usable is not None for run in ideas),
-        "cut short": sum(run.status == "inconclusive" and run.usable is None for run in ideas),
-        "kept without a check": sum(run.status == "keep" and not run.verdict for run in ideas),
-        "discarded": sum(run.status == "discard" for run in ideas),
-        "failed": sum(run.failed for run in ideas),
-        "refused before they ran": sum(run.status == "blocked" for run in ideas),
-        "still running": sum(run.status == "started" for run in ideas),
-    }
-    parts = [f"{count} {what}" for what, count in counts.items() if count or what in ("confirmed", "failed")]
+    counts = Counter(map(came_to, ideas))
+    parts = [f"{counts[what]} {what}" for what in _CAME_TO if counts[what] or what in ("confirmed", "failed")]
     within = f" in {duration(seconds)} of runs" if seconds else ""
     lead = "New: " if only_new else ""
-    return f"{lead}{plural(tried, 'idea')} tried{within}: {', '.join(parts)}."
+    return f"{lead}{plural(tried(ideas), 'idea')} tried{within}: {', '.join(parts)}."
 
 
 def noise_sentence(book: Logbook, amounts: Amounts) -> str:
@@ -287,9 +312,10 @@ def third_split(book: Logbook, amounts: Amounts) -> ThirdSplit | None:
 
 
 def trust(
-    standing: Standing, split: ThirdSplit | None, amounts: Amounts, doubted: int, kept: int
+    standing: Standing, split: ThirdSplit | None, amounts: Amounts, doubted: int, kept: int, alarm: Alarm | None = None
 ) -> tuple[str, str, str]:
-    """Whether to believe the champion's gain: a word, its grounds, its tone; `doubted` of `kept` keeps are in noise."""
+    """Whether to believe the champion's gain: a word, its grounds, its tone; `doubted` of `kept` keeps are in noise,
+    and `alarm` says why its change should be read first."""
     low, high = standing.low, standing.high
     known = low is not None and high is not None
     interval = f"95 % interval {amounts.signed(low or 0.0)} to {amounts.signed(high or 0.0)}" if known else ""
@@ -297,7 +323,12 @@ def trust(
         return "Doubtful", "the split that no decision has seen does not bear it out", "failed"
     if standing.confirmed and low is not None and low > 0:
         agrees = "; an unseen split agrees" if split is not None and split.gain is not None else ""
-        return "Yes", interval + agrees, "confirmed"
+        if alarm is not None and alarm.rule != "sigma":
+            return "Read it first", f"{alarm.sentence.rstrip('.')}; {interval}{agrees}", "doubtful"
+        if standing.caveat:
+            return "Probably", f"{interval}{agrees}; {standing.caveat}", "doubtful"
+        large = "; its gain is so large that its change is worth reading" if alarm is not None else ""
+        return "Yes", interval + agrees + large, "confirmed"
     if standing.confirmed:
         return "Probably", f"{interval or 'confirmed step by step'}: it may be nothing", "doubtful"
     luck = f"; {doubted} of {plural(kept, 'keep')} within noise" if doubted else ""

@@ -113,6 +113,11 @@ class Checkouts:
     def read(self, commit: str, name: str) -> str:
         return self._git("show", f"{commit}:{(self.prefix / name).as_posix()}").decode("utf-8")
 
+    def reads_seed(self, commit: str) -> bool:
+        """Whether a program in the lab's folder names the seed that a run is given; else all runs may share one."""
+        where = ["--", self.prefix.as_posix(), *(f":(exclude,top)**/*.{kind}" for kind in ("md", "toml"))]
+        return self._try("grep", "--quiet", "--fixed-strings", "MEMEX_SEED", commit, *where) is not None
+
     def staged(self, name: str) -> str:
         """A file as it stands in the index: what a `git checkout BRANCH -- FILE` put there, else that of the last
         commit."""

@@ -10,7 +10,7 @@ from ...memory import Memory
 from ...memory.effects.noise import minimum_detectable_effect
 from ..evidence.board import Board, Standing
 from ..verdict import LOOKS, Race, Screen, in_words, provisional, race, screen, suspicious
-from ..wording import plural, run_numbers
+from ..wording import clean, plural, run_numbers
 
 #: Pairs that may fail (a crash, a timeout) before a race is given up.
 SPARE_LOOKS = 2
@@ -85,7 +85,7 @@ class Judge:
         if was_win and state.decision != "confirmed" and state.n < LOOKS:
             return None
         noise, decision = self.board.noise(), str(state.decision)
-        reason = in_words(state, noise, self._named(other)) + self._late_in_words(candidate, other)
+        reason = in_words(state, noise, self._named(other)) + self._failures_in_words(candidate, other)
         pairs, better = self.board.pairs(candidate, other), self.board.better
         if champion is not None and champion.commit not in (candidate.commit, other.commit):
             if decision == "confirmed" and not was_win:
@@ -171,9 +171,10 @@ class Judge:
             return state
         return replace(state, decision="continue" if state.n < LOOKS else "inconclusive")
 
-    def _late_in_words(self, candidate: Standing, other: Standing) -> str:
-        late = self.board.late(candidate, other)
-        return f"; on {plural(len(late), 'other seed')} it ran out of time ({run_numbers(late)})" if late else ""
+    def _failures_in_words(self, candidate: Standing, other: Standing) -> str:
+        late, broken = self.board.late(candidate, other), self.board.broken(candidate)
+        told = f"; on {plural(len(late), 'other seed')} it ran out of time ({run_numbers(late)})" if late else ""
+        return told + "".join(f"; run {number}: {clean(error, 240)}" for number, error in broken[:1])
 
     def _named(self, run: Standing) -> str:
         """A run as what it is today."""
@@ -203,13 +204,13 @@ class Judge:
             return Verdict("inconclusive", reason, numbers | {"carry": 1}), parent
         state = self._race(candidate, champion)
         if state is None or state.decision == "continue":
-            late = self._late_in_words(candidate, champion)
+            late = self._failures_in_words(candidate, champion)
             told = f"too few of its fresh pairs were measured to the end{late}"
             return Verdict("inconclusive", told if late else "its fresh pairs could not be measured", numbers), champion
         numbers |= state.numbers()
         if suspicious(state.gain, noise):
             numbers["audit"] = 1
-        reason = in_words(state, noise, self._named(champion)) + self._late_in_words(candidate, champion)
+        reason = in_words(state, noise, self._named(champion)) + self._failures_in_words(candidate, champion)
         pairs = self.board.pairs(candidate, champion)
         if (
             state.decision == "inconclusive"

@@ -350,14 +350,18 @@ class Night(Part):
                 )
 
         values = self.board.fresh_values(base)
-        if missing and len(values) > 1 and len(set(values)) == 1:
-            told = (
-                f"All {len(values)} baselines gave {values[0]:.6g}, to the last digit: no noise is known, "
-                "and a win is a win on this one seed."
-            )
-            if not any("MEMEX_SEED" in self.checkouts.read(base, name) for name in self.contract.edit):
-                told += ' To know it, read the seed of each run: int(os.environ.get("MEMEX_SEED", 0)).'
-            self.tell(Event("notice", told))
+        if not missing or len(values) < 2:
+            return
+        told, seeded = list[str](), self.checkouts.reads_seed(base)
+        if alike := len(set(values)) == 1:
+            told.append(f"All {len(values)} baselines gave {values[0]:.6g}, to the last digit: no noise is known.")
+        if not seeded:
+            told.append("No program here reads MEMEX_SEED: all runs may use one seed, and a win be that seed's luck.")
+            told.append('To know better: seed = int(os.environ.get("MEMEX_SEED", 0))')
+        elif alike:
+            told.append("A win is a win on this one seed.")
+        if told:
+            self.tell(Event("notice", " ".join(told)))
 
     def _doubt_the_noise(self) -> None:
         """Four values may scatter by luck far less than the metric does, and then every idea seems to lose: where most

@@ -195,6 +195,7 @@ class Runner(Part):
 
     def _meta(self, plan: Plan) -> dict[str, Scalar]:
         told: dict[str, Scalar] = {"origin": plan.origin, "change": plan.key, "approved_by": plan.approved_by}
+        told["one_seed"] = not self.checkouts.reads_seed(plan.commit)
         told["streams"] = self.streams.count if self.streams.count > 1 else None
         parent = self.board.standing(plan.parent) if plan.parent and plan.role == "candidate" else None
         told["code"] = self.planner.code_of(parent.commit, plan.commit) if parent is not None else ""

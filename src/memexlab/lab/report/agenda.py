@@ -15,7 +15,7 @@ from ...memory.doubts import doubts as retraction_doubts
 from ..evidence.lessons import Failure, Next
 from ..evidence.logbook import Logbook
 from ..evidence.next_action import Action, Desk
-from ..evidence.outliers import too_good
+from ..evidence.outliers import alarm_of, too_good
 from ..evidence.packets import Packet, desk_of, ranked
 from ..wording import clean, command, plural, run_numbers
 
@@ -26,6 +26,9 @@ TITLES: dict[Action, str] = {
     "replicate": "Measure run {} again", "retry": "Re-test run {}", "retest": "Try run {} on today's champion",
     "branch_followup": "Measure run {} on top of the champion", "promote": "Take the win of run {}",
 }  # fmt: skip
+
+
+_LOOK = "Look at run {} before you believe it"
 
 
 def agenda(
@@ -40,7 +43,10 @@ def agenda(
     packets = _packets(db, book, desk, is_taken)
     champion = book.champion.number if book.champion else 0
     take = [] if any(f" {champion} " in f"{item.title} " for item in champion_doubts) else packets.pop("promote", [])
-    items = [*take, *champion_doubts, *_retracted(db, book), *_alarms(db, book, desk)]
+    alarms = _alarms(db, book, desk)
+    odd = alarm_of(db, book, is_taken)
+    first = [item for item in alarms if odd and odd.rule != "sigma" and item.title == _LOOK.format(champion)]
+    items = [*first, *take, *champion_doubts, *_retracted(db, book), *(item for item in alarms if item not in first)]
     items += [item for action, of_kind in packets.items() if action != "promote" for item in of_kind]
     items += _directions(book)
     items += _mends(book, desk, failed)[:3]
@@ -81,7 +87,7 @@ def _alarms(db: sqlite3.Connection, book: Logbook, desk: Desk) -> list[Next]:
     for number, alarm in list(found.items())[-_MOST_OF_A_KIND:]:
         told = clean(alarm.sentence, 240)
         why = f"{told} That is usual early on, and it is also what a leak or a trick on the metric looks like."
-        items.append(Next(f"Look at run {number} before you believe it", why, desk.look(by_number[number])))
+        items.append(Next(_LOOK.format(number), why, desk.look(by_number[number])))
     return items
 
 

@@ -10,8 +10,9 @@ from typing import Literal
 from .labels import Box
 
 Mark = Literal[
-    "confirmed", "provisional", "inconclusive", "kept", "doubtful", "discard", "baseline", "pair", "running", "failed"
-]
+    "confirmed", "provisional", "inconclusive", "kept", "doubtful", "open", "discard", "baseline", "pair", "running",
+    "failed",
+]  # fmt: skip
 Theme = Literal["light", "dark", "page"]
 
 #: Marks in the order of the legend, with their words.
@@ -21,6 +22,7 @@ MARKS: dict[Mark, str] = {
     "inconclusive": "inconclusive",
     "kept": "kept, never repeated",
     "doubtful": "kept, gain within noise",
+    "open": "not judged yet",
     "discard": "discarded or within noise",
     "baseline": "baseline",
     "pair": "fresh pair",
@@ -37,6 +39,7 @@ COLOURS: dict[str, tuple[str, str]] = {  # light, dark
     "inconclusive": ("#a76500", "#f0b44c"),
     "kept": ("#0e7490", "#58c4dc"),
     "doubtful": ("#a76500", "#f0b44c"),
+    "open": ("#2563b0", "#7db4f5"),
     "discard": ("#a29d92", "#77746d"),
     "baseline": ("#4b4a63", "#b9b7d9"),
     "pair": ("#85809b", "#918ea8"),

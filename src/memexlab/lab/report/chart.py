@@ -360,6 +360,8 @@ def _outline(mark: Mark, r: float) -> tuple[str, bool]:
     if mark in ("provisional", "kept", "doubtful", "inconclusive"):
         s = r * 1.45
         return _polygon([(0, -s), (s, 0), (0, s), (-s, 0)]), mark in ("provisional", "kept")
+    if mark == "open":
+        return _polygon([(0, -r * 1.3), (r * 1.2, r * 0.8), (-r * 1.2, r * 0.8)]), False
     if mark == "pair":
         s = r * 0.75
         return _polygon([(-s, -s), (s, -s), (s, s), (-s, s)]), False

@@ -16,6 +16,7 @@ from ...memory.doubts import doubts as resting_on_retracted
 from ...memory.questions.context import MOST_REFS, Answer
 from ..evidence.lessons import failures, lessons
 from ..evidence.logbook import Logbook, read_logbook
+from ..evidence.outliers import alarm_of
 from ..evidence.sentences import (
     Standing,
     ThirdSplit,
@@ -59,7 +60,8 @@ class _Morning:
         resting = {d.run: d.retracted for d in resting_on_retracted(self.db, self.book.campaign) if d.kind == "run"}
         kept = kept_rows(self.book, resting)
         doubted = sum(row.within_noise is True for row in kept)
-        word, grounds, _ = trusted(self.standing, self.split, self.amounts, doubted, len(kept))
+        alarm = alarm_of(self.db, self.book, self.is_taken)
+        word, grounds, _ = trusted(self.standing, self.split, self.amounts, doubted, len(kept), alarm)
         found = [
             f"Can run {self.standing.champion} be trusted? {word}: {grounds}.",
             f"Its gain: {self.standing.basis}.",

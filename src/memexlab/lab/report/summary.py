@@ -18,6 +18,7 @@ from ...memory.doubts import doubts as resting_on_retracted
 from ...memory.effects.noise import minimum_detectable_effect
 from ..evidence.lessons import Failure, Lesson, Next, failures, lessons
 from ..evidence.logbook import Logbook, LoggedRun, busy_seconds, campaigns_newest_first, is_since, read_logbook
+from ..evidence.outliers import Alarm, alarm_of
 from ..evidence.sentences import (
     Standing,
     ThirdSplit,
@@ -28,6 +29,7 @@ from ..evidence.sentences import (
     pace_told,
     standing_of,
     third_split,
+    tried,
     trust,
 )
 from ..wording import Amounts, clean, duration, plural, run_numbers, sigmas, usd, utc
@@ -217,7 +219,7 @@ def _section(
         terms=_terms(book),
         headline=headline(book, standing, amounts),
         counts=counts_sentence(book, new, since is not None),
-        tiles=tuple(_tiles(book, standing, split, amounts, new, kept)),
+        tiles=tuple(_tiles(book, standing, split, amounts, new, kept, alarm_of(db, book, is_taken))),
         amounts=amounts,
         standing=standing,
         noise=noise_sentence(book, amounts),
@@ -246,7 +248,7 @@ def _terms(book: Logbook) -> str:
 
 def _tiles(
     book: Logbook, standing: Standing | None, split: ThirdSplit | None, amounts: Amounts, new: Sequence[LoggedRun],
-    kept_rows: Sequence[KeptRow],
+    kept_rows: Sequence[KeptRow], alarm: Alarm | None,
 ) -> list[Tile]:  # fmt: skip
     tiles = []
     champion = book.champion
@@ -266,12 +268,12 @@ def _tiles(
         note += "; the first run is doubtful" if book.origin == "import" and _odd_baseline(book) else ""
         tiles.append(Tile("Better than the baseline", amounts.signed(standing.gain), note))
         doubted = sum(row.within_noise is True for row in kept_rows)
-        return [*tiles, Tile("Can it be trusted?", *trust(standing, split, amounts, doubted, len(kept_rows)))]
+        return [*tiles, Tile("Can it be trusted?", *trust(standing, split, amounts, doubted, len(kept_rows), alarm))]
     ideas = book.ideas(new)
     wins = sum(run.verdict == "confirmed" for run in ideas)
     kept = sum(run.status == "keep" and not run.verdict for run in ideas)
     note = f"{plural(wins, 'confirmed win')}" if book.origin == "lab" else f"{kept} kept, {wins} confirmed"
-    tiles.append(Tile("Ideas tried", f"{len(ideas):,}", note))
+    tiles.append(Tile("Ideas tried", f"{tried(ideas):,}", note))
     busy, failed = busy_seconds(new), sum(run.failed for run in new)
     if busy:
         return [*tiles, Tile("Time at work", duration(busy), plural(sum(bool(r.seconds) for r in new), "run"))]
@@ -411,10 +413,11 @@ def _odd_baseline(book: Logbook) -> list[str]:
 
 def _chart(book: Logbook, since: str | None, kept: Sequence[KeptRow]) -> Chart:
     doubted = {row.number for row in kept if row.within_noise}
-    shown = [run for run in book.runs if run.role != "final" and run.status != "blocked"]
+    shown = [r for r in book.runs if r.role != "final" and r.status != "blocked" and r.verdict != "retract"]
     points = tuple(
         Point(run.number, run.usable, mark, f"#{run.number} {MARKS[mark]}: {clean(run.description, 90)}"
-              + (f" ({run.usable:.6g})" if run.usable is not None else ""))
+              + (f" ({run.usable:.6g})" if run.usable is not None else "")
+              + (f". {clean(run.reason, 160)}" if run.reason else ""))
         for run in shown
         for mark in [_mark(book, run, doubted)]
     )  # fmt: skip
@@ -453,4 +456,4 @@ def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:
             return decision
     if run.status == "keep" and not run.verdict:
         return "doubtful" if run.number in doubted else "kept"
-    return "discard"
+    return "open" if run.status == "ok" else "discard"

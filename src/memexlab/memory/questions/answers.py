@@ -234,7 +234,11 @@ def _runs(scene: Scene, q: Question) -> Answer:
     ways = [c for c in q.conditions if c.sign in DIRECTIONS]
     if not rows and q.kind == "tried" and len(ways) == 1 and ways == list(q.conditions):
         [way] = ways
-        other = replace(q, conditions=(), knobs=((way.knob,),))
+        if q.words:
+            found = _runs(scene, replace(q, words=()))
+            words = " or ".join(map(repr, q.words))
+            return replace(found, text=f"no such run says {words}; without that, {found.text}")
+        other = replace(q, conditions=(), knobs=((way.knob,),), named=(way.knob,))
         _, moves = scene.rows(other, f"{scene.shown()} {scene.fitting(other)} ORDER BY +r.number")
         if moves:
             told = f"no run is known that moved {way.knob} {way.sign}; {len(moves)} changed it otherwise"

@@ -80,7 +80,9 @@ def names(text: str) -> set[str]:
 
 
 def words_for_index(text: str) -> str:
-    """The text as FTS5 gets it: runs of Chinese, Japanese and Korean as overlapping pairs and a last single one."""
+    """The text as FTS5 gets it: runs of Chinese, Japanese and Korean as overlapping pairs and a last single one; and
+    spelt without what `normal` spells otherwise (ß, ligatures)."""
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
     return _CJK.sub(lambda m: " " + " ".join(m[0][i : i + 2] for i in range(len(m[0]))) + " ", text)
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from ..claims import STANDING
 from .passages import words_for_index
 
 #: Kind (run knob setting document name author said), and what tells it apart in its kind.
@@ -130,6 +131,11 @@ _BY_AND_SAID = f"""SELECT 'author', by, 'recorded by', seq FROM entries WHERE se
  SELECT DISTINCT 'said', seq, 'evidence', seq FROM refs JOIN entries USING (seq) WHERE target = {_ID}
  AND kind IN ('claim', 'answer')"""
 _WORDS = "number IS NULL AND value = lower(value) AND value NOT IN ('true', 'false')"
+_SPEAKS = "CASE role WHEN 'title' THEN 'is called' ELSE 'mentions' END"
+_ABOUT = f"FROM named n JOIN {STANDING} AND c.entry = n.entry AND n.role = 'subject'"
+#: What a source says without having been read for the wiki: numbers and scraps of two letters name nothing there.
+_NAMES_SOMETHING = """length(CAST(j.value AS BLOB)) > 2 AND j.value GLOB '*[^0-9 ]*'
+ AND NOT EXISTS (SELECT 1 FROM named WHERE entry = :key)"""
 #: For each kind of node, queries for (kind, key, words, entry) of what it is linked to.
 _LINKS = {
     "run": f"""SELECT 'run', run, 'parent and child', run FROM refs JOIN runs ON run = seq WHERE target = {_ID}
@@ -141,11 +147,18 @@ _LINKS = {
     "knob": f"SELECT 'run', run, {_CHANGED}, run FROM changes WHERE knob = :key",
     "setting": f"""SELECT 'run', run, 'ran under', run FROM settings WHERE knob = :key AND value = :more;
  SELECT 'name', value, 'is the value', run FROM settings WHERE knob = :key AND value = :more AND {_WORDS} LIMIT 1""",
-    "document": f"""SELECT DISTINCT 'name', j.value, 'mentions', entry FROM passages, json_each('["' ||
- replace(names, char(10), '","') || '"]') j WHERE entry = :key AND names <> '';
+    "document": f"""SELECT 'name', name, {_SPEAKS}, entry FROM named WHERE entry = :key;
+ SELECT DISTINCT 'name', j.value, 'mentions', entry FROM passages, json_each('["' ||
+ replace(names, char(10), '","') || '"]') j WHERE entry = :key AND names <> '' AND {_NAMES_SOMETHING};
+ SELECT 'name', n.name, 'tells of', min(c.entry) {_ABOUT} AND c.source = :key GROUP BY 2;
  SELECT 'author', author, 'written by', entry FROM documents WHERE entry = :key AND author <> ''; {_BY_AND_SAID}""",
-    "name": f"""SELECT DISTINCT 'document', p.entry, 'mentions', p.entry FROM passage_words w JOIN passages p
- ON p.rowid = w.rowid WHERE passage_words MATCH :key;
+    "name": f"""SELECT 'name', o.name, c.text, c.entry FROM named n JOIN named o ON o.entry = n.entry AND o.name <> n.name
+ JOIN {STANDING} AND c.entry = n.entry AND n.name = :more AND n.role IN ('subject', 'object');
+ SELECT 'document', c.source, 'tells of', min(c.entry) {_ABOUT} AND n.name = :more GROUP BY 2;
+ SELECT 'document', d.entry, {_SPEAKS}, d.entry FROM named JOIN documents d USING (entry) WHERE name = :more;
+ SELECT DISTINCT 'document', p.entry, 'mentions', p.entry FROM passage_words w JOIN passages p
+ ON p.rowid = w.rowid WHERE passage_words MATCH :key AND (NOT EXISTS (SELECT 1 FROM named WHERE name = :more)
+ OR NOT EXISTS (SELECT 1 FROM named WHERE entry = p.entry));
  SELECT 'setting', s.knob || '=' || s.value, 'is the value', min(s.run) FROM (SELECT DISTINCT knob FROM changes) k
  JOIN settings s ON s.knob = k.knob AND s.value = :more AND {_WORDS} GROUP BY s.knob""",
     "author": """SELECT 'run', run, 'recorded by', run FROM runs WHERE by = :key;
