@@ -12,6 +12,7 @@ import pytest
 from memexlab import Lab
 from memexlab.commands.init_here import init_here, look_at
 from memexlab.commands.run import Options, run_night
+from memexlab.commands.try_edit import Tried as TriedOnce
 from memexlab.commands.try_edit import _nearer
 from memexlab.config import load
 from memexlab.lab.execution.engine import run_environment
@@ -51,6 +52,20 @@ def test_what_the_files_show_is_written_into_the_contract(tmp_path: Path) -> Non
     assert contract.lock == ("prepare.py",)
     assert contract.run == ".venv/bin/python train.py"
     assert (contract.metric.name, contract.metric.better) == ("val_accuracy", "higher")
+
+
+def test_a_program_that_scores_what_another_leaves_is_the_evaluator(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text('np.savez("out/model.npz", w=w)\nprint(f"train_loss: {x}")\n')
+    (tmp_path / "evaluate.py").write_text('m = np.load("out/model.npz")\nprint(f"val_loss: {x}")\n')
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    assert "evaluate.py prints val_loss" in str(init_here(tmp_path))
+    contract = load(tmp_path).contract
+    assert contract is not None
+    assert (contract.artifact, contract.evaluate) == ("out/model.npz", ".venv/bin/python evaluate.py")
+    assert contract.metric.name == "val_loss"
+    (tmp_path / "train.py").write_text('import evaluate\nnp.savez("out/model.npz", w=w)\n')
+    assert look_at(tmp_path).scorer == ""  # the script calls it itself
 
 
 @pytest.mark.parametrize(
@@ -205,3 +220,8 @@ def test_a_text_is_of_what_it_differs_from_in_fewer_lines() -> None:
     head, commit_text = "a\nb\nc\nd\n", "a\nx\ny\nz\n"
     assert _nearer("a\nb\nc\nD\n", head, commit_text)
     assert not _nearer("a\nx\ny\nZ\n", head, commit_text)
+
+
+@pytest.mark.parametrize(("status", "code"), [("keep", 0), ("discard", 0), ("blocked", 1), ("crash", 2), ("lost", 3)])
+def test_a_script_that_tries_a_change_can_tell_whether_it_was_measured(status: str, code: int) -> None:
+    assert TriedOnce("c", 7, status, None, "", "", "", "").exit_code == code

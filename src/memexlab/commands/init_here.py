@@ -20,6 +20,9 @@ _ENVIRONMENTS = (".venv", "venv", "env")
 _METRIC = re.compile(
     r"""["'{\s](?P<name>(?:val|valid|validation|test|eval|dev)_\w+|accuracy|auc|f1|bpb|perplexity|rmse|mse|loss)["']?\s*[:=]"""
 )
+_FILE = re.compile(
+    r"""(["'])((?:[\w-]+/)*[\w.-]+\.(?:npz|npy|pt|pth|ckpt|bin|safetensors|onnx|joblib|pkl|json|csv|txt))\1"""
+)
 _HIGHER = re.compile(r"(^|_)(acc|accuracy|auc|auroc|f1|score|reward|bleu|recall|precision|r2|map|miou|iou|psnr)(_|$)")
 
 TEMPLATE = """# What memex may run in this repository. Lines that begin with # are choices you may make.
@@ -36,8 +39,8 @@ run = "{run}"{run_room} # how one experiment runs, in a clean checkout of this r
 
 # An evaluator that memex itself runs, in a checkout the experiment never saw, on the file the experiment left.
 # Without it the metric is read from what the experiment prints, and every run is marked self-reported.
-# artifact = "out/weights.npz"
-# evaluate = "python evaluate.py"
+{apart}artifact = "{artifact}"
+{apart}evaluate = "{evaluate}"
 # evaluate_final = "python evaluate.py --split test"   # once, for baseline and champion, at the end
 
 [metric]
@@ -69,6 +72,8 @@ class Seen:
     metric: str = ""
     lock: tuple[str, ...] = ()
     python: str = "python"
+    scorer: str = ""  # a locked program that alone prints the metric
+    artifact: str = ""  # what the script leaves and the scorer reads
 
     @property
     def better(self) -> str:
@@ -93,7 +98,10 @@ def init_here(folder: Path) -> Started:
     then = "memex init --here again writes AGENTS.md from it; commit, then memex doctor && memex run --runs 8"
     if (folder / "results.tsv").exists():
         then += "; memex import results.tsv --campaign before takes in the log that is here"
-    guessed = f"{seen.script} prints {seen.metric}, {seen.better} is better" if seen.metric else "no metric found"
+    guessed = f"{seen.scorer or seen.script} prints {seen.metric}, {seen.better} is better"
+    if seen.scorer and not seen.artifact:
+        then = f"say in it which artifact {seen.scorer} is to score; {then}"
+    guessed = guessed if seen.metric else "no metric found"
     return Started(str(folder), f"this repository; {guessed}", f"look through {path}; {then}")
 
 
@@ -116,12 +124,16 @@ def look_at(folder: Path) -> Seen:
     locked = tuple(name for name in scripts if _LOCKED.fullmatch(name))
     free = [name for name in scripts if name not in locked]
     named = next((name for name in _SCRIPTS if name in free), free[0] if len(free) == 1 else "")
-    texts = [(folder / name).read_text(encoding="utf-8", errors="replace") for name in (named, *locked) if name]
+    texts = {name: (folder / name).read_text(encoding="utf-8", errors="replace") for name in (named, *locked) if name}
     # The one printed last is what the program came to; a validation metric goes before any other.
-    found = [match["name"] for text in texts for match in _METRIC.finditer(text)]
-    outside = [name for name in found if re.match(r"val|test|eval|dev", name)]
-    metric = (outside or found or [""])[-1]
-    return Seen(named, metric, locked, _python_of(folder))
+    found = [(match["name"], name) for name, text in texts.items() for match in _METRIC.finditer(text)]
+    outside = [one for one in found if re.match(r"val|test|eval|dev", one[0])]
+    metric, printer = (outside or found or [("", "")])[-1]
+    mine, python = texts.get(named, ""), _python_of(folder)
+    if printer in ("", named) or metric in mine or re.search(rf"\b{re.escape(Path(printer).stem)}\b", mine):
+        return Seen(named, metric, locked, python)
+    left, read = ([one[1] for one in _FILE.findall(text)] for text in (mine, texts[printer]))
+    return Seen(named, metric, locked, python, printer, next((one for one in left if one in read), ""))
 
 
 def _python_of(folder: Path) -> str:
@@ -141,6 +153,8 @@ def _contract(name: str, seen: Seen) -> str:
     words = {
         "name": name, "script": script, "lock": ", ".join(f'"{one}"' for one in seen.lock),
         "run": f"{seen.python} {script}", "metric": seen.metric or "val_bpb",
+        "evaluate": f"{seen.python} {seen.scorer or 'evaluate.py'}", "artifact": seen.artifact or "out/weights.npz",
+        "apart": "" if seen.scorer and seen.artifact else "# ",
         "better": seen.better, "worse": "lower" if seen.better == "higher" else "higher",
     }  # fmt: skip
     # Comments stand in one column where the values leave room.

@@ -8,6 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from ..lab.evidence.board import Standing
+from ..lab.evidence.outliers import too_good
 from ..lab.evidence.packets import packets_for
 from ..lab.loop.campaign import Event
 from ..lab.loop.night import Night
@@ -15,7 +16,7 @@ from ..lab.loop.planning import Planner
 from ..lab.proposers import Proposal
 from ..lab.proposers.agent import knobs_turned
 from ..lab.wording import clean
-from ..ledger import Scalar, UsageError
+from ..ledger import FAILED, Scalar, UsageError
 from ..memory import Memory
 from ..memory.changes.knobs import set_knobs, settings
 from .run import Options, prepared_night
@@ -34,19 +35,17 @@ class Tried:
     packet: str
     hint: str
     measured: str = ""
+    alarm: str = ""
 
     def __str__(self) -> str:
         value = f" {self.value:.6g}" if self.value is not None else ""
-        return "\n\n".join(
-            filter(
-                None, [f"run {self.run}: {self.status}{value}. {self.reason}", self.measured, self.packet, self.hint]
-            )
-        )
+        told = f"run {self.run}: {self.status}{value}. {self.reason}"
+        return "\n\n".join(filter(None, [told, self.alarm, self.measured, self.packet, self.hint]))
 
     @property
     def exit_code(self) -> int:
-        """1 where the novelty guard refused to run it."""
-        return int(self.status == "blocked")
+        """1 where the novelty guard refused to run it, 2 where it failed, 3 where it was interrupted."""
+        return 1 if self.status == "blocked" else 3 if self.status == "lost" else 2 * (self.status in FAILED)
 
 
 def try_candidate(
@@ -85,6 +84,7 @@ def try_candidate(
             "SELECT name, value FROM metrics WHERE run = (SELECT run FROM runs WHERE id = ?) AND name <> ? LIMIT 8",
             (run.id, night.contract.metric.name),
         ).fetchall()
+    alarms = [alarm for alarm in too_good(memory.db, night.campaign) if alarm.number == run.number]
     kept = run.status == "keep"
     where = "the working head holds it now" if kept else "only your working tree holds it"
     hint = f"{where}; to start the next idea from the working head: git checkout memex/{night.campaign} -- {files}"
@@ -93,6 +93,7 @@ def try_candidate(
     return Tried(
         night.campaign, run.number, run.status, run.value, run.verdict, clean(reason or error or "", 400), packet, hint,
         "measured too: " + ", ".join(f"{name} {number:.6g}" for name, number in others) if others else "",
+        "\n".join(f"Look first: {alarm.sentence}" for alarm in alarms),
     )  # fmt: skip
 
 
