@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import shutil
+import signal
 import socket
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-#: The same examples each time: a commit passes or fails alike everywhere. Other ones: --hypothesis-profile=default
-settings.register_profile("same", derandomize=True)
+#: The same examples each time, as long as they take: a commit passes or fails alike everywhere, on a slow machine too.
+#: Other ones: --hypothesis-profile=default
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")
 
 
@@ -33,6 +36,28 @@ def _stays_here(host: object) -> bool:
         return ipaddress.ip_address(str(name).split("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _whoever_runs_them() -> Iterator[None]:
+    """Whoever runs the tests, from whatever hook, with whatever git that signs each commit: it is nobody to them."""
+    patch = pytest.MonkeyPatch()
+    for name in ("MEMEX_BY", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        patch.delenv(name, raising=False)
+    patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _control_c_is_heard() -> Iterator[None]:
+    """A script gives its background jobs, and so all that they start, a SIGINT that is ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -69,6 +94,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("there is no Chromium here: apt-get install chromium")
+    playwright.expect.set_options(timeout=30_000)  # as long as a slow machine takes; what comes is not waited for
     with playwright.sync_playwright() as running:
         made = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield made

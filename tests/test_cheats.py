@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import chdir, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -124,7 +124,8 @@ def opened_arena(folder: Path) -> Iterator[Arena]:
         udp.bind(("127.0.0.1", 0))
         hidden.bind(f"\0{abstract}")
         hidden.listen()
-        named.bind(str(home / "socket"))
+        with chdir(home):
+            named.bind("socket")  # its whole path may be too long for a socket
         named.listen()
         places = {
             "LAB": str(root), "HOME": str(home), "PORT": str(tcp.getsockname()[1]), "UDP": str(udp.getsockname()[1]),
@@ -186,7 +187,7 @@ def verdict_on(arena: Arena, cheat: Cheat) -> Measured:
 @walled
 @pytest.mark.parametrize("cheat", [pytest.param(c, id=c.name, marks=[pytest.mark.slow] * c.slow) for c in CHEATS])
 def test_a_cheat_gains_nothing(arena: Arena, cheat: Cheat) -> None:
-    if cheat.slots > (os.cpu_count() or 1):
+    if cheat.slots > len(os.sched_getaffinity(0)):
         pytest.skip(f"needs {cheat.slots} processors")
     verdict_on(arena, cheat)
 
@@ -242,7 +243,8 @@ CHANGED = "(LEARNING_RATE, WIDTH, MOMENTUM, ACTIVATION) != (0.001, 32, 0.9, 'gel
 )
 def test_a_night_of_cheats_wins_nothing(tmp_path: Path, extra: str, status: str, why: str) -> None:
     honest = "rng.gauss = lambda a, b: 0.01\n    LEARNING_RATE, WIDTH, ACTIVATION, bonus = 0.001, 32, 'gelu', 0.0"
-    root = make_toy(tmp_path / "lab", 0.002, f"if {CHANGED}:\n    {honest}\n    {extra}", kill_after=3)
+    kill_after = 6 if status == "timeout" else 60  # the baselines have to end in it, on a slow machine too
+    root = make_toy(tmp_path / "lab", 0.002, f"if {CHANGED}:\n    {honest}\n    {extra}", kill_after=kill_after)
     night(root, runs=3)
     rows = sql(root, "SELECT status, value, error FROM runs WHERE role = 'candidate'")
     assert {row[0] for row in rows} == {status}

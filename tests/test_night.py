@@ -125,7 +125,8 @@ CHANGED = "(LEARNING_RATE, WIDTH, MOMENTUM, ACTIVATION) != (0.001, 32, 0.9, 'gel
     ],
 )
 def test_a_failed_run_has_a_status_of_its_own_and_never_wins(tmp_path: Path, extra: str, status: str, why: str) -> None:
-    root = make_toy(tmp_path / "lab", extra=f"if {CHANGED}: {extra}", kill_after=2)
+    kill_after = 6 if status == "timeout" else 60  # the baselines have to end in it, on a slow machine too
+    root = make_toy(tmp_path / "lab", extra=f"if {CHANGED}: {extra}", kill_after=kill_after)
     night(root, runs=2)
     rows = sql(root, "SELECT status, value, error FROM runs WHERE role = 'candidate'")
     assert [row[0] for row in rows] == [status, status]
@@ -184,12 +185,13 @@ def test_other_terms_make_another_campaign(tmp_path: Path) -> None:
 
 
 def test_one_loop_at_a_time(tmp_path: Path) -> None:
-    root = make_toy(tmp_path / "lab", seconds=0.5)
+    root = make_toy(tmp_path / "lab", seconds=60, kill_after=600)  # it is at work until it is told to stop
     first = subprocess.Popen(
         [sys.executable, "-m", "memexlab", "--lab", str(root), "run", "--runs", "1"], stderr=subprocess.DEVNULL
     )
     lock = root / ".memex" / "run.lock"
     while not lock.exists() or not lock.read_text():
+        assert first.poll() is None
         time.sleep(0.02)
     with pytest.raises(UsageError, match=f"process {first.pid}"):
         night(root, runs=1)

@@ -79,7 +79,7 @@ def test_an_approval_is_not_lost_between_two_streams_and_a_no_holds_for_the_camp
 
     def night(runs: int) -> None:
         memory = Memory(root / ".memex")
-        run_night(root, memory, lambda event: None, runs, 0.02, Options(streams=2, approve=True))
+        run_night(root, memory, lambda event: None, runs, 0.5, Options(streams=2, approve=True))
         memory.close()
 
     talk = threading.Thread(target=person)
@@ -132,7 +132,7 @@ def test_of_two_streams_with_one_idea_one_has_the_claim(tmp_path: Path) -> None:
             with night.desk.away():
                 try:
                     next(generator)
-                    proposer.meet.wait(20)
+                    proposer.meet.wait(120)
                     generator.send("yes")
                 except StopIteration as stop:
                     found: list[Proposal] = stop.value
@@ -173,7 +173,7 @@ def test_whoever_wants_two_places_gets_them_together_and_in_turn() -> None:
         with desk, streams.taken(1, desk):
             first_has_it.set()
             with desk.away():
-                go_on.wait(20)
+                go_on.wait(120)
             log.append("single")
 
     def pair() -> None:
@@ -182,12 +182,12 @@ def test_whoever_wants_two_places_gets_them_together_and_in_turn() -> None:
 
     threads = [threading.Thread(target=single)]
     threads[0].start()
-    first_has_it.wait(20)
+    first_has_it.wait(120)
     threads += [threading.Thread(target=pair)]
     threads[1].start()
     go_on.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert log == ["single", "pair [0, 1]"]
 
 

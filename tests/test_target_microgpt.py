@@ -136,9 +136,12 @@ def test_the_same_seed_gives_the_same_first_step(alone: Path) -> None:
 
 @pytest.mark.slow
 def test_a_short_training_learns_and_is_scored_alone(alone: Path) -> None:
-    done = run(alone, "train.py", MEMEX_SECONDS="2", MEMEX_SEED="1")
-    assert done.returncode == 0, done.stderr
     uniform = 33650 * math.log2(606) / 90573  # what a model that knows nothing needs; also far below the unigram
+    for seconds in ("2", "20", "120"):  # a slow machine learns as much, later
+        done = run(alone, "train.py", MEMEX_SECONDS=seconds, MEMEX_SEED="1")
+        assert done.returncode == 0, done.stderr
+        if block(done.stdout)["val_bpb"] < uniform - 0.05:
+            break
     assert 1 < block(done.stdout)["val_bpb"] < uniform - 0.05
     assert all(f"\n{name}: " in done.stdout for name in ("steps", "tokens_per_second", "training_seconds", "seed"))
     assert block(done.stdout)["num_params"] == 130816

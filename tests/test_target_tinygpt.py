@@ -67,10 +67,13 @@ def artifact(code: SimpleNamespace, folder: Path) -> dict[str, Any]:
 
 
 def test_a_short_training_learns_and_is_scored_alone(alone: Path) -> None:
-    done = run(alone, "train.py", MEMEX_SECONDS="5", MEMEX_SEED="1")
-    assert done.returncode == 0, done.stderr
-    found = dict(line.split(": ") for line in done.stdout.rpartition("\n---\n")[2].splitlines())
     uniform = 33650 * math.log2(606) / 90573  # what a model that knows nothing needs
+    for seconds in ("5", "30", "120"):  # a slow machine learns as much, later
+        done = run(alone, "train.py", MEMEX_SECONDS=seconds, MEMEX_SEED="1")
+        assert done.returncode == 0, done.stderr
+        found = dict(line.split(": ") for line in done.stdout.rpartition("\n---\n")[2].splitlines())
+        if float(found["val_bpb"]) < uniform - 0.05:
+            break
     assert 1 < float(found["val_bpb"]) < uniform - 0.05
     assert all(f"\n{name}: " in done.stdout for name in ("steps", "tokens_per_second", "training_seconds", "seed"))
     assert "\ndevice: cpu" in done.stdout

@@ -41,7 +41,7 @@ def test_another_process_sees_entries_in_the_order_they_landed(root: Path) -> No
             seen.append(json.loads(watch.stdout.readline()))
     finally:
         watch.terminate()
-        watch.wait(10)
+        watch.wait(120)
     assert [entry["body"]["description"] for entry in seen] == ["idea 1", "idea 2", "idea 3", "idea 4"]
     assert all(entry["by"].startswith("human:") for entry in seen)
     positions = [entry["seq"] for entry in seen]

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -243,7 +244,9 @@ def test_what_is_costly_is_made_once_for_each_end_of_the_ledger(grown: Path) -> 
     assert [labs.kept("k", make), labs.kept("k", make), labs.kept("other", make)] == [1, 1, 2]
     assert labs.seconds_behind("k") is None
     labs.lab().log(description="one more", status="discard", metric=["loss=9.4"], campaign="c")
-    assert labs.seconds_behind("k") == 1
+    _, at, *_ = labs._kept["k"]
+    since = int(time.monotonic() - at)
+    assert 1 + since <= (labs.seconds_behind("k") or 0) <= 1 + int(time.monotonic() - at)
     assert labs.kept("k", make) == 3
     labs.close()
 
@@ -445,7 +448,7 @@ def test_tools_over_http_need_the_token_and_speak_to_the_official_client(logged:
         assert answer.structured_content["text"]
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(120)
 
 
 def test_an_edited_block_is_a_claim_of_the_person(empty: Path) -> None:

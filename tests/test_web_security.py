@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]
         time.sleep(0.05)
     yield int(found[1]), found[2]
     process.terminate()
-    process.wait(20)
+    process.wait(120)
     assert "Traceback" not in log.read_text(), log.read_text()[-3000:]
 
 

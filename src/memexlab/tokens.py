@@ -34,7 +34,7 @@ def estimate_tokens(text: str) -> int:
         if piece[0].isascii() and piece[0].isalpha():
             total += 1 if len(piece) <= _WHOLE_WORD_LETTERS and _is_plain(piece) else _letters(piece)
         elif not piece[0].isascii():
-            total += len(piece.encode())
+            total += len(piece.encode("utf-8", "surrogatepass"))
         else:
             total += 1
     return total

@@ -50,7 +50,7 @@ def serve(root: Path) -> Served:
 
 def stop(served: Served) -> None:
     served.process.terminate()
-    served.process.wait(20)
+    served.process.wait(120)
 
 
 @dataclass
@@ -83,7 +83,7 @@ def opener(browser: Browser) -> Iterator[Opener]:
     """Opens a lab in a fresh context, with the token unless told otherwise; whatever leaves the server is stopped."""
     contexts = []
 
-    def opened(served: Served, *, token: bool = True, seconds: float = 15, **options: Any) -> Seen:
+    def opened(served: Served, *, token: bool = True, seconds: float = 60, **options: Any) -> Seen:
         context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
         context.set_default_timeout(seconds * 1000)
         contexts.append(context)

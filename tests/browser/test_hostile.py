@@ -20,7 +20,7 @@ from .conftest import DATA, Opener, Served, serve, stop
 _MORE = os.environ.get("MEMEX_XSS")
 
 
-_SECONDS = 240 if _MORE else 15
+_SECONDS = 240 if _MORE else 60
 #: So many payloads stand together on the page of one run and in one source.
 _TOGETHER = 100
 

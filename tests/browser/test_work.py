@@ -6,12 +6,12 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 
 from memexlab import Lab
 
@@ -19,7 +19,12 @@ from ..model_server import Handler, serving
 from ..toy import make_toy
 from .conftest import Opener, Served, logged_lab, serve, stop
 
+expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
 pytestmark = pytest.mark.slow
+
+
+#: One for each piece of the first sentence that was seen on the page: the model goes on with the next one.
+SHOWN = threading.Semaphore(0)
 
 
 def writes_slowly(handler: Handler) -> None:
@@ -28,10 +33,12 @@ def writes_slowly(handler: Handler) -> None:
     assert found is not None
     said = ("The height of Harbour Bridge is 134 metres.", "The Eiffel Tower is 300 metres high.")
     reply = json.dumps({"sentences": [{"text": text, "cites": [found[1]]} for text in said]})
+    holds = len(handler.server.asked) == 1  # when asked to mend what it said, it need not be watched again
     handler.head(200, "text/event-stream")
     for start in range(0, len(reply), 6):
         handler.event(reply[start : start + 6])
-        time.sleep(0.02)
+        if holds and "The height of" in reply[: start + 6] and "metres." not in reply[:start]:
+            SHOWN.acquire(timeout=60)
     handler.event("", "stop")
     handler.raw(b"data: [DONE]\n\n")
 
@@ -76,7 +83,9 @@ def test_a_block_is_edited_and_becomes_a_claim_of_the_person(opener: Opener, wor
 
 def test_what_waits_is_judged_with_keys_alone(opener: Opener, worked: Served) -> None:
     seen = opener(worked)
+    seen.page.clock.install()  # a word is held for seconds: they do not pass before it is taken back
     seen.open("/wiki-review")
+    seen.page.clock.pause_at(time.time() + 3600)
     items, keys = seen.page.locator("[data-item]"), seen.page.keyboard
     before, landed = items.count(), rows(worked, "SELECT count(*) FROM entries")
     assert before >= 3
@@ -105,7 +114,7 @@ def test_what_waits_is_judged_with_keys_alone(opener: Opener, worked: Served) ->
     keys.press("Enter")
     expect(items).to_have_count(before - 1)  # the next word sends the one before
     seen.open("/wiki")  # leaving sends the last
-    for _ in range(40):
+    for _ in range(300):
         seen.open("/wiki-review")
         if items.count() == before - 2:
             break
@@ -230,6 +239,12 @@ def test_a_model_words_an_answer_and_its_words_come_one_by_one(opener: Opener, w
     seen.page.get_by_role("button", name="Let slow word it").click()
     expect(seen.page.locator(".said")).to_contain_text("The height of")
     seen.shot("asking")
+    for pieces in range(1, 7):
+        for _ in range(600):
+            if len({text for text in seen.page.evaluate("window.came") if "The height of" in text}) >= pieces:
+                break
+            seen.page.wait_for_timeout(50)
+        SHOWN.release()
     expect(seen.page.locator(".answer")).to_contain_text("worded by a model")
     came = seen.page.evaluate("window.came")
     assert len({text for text in came if "The height of" in text}) > 5, "it came in one piece"
@@ -256,13 +271,13 @@ def test_what_a_model_costs_is_not_to_be_had_without_the_token(opener: Opener, w
 def test_a_waiting_patch_is_read_and_judged_while_the_loop_waits(opener: Opener, tmp_path: Path) -> None:
     served = serve(make_toy(tmp_path / "toy"))
     command = [sys.executable, "-m", "memexlab", "--lab", str(served.root), "run", "--runs", "1", "--approve",
-               "--streams", "1", "--hours", "0.1"]  # fmt: skip
+               "--streams", "1", "--hours", "1"]  # fmt: skip
     loop = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         seen = opener(served)
         seen.open("/")
         waiting = seen.page.get_by_role("region", name="Patches that wait")
-        expect(waiting.locator("table.diff ins").first).to_be_visible(timeout=60_000)
+        expect(waiting.locator("table.diff ins").first).to_be_visible(timeout=600_000)
         seen_through = waiting.locator("table.diff tr.edit").first.evaluate("e => getComputedStyle(e).opacity")
         assert seen_through == "1", "what changes cannot be seen"
         expect(seen.page.locator(".loop")).to_contain_text("Left: 1 of 1 idea")
@@ -270,13 +285,13 @@ def test_a_waiting_patch_is_read_and_judged_while_the_loop_waits(opener: Opener,
         first = waiting.locator("h3").first.inner_text()
         waiting.get_by_label("why not").first.fill("too wild for tonight")
         waiting.get_by_role("button", name="Reject").first.click()
-        expect(waiting.locator("h3").first).not_to_have_text(first, timeout=60_000)
+        expect(waiting.locator("h3").first).not_to_have_text(first, timeout=600_000)
         second = waiting.locator("h3").first.inner_text()
         waiting.get_by_role("button", name="Approve").first.click()
-        expect(seen.page.locator("#live-latest")).to_contain_text(second, timeout=60_000)
+        expect(seen.page.locator("#live-latest")).to_contain_text(second, timeout=600_000)
         seen.shot("approved")
         seen.fine()
-        assert loop.wait(60) == 0
+        assert loop.wait(600) == 0
     finally:
         loop.kill()
         loop.wait()

@@ -20,7 +20,7 @@ from .scan import Cursor
 from .types import Body, Claim, Draft, Entry, Ref, Run, Source, Verdict
 
 #: Far more than any of this takes; a thread that waits longer waits for ever.
-HANGS_AFTER_SECONDS = 30
+HANGS_AFTER_SECONDS = 300
 NOON = datetime(2030, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
