@@ -236,3 +236,13 @@ def test_a_bracket_before_the_date_of_a_heading_does_not_hide_it() -> None:
         "CHARLES DARWIN TO MRS. LITCHFIELD. (His daughter.) January 4, 1875.\n\nYour letter has led me to think.\n"
     )
     assert told(text, "In answer", "Your letter") == [("own", "1881-04-14"), ("own", "1875-01-04")]
+
+
+def test_a_letter_that_the_editor_announces_as_anothers_is_not_the_persons() -> None:
+    note = "[The following letter, from {}, is one of those that were spoken of\nin the last letter:]\n\n"
+    creed = "Dear Madam,\n\nThat the sea remembers {} ship, I hold for certain.\n\n\n"
+    answer = "[The answer:]\n\n" + creed.format("no")
+    for name, voice in (("Mrs. Vane", "recipient"), ("Mr. Darwin", "own")):
+        text = note.format(name) + creed.format("every") + answer
+        said = told(text, "That the sea remembers every", "That the sea remembers no")
+        assert [who for who, _ in said] == [voice, "own"], name

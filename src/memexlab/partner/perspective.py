@@ -40,7 +40,7 @@ _WHY = {
     "extensions": "no notes of yours besides this corpus, or none that go beyond it",
 }
 
-_MOST_EXTENSIONS, _NEW_SHARE = 40, 0.2
+_MOST_EXTENSIONS, _NEW_SHARE, _SENTENCE_WORDS = 40, 0.2, 4
 _NOTES = f"""SELECT c.source, c.text, d.title, d.published, coalesce(e.body ->> '$.meta.type', 'note'),
  q.text, q.line, q.last_line, q.start, q.end, e.by
  FROM {STANDING.replace("WHERE", "JOIN quotes q ON q.entry = c.entry WHERE", 1)}
@@ -162,6 +162,8 @@ def _extensions(memory: Memory, corpus: Corpus) -> tuple[Statement, ...]:
     for source, text, title, date, kind, words, line, last, start, end, by in memory.db.execute(_NOTES):
         asked = stems(text)
         new = {word for word in asked if not spoken[word]}
+        if len(WORD.findall(words)) < _SENTENCE_WORDS:
+            continue  # a field of a front matter, which says nothing that a corpus could have said
         if source in mine or not new - told or _NEW_SHARE * len(asked) > len(new):
             continue
         told |= new

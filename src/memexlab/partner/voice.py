@@ -33,6 +33,11 @@ _BY = re.compile(r"\bBY (?:PROFESSOR|PROF\.|MR\.|MRS\.|DR\.|SIR) ?([A-Z][A-Z .]+
 _LETTER = re.compile(
     r"^((?:A(?= LETTER)|[A-Z]{2,}|[A-Z]\.)(?:[A-Z .,'-]|\([^)]*\))*?) TO ((?:[A-Z]{2,}|[A-Z]\.)[A-Z .,'-]*)(?=[.\s(])"
 )
+#: "The following letter, from Mrs. Boole, is ...": who wrote what follows the note.
+_ANNOUNCED = re.compile(
+    r"(?:following|next) letters?,? (?:is |was |were |are )?(?:written |addressed |received )?(?:from|by) "
+    r"((?:(?:Mrs?|Miss|Dr|Sir|Prof(?:essor)?|Lord|Lady|Rev|the Rev)\b\.? ?)?(?:[A-Z][\w.'-]+ ?)+)"
+)
 _SALUTATION = re.compile(r"^(?:My )?[Dd]ear(?:est)? (?:old )?((?:[A-Z]\w+\.? ?){1,3})[,.]")
 _SIGNED = re.compile(r"\b(?:[A-Z]\.\s?)+[A-Z]{4,}\.?\s*$|\b[A-Z]{4,} [A-Z]{4,}\.?\s*$")
 _PLACE_AND_DATE = re.compile(r"^[^\n]{0,60}\[?\d{4}\??\]?\.?\]?\s*$")
@@ -105,7 +110,7 @@ class _Reading:
         self.default = voice or "own"
         self.voice = "editor" if self.edited and kind != "autobiography" and not voice else self.default
         self.cause = "an edited text, before its first chapter or letter" if self.voice == "editor" else "its source"
-        self.writer, self.leads = "own", False
+        self.writer, self.announced, self.leads = "own", "own", False
         self.now = Segment(0, 0, self.voice, date, basis, kind)
         self.bracket, self.correspondence = False, kind in _CORRESPONDENCE
         if self.correspondence:
@@ -171,6 +176,8 @@ class _Reading:
             self.now = replace(self.now, date=found[0][0], basis="inferred")
         if self.correspondence and not self.memoir:
             self._turn("editor", "a note in brackets, and what follows it")
+            named = _ANNOUNCED.search(" ".join(line.split()))
+            self.announced = "recipient" if named and self.surname not in named[1].casefold() else "own"
         return "editor"
 
     def _chapter(self, line: str) -> str:
@@ -208,7 +215,9 @@ class _Reading:
             if self.surname in salutation[1].casefold():
                 self.writer = self._turn("recipient", "a letter that begins with the person's name")
             elif self.voice == "editor":
-                self.writer = self._turn("own", "")
+                told = "a letter by another, as the note before it says"
+                self.writer = self._turn(self.announced, "" if self.announced == "own" else told)
+            self.announced = "own"
         elif _PLACE_AND_DATE.match(line) and self.voice in ("own", "editor"):
             self._dated(line)
             return "unknown"
