@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from memexlab import Lab
+from memexlab.api.opened import person
 from memexlab.commands.doctor import check
 from memexlab.commands.init import init_lab
+from memexlab.ledger import UsageError
 
 RUNS = 6
 
@@ -108,3 +110,15 @@ def test_what_one_agent_learned_is_in_the_next_briefing_of_another(tmp_path: Pat
     print(f"a retraction: {time.monotonic() - begun:.3f} s")
     assert "the data leaked" in again
     assert "the data leaked" not in after
+
+
+def test_a_bare_name_is_a_persons_and_a_name_no_entry_may_bear_is_refused_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for said, by in (("ada", "human:ada"), ("agent:claude", "agent:claude")):
+        monkeypatch.setenv("MEMEX_BY", said)
+        assert person() == by
+    for wrong in ("robot:r2", "ada lovelace", "human:"):
+        monkeypatch.setenv("MEMEX_BY", wrong)
+        with pytest.raises(UsageError, match="MEMEX_BY"):
+            person()

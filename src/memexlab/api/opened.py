@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 
 def person() -> str:
-    """Who speaks at this keyboard: MEMEX_BY where an agent says so, else the person logged in."""
-    return os.environ.get("MEMEX_BY") or f"human:{os.environ.get('USER') or _named()}"
+    """Who speaks at this keyboard: MEMEX_BY, a bare name being a person's, else the person logged in.
+
+    Raises UsageError for a MEMEX_BY that no entry may bear, before any work is done.
+    """
+    from ..ledger import UsageError
+    from ..ledger.gate import check_actor
+
+    said = os.environ.get("MEMEX_BY") or os.environ.get("USER") or _named()
+    by = said if ":" in said else f"human:{said}"
+    if "MEMEX_BY" in os.environ and (wrong := next(check_actor(by), None)) is not None:
+        raise UsageError(f"MEMEX_BY is {said!r}: {wrong.message}", wrong.hint)
+    return by
 
 
 @cache
