@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def test_tools_have_the_words_of_the_command_line(lab: Path) -> None:
         return await client.list_tools()
 
     tools = {tool.name: tool for tool in conversation(lab, talk).tools}
-    assert set(tools) == {*TOOLS, "page"}
+    assert set(tools) == {*TOOLS, "page", "land"}
     assert "whether to run it" in tools["check"].description
     arguments = tools["check"].input_schema["properties"]
     assert arguments["idea"]["description"].startswith("what is to be changed")
@@ -106,3 +107,30 @@ def test_an_answer_is_cut_to_its_budget_and_says_so() -> None:
     assert "more lines" in cut["left_out"]
     whole = bounded("short", {"rows": [1]}, 300)
     assert whole == {"text": "short", "data": {"rows": [1]}, "left_out": ""}
+
+
+def test_an_agent_compiles_the_wiki_without_a_file_or_a_shell(lab: Path) -> None:
+    (lab / "raw").mkdir(exist_ok=True)
+    (lab / "raw" / "bay.md").write_text("# Bay Bridge\n\nThe span was widened by the city in 1998, after two storms.\n")
+    claim = {"source": "raw/bay.md", "subject": "Bay Bridge", "sentence": "The span was widened by the city in 1998.",
+             "quote": "The span was widened by the city in 1998"}  # fmt: skip
+    wrong = claim | {"sentence": "The span was widened by the city in 1989."}
+    lines = "\n".join(map(json.dumps, (claim, wrong)))
+
+    async def talk(client: Any) -> Any:
+        early = await client.call_tool("ingest", {"paths": ["raw"], "brief": True})
+        assert early.is_error
+        assert "memex ingest" in early.content[0].text
+        await client.call_tool("ingest", {"paths": ["raw"]})
+        order = await client.call_tool("ingest", {"paths": ["raw"], "brief": True})
+        tried = await client.call_tool("land", {"lines": lines, "check": True})
+        landed = await client.call_tool("land", {"lines": lines})
+        asked = await client.call_tool("sql", {"query": "select e.by, c.text from claims c join entries e on e.seq = c.entry"})
+        return order, tried, landed, asked
+
+    order, tried, landed, asked = conversation(lab, talk)
+    assert "raw/bay.md" in order.structured_content["text"]
+    assert "1989" in tried.structured_content["text"]
+    assert "1989" in landed.structured_content["text"]
+    assert "agent:tester" in str(asked.structured_content)
+    assert "1989" not in str(asked.structured_content)

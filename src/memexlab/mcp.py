@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict, get_type_hints
 
 from .api import COMMANDS, LANDING, Lab
@@ -26,6 +27,11 @@ TOOLS: tuple[str, ...] = ("brief", "check", "run", "log", "ask", "history", "sea
 #: Those of them that land entries.
 WRITING = frozenset({"run", "log", "lint", "ingest"})
 TOKENS = 2_000
+_LAND = (
+    "Takes claims and answers that you wrote, one JSON object a line, through the gates of the wiki; `ingest` with "
+    "`brief` is the work order and says their form. Good lines land even if others fail; a refusal names its line and "
+    "what to mend. With `check` nothing lands."
+)
 _PAGE = "Reads a page of the wiki, every sentence with the words it rests on; `index` lists them all."
 
 
@@ -86,6 +92,20 @@ def server(root: Path) -> MCPServer[Any]:
         if found is None:
             raise ToolError(f"there is no page {name!r}: read the page `index`")
         return bounded(found, None, max(100, min(tokens, 50_000)))
+
+    @app.tool(name="land", description=_LAND, annotations=ToolAnnotations(read_only_hint=False, destructive_hint=False))
+    def land_tool(lines: str, check: bool = False, tokens: int = TOKENS) -> Result:
+        lab = Lab(root)
+        try:
+            with NamedTemporaryFile("w", encoding="utf-8", suffix=".jsonl") as drafts:
+                drafts.write(lines)
+                drafts.flush()
+                landed = lab.land(Path(drafts.name), check=check)
+        except MemexError as error:
+            raise ToolError(str(error)) from error
+        finally:
+            lab.close()
+        return bounded(str(landed).replace(Path(drafts.name).name, "lines"), None, max(100, min(tokens, 50_000)))
 
     return app
 
