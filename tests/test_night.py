@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from memexlab.api import Lab
-from memexlab.commands.run import Options, run_night, write_tsv
+from memexlab.commands.run import Options, run_night
 from memexlab.lab.loop.campaign import Event
+from memexlab.lab.tsv import keep_tsv
 from memexlab.ledger import Draft, OutsideError, Run, UsageError
 from memexlab.memory import Memory
 
@@ -46,7 +47,7 @@ def test_a_log_that_somebody_else_keeps_is_never_overwritten(tmp_path: Path) -> 
     log, heard = tmp_path / "results.tsv", list[str]()
 
     def written() -> bytes:
-        write_tsv(tmp_path, memory, "c", lambda event: heard.append(event.text))
+        keep_tsv(tmp_path, memory, "c", heard.append)
         return log.read_bytes()
 
     log.write_bytes(mine := b"commit\tloss\nabc1234\t0.9 weeks of w\xf6rk\n")

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from hashlib import sha256
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +28,7 @@ from ..lab.loop.planning import Drive
 from ..lab.proposers import Prompt, Proposal, Proposer
 from ..lab.proposers.agent import AgentProposer, Task
 from ..lab.proposers.knobs import KnobProposer
-from ..lab.tsv import results_tsv
+from ..lab.tsv import keep_tsv
 from ..lab.verdict import LOOKS, in_words, race
 from ..ledger import Draft, Entry, OutsideError, Ref, Source, UsageError, utc_now, write_durably
 from ..memory import Memory
@@ -254,8 +252,8 @@ def prepared_night(
         campaign = Campaign(memory, checkouts, contract, name, definition.id, locked, tell)
         with _proposing(root, config, options, campaign) as (proposer, manner):
             yield Night(
-                campaign, proposer, streams, program=lambda: _program(root),
-                after_each=lambda: write_tsv(root, memory, name, tell), manner=manner,
+                campaign, proposer, streams, program=lambda: _program(root), manner=manner,
+                after_each=lambda: keep_tsv(root, memory, name, lambda text: tell(Event("notice", text))),
             )  # fmt: skip
 
 
@@ -375,28 +373,6 @@ def _above_zero(**given: float | None) -> None:
 def _program(root: Path) -> str:
     path = root / "program.md"
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-
-def write_tsv(root: Path, memory: Memory, campaign: str, tell: Callable[[Event], None]) -> None:
-    """Keeps `results.tsv` in upstream's five columns; it is a view, so it is written as a whole.
-
-    A file that stands there with other bytes than were written last is somebody's own log: it is kept under another
-    name, and who runs the loop is told.
-    """
-    path, mark = root / "results.tsv", memory.folder / "results.tsv.sha256"
-    text = results_tsv(memory.db, campaign).encode("utf-8")
-    known = mark.read_text(encoding="ascii").split() if mark.exists() else []
-    there = path.read_bytes() if path.exists() else None
-    if there not in (None, text) and sha256(there or b"").hexdigest() not in known:
-        names = (f"results.own{f'-{n}' if n > 1 else ''}.tsv" for n in count(1))
-        own = next(name for name in names if not (root / name).exists())
-        path.rename(root / own)
-        told = f"results.tsv was not written by memex: it is kept as {own}. memex import {own} takes it in."
-        tell(Event("notice", told))
-    if known[:1] != [wanted := sha256(text).hexdigest()]:
-        write_durably(mark, " ".join([wanted, *known[:1]]).encode("ascii"))  # killed here, the file is the last one
-    if there != text:
-        write_durably(path, text)
 
 
 @contextmanager

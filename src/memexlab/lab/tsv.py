@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+from ..ledger import write_durably
+from ..memory import Memory
 
 _WORDS = {"ok": "discard", "inconclusive": "discard", "timeout": "crash", "invalid": "crash", "lost": "crash"}
 
@@ -43,3 +50,24 @@ def results_tsv(db: sqlite3.Connection, campaign: str) -> str:
         )
         lines.append("\t".join(cells))
     return "\n".join(lines) + "\n"
+
+
+def keep_tsv(root: Path, memory: Memory, campaign: str, tell: Callable[[str], None]) -> None:
+    """Keeps `results.tsv` in upstream's five columns; it is a view, so it is written as a whole.
+
+    A file that stands there with other bytes than were written last is somebody's own log: it is kept under another
+    name, and who runs the loop is told.
+    """
+    path, mark = root / "results.tsv", memory.folder / "results.tsv.sha256"
+    text = results_tsv(memory.db, campaign).encode("utf-8")
+    known = mark.read_text(encoding="ascii").split() if mark.exists() else []
+    there = path.read_bytes() if path.exists() else None
+    if there not in (None, text) and sha256(there or b"").hexdigest() not in known:
+        names = (f"results.own{f'-{n}' if n > 1 else ''}.tsv" for n in count(1))
+        own = next(name for name in names if not (root / name).exists())
+        path.rename(root / own)
+        tell(f"results.tsv was not written by memex: it is kept as {own}. memex import {own} takes it in.")
+    if known[:1] != [wanted := sha256(text).hexdigest()]:
+        write_durably(mark, " ".join([wanted, *known[:1]]).encode("ascii"))  # killed here, the file is the last one
+    if there != text:
+        write_durably(path, text)
