@@ -20,6 +20,7 @@ from memexlab.lab.execution.interpreters import located
 from memexlab.lab.execution.measure import _walled
 from memexlab.lab.execution.metrics import why_missing
 from memexlab.lab.execution.streams import visible_cards
+from memexlab.ledger import UsageError
 from memexlab.memory import Memory
 
 from .toy import make_toy
@@ -225,3 +226,21 @@ def test_a_text_is_of_what_it_differs_from_in_fewer_lines() -> None:
 @pytest.mark.parametrize(("status", "code"), [("keep", 0), ("discard", 0), ("blocked", 1), ("crash", 2), ("lost", 3)])
 def test_a_script_that_tries_a_change_can_tell_whether_it_was_measured(status: str, code: int) -> None:
     assert TriedOnce("c", 7, status, None, "", "", "", "").exit_code == code
+
+
+def test_a_folder_of_notes_becomes_a_lab_and_stays_as_it_is(tmp_path: Path) -> None:
+    vault = tmp_path / "My Notes"
+    (vault / "Daily").mkdir(parents=True)
+    (vault / "Bread.md").write_text("# Bread\n\nBread is a food made of flour.\n")
+    (vault / "Daily" / "2024-05-01.md").write_text("Baked [[Bread]].\n")
+    before = {path: path.read_bytes() for path in vault.rglob("*") if path.is_file()}
+    started = Lab.init(vault, target="none", here=True)
+    assert "memex ingest ." in str(started)
+    assert load(vault).name == "My-Notes"
+    assert load(vault).contract is None
+    assert {path.name for path in vault.iterdir()} == {"Bread.md", "Daily", "memex.toml", "schema.md", ".memex"}
+    Lab(vault).ingest([vault])
+    assert "a food made of flour" in (vault / "wiki" / "bread.md").read_text()
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(UsageError, match="is a lab already"):
+        Lab.init(vault, target="none")

@@ -167,7 +167,7 @@ def test_two_names_that_were_joined_answer_alike(tmp_path: Path) -> None:
     found.same("Lumbricus terrestris", "Nightcrawler", why="one animal")
     for name in ("nightcrawler", "common earthworm"):
         told = said(found, f"What is the lifespan of the {name}?")
-        assert told[0].startswith("sources d")
+        assert len(told) == 2  # in the wild, and in boxes: both hold
         assert {"6 years", "4 years"} == {years for years in ("6 years", "4 years") if years in "\n".join(told)}
     found.close()
 

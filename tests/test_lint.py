@@ -42,6 +42,17 @@ def test_the_examples_of_a_rule_are_refused_and_accepted(name: str) -> None:
     assert list(RULES[name](example(told["accepted"]))) == []
 
 
+def test_links_are_judged_as_an_editor_follows_them() -> None:
+    wiki = example("See [[Harbour-Bridge]] and [x](harbour-bridge.md). ‖ harbour-bridge.md: # Bridge")
+    assert [finding for rule in RULES.values() for finding in rule(wiki) if finding.rule.startswith("link")] == []
+    wiki = example("See [[Harbour Bridge]], [x](nofile.md), [[harbour-bridge#Deck]]. ‖ harbour-bridge.md: # Bridge")
+    found = [finding for rule in RULES.values() for finding in rule(wiki) if finding.rule.startswith("link")]
+    assert [(f.rule, f.message) for f in found] == [
+        ("link-broken", "[[Harbour Bridge]] is no page; [[harbour-bridge]] is"),
+        ("link-place", "harbour-bridge.md has no heading 'Deck'"), ("link-place", "there is no file nofile.md"),
+    ]  # fmt: skip
+
+
 def lab_at(folder: Path, files: list[Path]) -> Lab:
     (folder / "raw").mkdir(parents=True)
     (folder / "memex.toml").write_text('[lab]\nname = "test"\n')

@@ -125,7 +125,9 @@ def test_an_agent_compiles_the_wiki_without_a_file_or_a_shell(lab: Path) -> None
         order = await client.call_tool("ingest", {"paths": ["raw"], "brief": True})
         tried = await client.call_tool("land", {"lines": lines, "check": True})
         landed = await client.call_tool("land", {"lines": lines})
-        asked = await client.call_tool("sql", {"query": "select e.by, c.text from claims c join entries e on e.seq = c.entry"})
+        asked = await client.call_tool(
+            "sql", {"query": "select e.by, c.text from claims c join entries e on e.seq = c.entry"}
+        )
         return order, tried, landed, asked
 
     order, tried, landed, asked = conversation(lab, talk)

@@ -170,6 +170,6 @@ def test_the_pages_of_a_log(log: Path) -> None:
             answer = client.get(guess, follow_redirects=False)
             assert answer.headers["location"].startswith(place)
         assert "<code>/api/try</code>" in client.get("/api").text
-        wrong = client.get("/runs?where=nonsense").text
-        assert "A filter speaks of these columns: run, id, campaign, number" in wrong
+        wrong = client.get("/runs?where=nonsense=1").text
+        assert "speaks of knobs and of these columns: run, id, campaign, number" in wrong
         assert "126 runs" in client.get("/runs").text

@@ -133,7 +133,7 @@ def test_what_was_refused_or_runs_is_not_tried_and_nothing_is_beaten_before_an_i
     amounts = Amounts.of("nats", book.scale)
     assert headline(book, None, amounts).endswith("The first idea is being measured.")
     assert counts_sentence(book, book.runs, False).startswith("0 ideas tried")
-    assert counts_sentence(book, book.runs, False).endswith("1 refused before they ran, 1 still running.")
+    assert counts_sentence(book, book.runs, False).endswith("1 turned down by the owner, 1 not ended yet.")
 
 
 @pytest.mark.parametrize(("paces", "is_told"), [((10, 20, 11, 21), True), ((20, 20, 21, 21), False)])

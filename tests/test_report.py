@@ -507,7 +507,7 @@ def test_the_picture_and_the_headline_count_the_same_ideas_as_failed(views: View
     assert "2 failed, 1 refused before they ran" in section.counts
     assert "1 cut short" in section.counts
     marks = Counter(point.mark for point in section.chart.points)
-    assert marks == {"baseline": 4, "failed": 2, "pair": 2, "inconclusive": 1, "discard": 1}
+    assert marks == {"baseline": 4, "failed": 2, "pair": 2, "inconclusive": 1, "dropped": 1}
     rows = [line.split("\t") for line in results_tsv(views.db, "night").splitlines()[1:]]
     assert [row[1:4:2] for row in rows] == [
         ["1.000000", "keep"], ["0.000000", "crash"], ["0.000000", "crash"], ["0.000000", "discard"],

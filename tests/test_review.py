@@ -68,7 +68,7 @@ def test_one_that_is_none_leaves_the_page(lab: Lab) -> None:
 def test_an_edit_puts_the_words_of_a_person_in_place_of_the_callout(lab: Lab) -> None:
     [item] = waiting(lab, "contradiction")
     lab.review(item.id, "edit", text="The towers are 134 metres, the deck is 129.", why="I measured both")
-    assert "\n\nThe towers are 134 metres, the deck is 129.\n\n" in bridge(lab)
+    assert "\n\nThe towers are 134 metres, the deck is 129. (said by ada)\n\n" in bridge(lab)
     assert "[!contradiction]" not in bridge(lab)
     assert lab.sync().wiki.written == 0
 
@@ -103,7 +103,7 @@ def test_a_claim_that_was_refused_may_be_said_by_a_person(lab: Lab) -> None:
     assert [item.text for item in found] == [text]
     lab.review(found[0].id, "accept", why="I know it")
     assert found[0].id not in [item.id for item in waiting(lab, "refused")]
-    assert f"\n{text}\n" in bridge(lab)
+    assert f"\n{text} (said by ada)\n" in bridge(lab)
     assert lab.sync().wiki.written == 0
 
 

@@ -123,3 +123,43 @@ def test_conflicts_quote_both_sides_and_what_would_settle_them(lab: Lab) -> None
         [Draft("newton-schulz", Claim("five, after all", "steps", 5), (Ref("supersedes", last["id"]),))], "human:ada"
     )
     assert lab.conflicts().claims == ()
+
+
+def documents(lab: Lab, **texts: str) -> dict[str, int]:
+    """Sources by name, as ingest of no wiki lands them."""
+    out = {}
+    for name, text in texts.items():
+        blob = lab.memory.blobs.put(text.encode())
+        source = Source(name.title(), "text/plain", meta={"document": name})
+        [landed] = lab.memory.land([Draft(f"source:{name}", source, (Ref("file", blob),))], "code:test")
+        out[name] = landed.seq
+    return out
+
+
+def test_numbers_and_scraps_lead_nowhere(lab: Lab) -> None:
+    documents(lab, room="Room 1204 was painted by St. Ives.", bill="an invoice over 1204 crowns, St. Neots",
+              both="Ives paid it at Nr. 7")  # fmt: skip
+    assert lab.path("room", "bill").steps is None
+    assert things(lab, "room", "both") == ['document "Room"', "name ives", 'document "Both"']
+
+
+def test_a_name_is_found_as_it_is_spelt_and_without_its_marks(lab: Lab) -> None:
+    documents(lab, street="It lies behind Große Straße, near Ærø.", walk="We went down Große Straße.")
+    for spelt in ("Große Straße", "grosse strasse", "GROSSE STRASSE"):
+        assert things(lab, spelt, "walk")[-1] == 'document "Walk"'
+    assert things(lab, "street", "walk") == ['document "Street"', "name grosse strasse", 'document "Walk"']
+
+
+def test_what_a_claim_says_of_two_names_is_a_step_until_it_is_taken_back(lab: Lab) -> None:
+    at = documents(lab, minutes="The Otter Act replaced the Badger Act. Its status is Passed.")
+    [source] = lab.memory.db.execute("SELECT id FROM entries WHERE seq = ?", (at["minutes"],)).fetchone()
+    said = [Claim("the Otter Act replaced the Badger Act", "supersedes", "Badger Act"),
+            Claim("the Otter Act is passed", "status", "Passed"), Claim("it has 12 parts", "parts", "12")]  # fmt: skip
+    landed = [lab.memory.land([Draft("Otter Act", claim, (Ref("from", source),))], "code:test")[0] for claim in said]
+    trail = lab.path("Badger Act", "otter act")
+    step = ("name Badger Act", "the Otter Act replaced the Badger Act", landed[0].id)
+    assert (trail.steps, trail.goal) == ((step,), "name Otter Act")
+    named = lab.memory.db.execute("SELECT name, role FROM named WHERE entry >= ?", (landed[0].seq,)).fetchall()
+    assert sorted(set(named)) == [("badger act", "object"), ("otter act", "subject")]
+    lab.memory.land([Draft("Otter Act", Claim("no", "says"), (Ref("supersedes", landed[0].id),))], "human:a")
+    assert len(lab.path("Badger Act", "otter act").steps or ()) == 2  # by the minutes, which name both

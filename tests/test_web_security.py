@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from memexlab import Lab
 from memexlab.api import LANDING
-from memexlab.web.http_api import openapi
+from memexlab.web.openapi import openapi
 
 LOG = Path(__file__).parent / "data" / "logs" / "mar8.results.tsv"
 #: Commands that train, wait for a loop or ask a model: here their arguments are checked elsewhere.
@@ -154,7 +154,8 @@ def test_schemathesis_finds_no_server_error(server: tuple[int, str]) -> None:
     port, token = server
     words = [program, "run", f"http://127.0.0.1:{port}/api/openapi.json", "-H", f"Authorization: Bearer {token}"]
     words += ["--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing", "--max-examples", "10"]
-    words += [word for name in sorted(LONG - {"mcp"}) for word in ("--exclude-path", f"/api/{name}")]
+    left_out = [*(f"/api/{name}" for name in sorted(LONG - {"mcp"})), "/events", "/ask/worded"]
+    words += [word for path in left_out for word in ("--exclude-path", path)]
     done = subprocess.run([*words, "--no-color"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
 
@@ -174,13 +175,17 @@ _ANY = st.recursive(
 @pytest.mark.slow
 def test_nonsense_is_never_a_server_error(server: tuple[int, str]) -> None:
     port, token = server
-    served = sorted(path for path in OPENAPI if path.removeprefix("/api/") not in LONG)
+    served = sorted(
+        (path, method) for path, methods in OPENAPI.items() for method in methods
+        if path.removeprefix("/api/") not in LONG | {"/events", "/ask/worded", "/sources/upload"}
+    )  # fmt: skip
 
     @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def nonsense(data: st.DataObject) -> None:
-        path = data.draw(st.sampled_from(served))
-        [(method, told)] = OPENAPI[path].items()
+        path, method = data.draw(st.sampled_from(served))
+        told = OPENAPI[path][method]
+        path = re.sub(r"\{\w+\}", lambda _: quote(data.draw(_TEXT).encode("utf-8", "replace"), safe=""), path)
         if method == "get":
             names = [parameter["name"] for parameter in told["parameters"]] + ["nothing"]
             query = data.draw(st.dictionaries(st.sampled_from(names), _TEXT, max_size=4))

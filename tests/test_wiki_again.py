@@ -32,7 +32,7 @@ FORMS = (
 )  # fmt: skip
 #: What a person may do, and how often.
 KINDS = {"add": 10, "change": 4, "delete": 3, "many": 2, "same": 1, "schema": 1, "edit": 2, "reword": 3, "strike": 2,
-         "rename": 2, "answer": 3, "settle": 2}  # fmt: skip
+         "rename": 2, "answer": 3, "settle": 2, "move": 2, "copy": 1}  # fmt: skip
 QUESTION = re.compile(r"Question: page ([^,]+), section ([^:]+):[^\n]*\n<<<[^\n]*\n((?:c[0-9a-f]{10} [^\n]*\n)+)")
 
 
@@ -74,7 +74,7 @@ def change(rng: random.Random, lab: Lab, serial: int) -> str:
     """One thing that a person may do between two compiles."""
     raw, there = lab.root / "raw", sorted((lab.root / "raw").iterdir())
     kind = rng.choices([*KINDS], [*KINDS.values()])[0]
-    if kind in ("change", "delete") and not there:
+    if kind in ("change", "delete", "move", "copy") and not there:
         kind = "add"
     if kind in ("add", "many"):
         for part in range(1 if kind == "add" else 6):
@@ -84,6 +84,8 @@ def change(rng: random.Random, lab: Lab, serial: int) -> str:
         rng.choice(there).write_text(note(rng), encoding="utf-8")
     elif kind == "delete":
         rng.choice(there).unlink()
+    elif kind in ("move", "copy"):
+        (shutil.move if kind == "move" else shutil.copy)(rng.choice(there), raw / f"there {serial}.md")
     elif kind == "same":
         one, other = rng.sample([*PLACES, *PEOPLE], 2)
         with suppress(UsageError, Refused):  # some are never joined

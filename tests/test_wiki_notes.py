@@ -52,7 +52,7 @@ def bridge(metres: int, day: str, author: str) -> str:
 
 
 def test_contradictions_are_listed_in_a_lab_without_runs(lab: Lab) -> None:
-    assert str(lab.conflicts()) == "nothing in this lab contradicts anything"
+    assert str(lab.conflicts()).startswith("no contradiction was found in this lab: ")
     taken_in(lab, one=bridge(134, "2021-02-01", "Bo Carr"), two=bridge(129, "2022-02-01", "Cy Dunn"))
     assert str(lab.conflicts()).splitlines()[:3] == [
         "Harbour Bridge, height: 2 answers",
@@ -130,8 +130,8 @@ def test_every_sentence_of_a_short_note_is_on_its_page(lab: Lab) -> None:
 
 
 def test_a_landed_value_names_its_subject_on_the_page_of_another(lab: Lab) -> None:
-    taken_in(lab, note=f"{NOTE}Then came pathlib, which Python 3.4 was the first to ship.\n")
-    words = "pathlib, which Python 3.4 was the first to ship"
+    taken_in(lab, note=f"{NOTE}Then came pathlib, which they added to the library of Python 3.4.\n")
+    words = "pathlib, which they added to the library of Python 3.4"
     drafts = lab.root / "drafts.jsonl"
     drafts.write_text(
         '{"source": "raw/note.md", "subject": "pathlib", "relation": "added in", "value": "Python 3.4", "since": "",'

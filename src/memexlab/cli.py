@@ -22,6 +22,7 @@ from typing import Any, Literal
 from . import __version__
 from .faces import COMMANDS, Faces
 
+FORMS = ("marp", "figure", "table", "canvas")
 _ARGUMENT = re.compile(r"^\s{8,}(\w+): (.+)$")
 
 
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name is None:
         parser.print_help()
         return 0
+    if options.get("as_") in FORMS and options.get("to", "") is None:  # a form is asked for with --as too
+        options |= {"to": options["as_"], "as_": None}
     from .ledger import MemexError  # here, so that --help does not wait for it
 
     try:

@@ -124,7 +124,11 @@ def test_an_answer_from_sources_becomes_a_page(opener: Opener, logged: Served) -
     seen = opener(logged)
     seen.open("/ask?q=how+many+lanes+does+the+harbour+bridge+carry%3F")
     seen.page.get_by_role("button", name="Save as a page").click()
-    expect(seen.page.locator("#told")).to_contain_text("written: wiki/")
+    told = seen.page.locator("#told a")
+    expect(told).to_have_text(re.compile("^Saved: how many lanes"))
+    told.click()
+    expect(seen.page.locator("article.page h1")).to_contain_text(re.compile("how many lanes", re.I))
+    seen.page.go_back()
     seen.page.locator(".answer .refs a").first.click()
     expect(seen.page.locator("article.text mark").first).to_be_in_viewport()
     seen.fine()
@@ -176,6 +180,39 @@ def test_a_run_lands_while_the_page_is_open_and_leads_to_its_diff(opener: Opener
     seen.page.locator("table tbody tr a").first.click()
     seen.page.wait_for_url(re.compile(r"/runs/\d+"))
     expect(seen.page.locator("table.diff").first).to_be_visible()
+    seen.fine()
+
+
+def test_a_loop_that_is_killed_is_told_while_the_page_is_open(opener: Opener, logged: Served) -> None:
+    beats = (
+        "import sys, time; from pathlib import Path; from memexlab.lab.loop.steering import Steering;"
+        " from memexlab.lab.execution.owner import this_process;"
+        " Steering(Path(sys.argv[1])).beat(owner=this_process(), campaign='mar8', candidates=1, since='', limits={});"
+        " time.sleep(600)"
+    )
+    seen = opener(logged)
+    seen.open("/")
+    loop = subprocess.Popen([sys.executable, "-c", beats, str(logged.root / ".memex")])
+    expect(seen.page.locator(".loop")).to_contain_text("The loop is at work")
+    loop.kill()  # and nobody waits for it
+    expect(seen.page.get_by_text("The loop is at work")).to_have_count(0)
+    loop.wait()
+    seen.fine()
+
+
+def test_a_run_is_ticked_with_keys(opener: Opener, logged: Served) -> None:
+    seen = opener(logged)
+    seen.open("/runs")
+    for key in ("j", "x", "j", "j", "x"):
+        seen.page.keyboard.press(key)
+    expect(seen.page.get_by_role("button", name="Compare these 2")).to_be_enabled()
+    seen.page.keyboard.press("/")
+    expect(seen.page.locator("input[name=where]")).to_be_focused()
+    seen.open("/effects")
+    seen.page.keyboard.press("j")
+    expect(seen.page.locator("tr.at")).to_have_count(1)
+    seen.page.keyboard.press("/")
+    expect(seen.page.locator("select[name=knob]")).to_be_focused()
     seen.fine()
 
 

@@ -38,7 +38,7 @@ class Experiments(Opened):
         """Makes a lab in a new or empty folder, or in the repository you stand in.
 
         A target is an experiment that runs at once: microgpt (a small GPT in NumPy), tinygpt (torch), sql-tuning (a
-        database workload). `none` makes a lab of memory and wiki alone.
+        database workload). `none` makes a lab of memory and wiki alone, also over a folder of notes.
 
         Arguments:
             folder: where; a new or empty folder
@@ -54,7 +54,7 @@ class Experiments(Opened):
 
             return init_demo(folder)
 
-        return init_here(folder) if here else init_lab(folder, target)
+        return init_here(folder) if here and target != "none" else init_lab(folder, target)
 
     def run(
         self,

@@ -42,7 +42,7 @@ class Questions(Opened):
         Arguments:
             question: in words
             as_of: as if only the runs up to this number, or before this date, were known; of sources what held then
-            as_: answer from the published words of a person, such as darwin: docs/partner-page.md
+            as_: answer from the published words of a person, such as darwin: docs/partner-page.md; typed, a form too
             campaign: the campaign (default: the newest)
             model: alone, the model of memex.toml, or another one: it words the answer from what sources say
             save: file the answer as a page of wiki/

@@ -34,7 +34,8 @@ class Taken:
             lines += [f"{hand}; these edits were synced first"] if (hand := told_by_hand(done.by_hand)) else []
             lines.append(
                 f"sources: {done.new} new, {done.changed} changed, {done.known} known before, {done.gone} gone\n"
-                f"claims: {done.claims} landed, {sum(done.refused.values())} refused{counted(done.refused)}\n"
+                f"claims: {done.claims} landed, {sum(done.refused.values())} refused{counted(done.refused)}"
+                f"{f', {done.carried} of agents and people went along' if done.carried else ''}\n"
                 f"wiki: {wiki.pages} pages, {wiki.written} files written, {wiki.removed} removed, "
                 f"in {done.seconds:.1f} s"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -41,10 +42,27 @@ def targets_folder() -> Path:
     return installed if installed.is_dir() else Path(__file__).parents[3] / "targets"
 
 
+def init_over(folder: Path) -> Started:
+    """A lab of memory and wiki over a folder of notes, such as a vault: its files stay as they are, and are sources."""
+    if (folder / FILE).exists():
+        raise UsageError(f"{folder} is a lab already", f"memex --lab {folder} ingest {folder}")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-._")[:80] or "lab"
+    (folder / FILE).write_text(f'[lab]\nname = "{name}"\n', encoding="utf-8")
+    if not (folder / "schema.md").exists():
+        (folder / "schema.md").write_text(DEFAULT.read_text(encoding="utf-8"), encoding="utf-8")
+    remember(folder)
+    (folder / FOLDER / ".gitignore").write_text("*\n", encoding="utf-8")  # inside: that of the folder is the person's
+    return Started(str(folder), "over what is here; pages go to wiki/", f"cd {folder} && memex ingest .")
+
+
 def init_lab(folder: Path, target: str) -> Started:
-    """A lab in a new or empty folder, with the target's files in a git repository of its own."""
+    """A lab in a new or empty folder, with the target's files in a git repository of its own; without a target also
+    over a folder that holds notes."""
     if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty", "memex init NEW-FOLDER, or memex init --here inside a repository")
+        if target == "none":
+            return init_over(folder)
+        hint = "memex init NEW-FOLDER, memex init --here inside a repository, or memex init . --target none over notes"
+        raise UsageError(f"{folder} is not empty", hint)
     name = folder.resolve().name
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a lab", "letters, digits, . _ - and at most 80 of them")

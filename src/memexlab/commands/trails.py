@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..lab.execution.metrics import number
 from ..lab.wording import clean, plural
 from ..ledger import UsageError
+from ..memory.search.passages import normal
 from ..memory.search.trails import Node, Trails
 from ..wiki.live_claims import standing
 from ..wiki.pages import Wiki
@@ -75,6 +77,7 @@ class Conflicts:
 
     effects: EffectTable | None
     claims: tuple[dict[str, Any], ...]
+    compared: int = 0  # how many times a subject and relation have values of two claims
 
     def data(self) -> dict[str, Any]:
         return {"effects": self.effects.data() if self.effects else [], "claims": self.claims}
@@ -87,8 +90,10 @@ class Conflicts:
             lines += [f'  {clean(s["object"], 60)}: "{clean(s["text"])}" ({s["by"]}{s["at"] and ", "}{s["at"][:10]})'
                       for s in sides]  # fmt: skip
             lines.append("  a claim that supersedes one of them would settle it; on a page: memex review")
-        where = f"campaign {clean(self.effects.campaign)}" if self.effects else "this lab"
-        return "\n".join(lines) or f"nothing in {where} contradicts anything"
+        where = f"campaign {clean(self.effects.campaign)} and its sources" if self.effects else "this lab"
+        looked = f"{plural(self.compared, 'question')} that two claims or more answer were compared"
+        none = f"no contradiction was found in {where}: {looked}; prose may differ in words that no claim holds"
+        return "\n".join(lines) or none
 
 
 def path_between(memory: Memory, start: str, goal: str, campaign: str | None) -> Trail:
@@ -134,7 +139,10 @@ def conflicts_in(memory: Memory, root: Path, campaign: str | None) -> Conflicts:
         {"subject": asked[0], "relation": asked[1], "sides": sides} for asked, sides in said.items()
         if asked in besides and len({side["object"].casefold() for side in sides}) > 1
     ]  # fmt: skip
-    return Conflicts(effects, (*_on_pages(Wiki(standing(memory.db), read_schema(root))), *claims))
+    stands = standing(memory.db)
+    told = Counter((normal(s.subject), s.relation) for s in stands.statements if s.object)
+    on_pages = _on_pages(Wiki(stands, read_schema(root)))
+    return Conflicts(effects, (*on_pages, *claims), sum(number > 1 for number in told.values()))
 
 
 def _on_pages(wiki: Wiki) -> Iterator[dict[str, Any]]:
@@ -162,9 +170,9 @@ def thing_named(memory: Memory, text: str, campaign: str | None) -> Node:
         as_number = number(value)
         value = value if as_number is None else f"{as_number:.12g}"
         row = db.execute(_NAMED, (wanted, knob, value)).fetchone()
-    if row is None and (found or not Trails(db).links(("name", wanted.casefold()))):
+    if row is None and (found or not Trails(db).links(("name", normal(wanted)))):
         raise UsageError(f"{clean(text)!r} is nothing in this memory", "memex registry, or memex search WORDS")
-    return row or ("name", wanted.casefold())
+    return row or ("name", normal(wanted))
 
 
 def thing_told(memory: Memory, node: Node) -> str:
@@ -182,4 +190,7 @@ def thing_told(memory: Memory, node: Node) -> str:
         sql = "SELECT kind, coalesce(json_extract(body, '$.text'), '') FROM entries WHERE seq = ?"
         said, text = memory.db.execute(sql, (key,)).fetchone()
         return f'{said} "{clean(text, 80)}"'
+    if kind == "name":
+        sql = "SELECT spelt FROM named WHERE name = ? GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+        key = next((spelt for (spelt,) in memory.db.execute(sql, (key,))), key)
     return f"{kind} {clean(str(key).replace('=', ' = ', 1) if kind == 'setting' else str(key), 80)}"

@@ -110,8 +110,8 @@ class Amounts:
 
     def value(self, value: float) -> str:
         if self.decimals is None or abs(value) >= 1e7:
-            return f"{value:.6g}"
-        return f"{value:.{self.decimals}f}"
+            return f"{value:,.6g}"
+        return f"{value:,.{self.decimals}f}"
 
     def with_unit(self, value: float) -> str:
         return f"{self.value(value)} {self.unit}".strip()
@@ -119,14 +119,14 @@ class Amounts:
     def fine(self, value: float) -> str:
         """With one digit more, for gains, whose error is smaller than that of one run."""
         if self.decimals is None or abs(value) >= 1e7:
-            text = f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+            text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
         else:
-            text = f"{value:.{self.fine_decimals}f}"
-        return text.removeprefix("-") if not float(text) else text
+            text = f"{value:,.{self.fine_decimals}f}"
+        return text if any(digit in text for digit in "123456789") else text.removeprefix("-")
 
     def signed(self, gain: float) -> str:
         text = self.fine(gain)
-        return f"−{text[1:]}" if text.startswith("-") else f"+{text}" if float(text) else text
+        return f"−{text[1:]}" if text.startswith("-") else f"+{text}" if gain and text.strip("0.") else text
 
     def estimate(self, gain: float, low: float | None, high: float | None, label: str = "") -> str:
         """`+0.28 (+0.04 to +0.52)`, or the gain alone where it has no interval."""

@@ -17,6 +17,9 @@ from .search.passages import normal
 STANDING = """claims c JOIN documents d ON d.entry = c.source JOIN entries e ON e.seq = c.entry WHERE NOT EXISTS
  (SELECT 1 FROM refs r WHERE r.target = e.id AND r.role IN ('supersedes', 'retracts'))"""
 
+#: Relations whose values are shelves, and no things that somebody would ask for.
+_SORTING = frozenset({"status", "type", "kind", "topic", "category", "resolution", "stands as", "language", "license"})
+
 
 class Claims:
     """Folds claims into `claims` and `quotes`, and what a source mentions into `mentions`; keeps the last blob read."""
@@ -57,7 +60,7 @@ class Claims:
              entry.until),
         )  # fmt: skip
         # What is told of something names another thing where it begins with a capital, or has none.
-        is_name = value and value[0].isalpha() and not value[0].islower()
+        is_name = value and value[0].isalpha() and not value[0].islower() and claim.relation not in _SORTING
         self._named(entry.seq, [("subject", entry.subject), *([("object", value)] if value and is_name else [])])
         for ref in entry.refs:
             if ref.role == "quotes" and ref.is_blob:

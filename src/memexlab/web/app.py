@@ -30,7 +30,7 @@ from .rendering import HERE, page, places_of
 THREADS = 8
 #: Modules with pages; each has its ROUTES. Those of the first page are imported above.
 PAGES = ("lineage", "run", "runs", "effects", "intake", "sources", "editing", "review", "wiki", "asking", "partner",
-         "graph", "searching", "http_api")  # fmt: skip
+         "graph", "searching", "api_of_pages", "http_api")  # fmt: skip
 #: Addresses that people guess, and where that is.
 _GUESSED = {"/lint": "/wiki-lint", "/review": "/wiki-review", "/docs": "/api", "/failures": "/effects#failures"}
 _STATUS = {1: 409, 2: 400, 3: 503}
@@ -91,7 +91,8 @@ def _open(request: Request) -> Response:
 
 
 def _wants_json(request: Request) -> bool:
-    return request.url.path.startswith("/api/") or request.method not in ("GET", "HEAD")
+    asked = {"json", "preview"} & set(request.query_params)
+    return request.url.path.startswith(("/api/", "/wiki-block")) or request.method not in ("GET", "HEAD") or bool(asked)
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -11,6 +11,8 @@ import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -24,6 +26,7 @@ from ..config import load
 from ..ledger import MemexError, UsageError
 from ..models import HEARING
 from ..partner.corpus import people, slug_of
+from ..wiki.dates import dates
 from .http_api import json_object
 from .labs import campaigns, lab_of, labs_of, rows_of
 from .rendering import page
@@ -69,6 +72,7 @@ def _page(request: Request, asked: Mapping[str, str], model: str | None = None) 
     voice = voice if voice in voices else ""
     if question:
         try:
+            as_of = _moment(as_of)
             if voice and model is None:
                 given, patience = (lab.root, voice, question, as_of or None, None), _PATIENCE["part" in asked]
                 told = labs_of(request).apart(
@@ -82,10 +86,12 @@ def _page(request: Request, asked: Mapping[str, str], model: str | None = None) 
     cited, body = _cited(db, answer) if answer else [], {"question": question}
     body |= {name: value for name in ("as_of", "campaign", "voice") if (value := asked.get(name, "").strip())}
     dial, names = load(request.app.state.root).model, campaigns(request)
-    examples = _EXAMPLES if names else [f"what is {row[0]}?" for row in db.execute(_SUBJECTS)]
+    subjects = [f"what is {row[0]}?" for row in db.execute(_SUBJECTS)]
+    examples = (*_EXAMPLES[: 4 if subjects else None], *subjects[:3]) if names else subjects
     return page(
         request, "ask.html", "Ask", question=question, as_of=as_of, answer=answer, trouble=trouble,
-        examples=examples, campaigns=names, campaign=campaign, cited=cited, sure=_SURE,
+        about=asked.get("about", "")[:300], examples=examples, campaigns=names, campaign=campaign, cited=cited,
+        sure=_SURE,
         voices=voices, voice=voice, spoken=told if voice else None, place_at=place_at,
         coming=bool(voice and question and not told and not trouble),
         said=_linked(answer["text"], cited) if answer else "",
@@ -93,6 +99,22 @@ def _page(request: Request, asked: Mapping[str, str], model: str | None = None) 
         saving=body | {"save": True} | ({"model": ""} if model is not None else {}),
         nothing=not names and not db.execute("SELECT 1 FROM documents LIMIT 1").fetchone(),
     )  # fmt: skip
+
+
+def _moment(text: str) -> str:
+    """A moment as people write it, as `memex ask --as-of` takes it: the number of a run, a year, a month or a day."""
+    days = {"today": 0, "now": 0, "yesterday": 1}
+    if text.lower() in days:
+        return (date.today() - timedelta(days[text.lower()])).isoformat()
+    if not text or text.isdecimal():
+        return text
+    with suppress(ValueError):
+        datetime.fromisoformat(text)
+        return text
+    for told, start, end in dates(text):
+        if (start, end) == (0, len(text)):
+            return told
+    raise UsageError(f"{text!r} is no date", "a year, a day such as 31.12.2025 or 2025-12-31, or the number of a run")
 
 
 def _cited(db: sqlite3.Connection, answer: dict[str, Any]) -> list[dict[str, Any]]:

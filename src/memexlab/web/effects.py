@@ -14,7 +14,7 @@ from starlette.routing import Route
 from ..commands.effects import effects_of
 from ..lab.report.chart import Mark, interval_svg
 from ..lab.wording import Amounts, plural
-from ..memory.registry import by_cause
+from ..memory.registry import by_cause, example_of
 from .labs import campaigns, lab_of, labs_of
 from .parallel import parallel_svg
 from .rendering import page
@@ -50,11 +50,16 @@ def _effects(request: Request) -> Response:
         known = row["low"] is not None
         row["drawn"] = Markup(interval_svg(row["low"], row["gain"], row["high"], reach or 1.0, mark)) if known else ""
     failed = db.execute(
-        "SELECT status, coalesce(nullif(error, ''), nullif(reason, ''), 'no message was recorded: ' || description),"
-        " number FROM runs WHERE campaign = ? AND status IN ('crash', 'timeout', 'invalid')"
-        " ORDER BY number", (campaign,),
+        "SELECT status, coalesce(nullif(error, ''), reason), number, description FROM runs WHERE campaign = ?"
+        " AND status IN ('crash', 'timeout', 'invalid') AND verdict != 'retract' ORDER BY number", (campaign,),
     )  # fmt: skip
-    causes = sorted(by_cause(failed).items(), key=lambda item: -len(item[1]))
+    groups = by_cause((status, said, (number, said, told)) for status, said, number, told in failed)
+    # In the words of the newest; those that left no message are one row, told apart by what was tried.
+    causes = [
+        (status, example_of(said for _, said, _ in runs) if cause else "no message was recorded",
+         [(number, "" if cause else told) for number, _, told in runs])
+        for (status, cause), runs in sorted(groups.items(), key=lambda group: -len(group[1]))
+    ]  # fmt: skip
     knobs = [
         row[0] for row in db.execute("SELECT DISTINCT knob FROM effects WHERE campaign = ? ORDER BY 1", (campaign,))
     ]
@@ -67,7 +72,10 @@ def _effects(request: Request) -> Response:
         metric=(table and table.unit) or "the metric",
         amounts=Amounts.of(table.unit, scale) if table and rows else None,
         left_out=max(0, len(table.rows) - _ROWS) if table else 0, causes=causes[:20],
-        picture=Markup(labs.apart(("parallel", campaign), parallel_svg, campaign)) if campaign else "",
+        pictures=[
+            Markup(labs.apart(("parallel", campaign, width), parallel_svg, campaign, width, most) if campaign else "")
+            for width, most in ((1100, 8), (420, 2))
+        ],
         behind=labs.seconds_behind(key),
     )  # fmt: skip
 

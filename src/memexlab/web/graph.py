@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import textwrap
 from collections import Counter
 from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -23,9 +25,12 @@ from starlette.routing import Route
 from ..commands.trails import thing_named, thing_told
 from ..ledger import UsageError
 from ..memory import Memory
+from ..memory.claims import STANDING
 from ..memory.search.trails import Link, Node, Trails
 from .labs import lab_of, labs_of
+from .named_pages import wiki_page_of
 from .rendering import page
+from .sources import place_at
 
 #: Kinds in the order of their columns: who, what was read, what it speaks of, what can be set, what was run.
 KINDS = {
@@ -36,10 +41,10 @@ KINDS = {
 _ONE = {"document": "source", "said": "claim", "name": "subject", "author": "person"}
 #: Things that are drawn at a time, and in one column.
 DRAWN, COLUMN = 64, 16
-_ROW, _WIDTH, _CHAR = 30, 1100, 7.3
+_ROW, _WIDTH, _CHAR = 34, 1100, 7.3
 
-#: A name that is only a number, or a heading with the same words after it; and who took a source in.
-_NOTHING = re.compile(r".* name (?:[\d\W]+|(.+) \1)|(?:document|said) recorded by author .*")
+#: A heading with the same words after it; a line of several authors, who are names of their own.
+_TWICE, _SEVERAL = re.compile(r"(.+) \1"), re.compile(r"[,;&<@]| and ")
 #: Of each kind (key, links) until a position, the most connected first; what has one link hangs on what has many.
 _HUBS = {
     "author": "SELECT by, count(*) AS n FROM runs WHERE run <= ?1 GROUP BY 1 UNION ALL SELECT author, count(*) AS n"
@@ -49,8 +54,11 @@ _HUBS = {
     # A claim of the experiments rests on runs, which are no document.
     "document": "SELECT source, count(*) AS n FROM claims WHERE entry <= ?1 AND source IN (SELECT entry FROM documents)"
     " GROUP BY 1",
-    "name": "SELECT lower(name), count(*) AS n FROM mentions WHERE entry <= ?1 AND lower(name) NOT IN"
-    " (SELECT lower(name) || 's' FROM mentions) GROUP BY 1 HAVING n > 1",
+    # Who speaks of it, and what is told of it in a word (who wrote it, what it replaced); not what all speak of.
+    "name": "SELECT name, count(*) + 3 * sum(role = 'object') AS n FROM named WHERE entry <= ?1 AND role <> 'subject'"
+    " GROUP BY 1 HAVING n > 1 AND n - 4 * sum(role = 'object') <= max(8, (SELECT count(*) / 5 FROM documents))"
+    " AND NOT (substr(name, -1) = 's' AND EXISTS (SELECT 1 FROM named s WHERE s.name = substr(named.name, 1,"
+    " length(named.name) - 1)))",
     "knob": "SELECT knob, count(*) AS n FROM changes WHERE run <= ?1 GROUP BY 1",
     "run": "SELECT run, sum(n) AS n FROM (SELECT parent AS run, 1 AS n FROM runs WHERE run <= ?1 UNION ALL"
     " SELECT run, 100 FROM champions WHERE run <= ?1) WHERE run IN (SELECT run FROM runs) GROUP BY 1",
@@ -72,6 +80,18 @@ _OF_RUNS = (
 )
 
 
+#: What one name is of another by a claim; the names are a JSON list.
+_OF_NAMES = (
+    "SELECT DISTINCT s.name, o.name FROM json_each(?1) j JOIN named s ON s.name = j.value AND s.role = 'subject'"
+    f" JOIN named o ON o.entry = s.entry AND o.role = 'object' AND o.name IN (SELECT value FROM json_each(?1))"
+    f" JOIN {STANDING} AND c.entry = s.entry AND c.entry <= ?2"
+)
+#: The words that a step of a trail rests on (source, line, last line, text): a claim's, or of a source that names.
+_QUOTED = "SELECT c.source, q.line, q.last_line, q.text FROM claims c JOIN quotes q USING (entry) WHERE c.entry = ?"
+_MENTIONED = (
+    "SELECT entry, line, last_line, text FROM mentions WHERE entry = ?1 AND name IN"
+    " (SELECT spelt FROM named WHERE entry = ?1 AND name = ?2)"
+)
 _ALIKE = "SELECT knob FROM settings GROUP BY knob HAVING count(DISTINCT value) = 1 AND count(*) > 1"
 
 
@@ -84,7 +104,9 @@ class Thing:
     here: str
     page: str
     words: str = ""
-    entry: str = ""
+    #: The words that this rests on, and where they are read; or the run that did it.
+    quote: str = ""
+    place: str = ""
 
     @property
     def kind(self) -> str:
@@ -109,7 +131,8 @@ def _graph(request: Request) -> Response:
     until = min(_count(asked.get("until"), last), last)
     ran = db.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
     offered = {kind: name for kind, name in KINDS.items() if ran or kind not in ("knob", "setting", "run")}
-    kinds = [kind for kind in KINDS if kind in asked.getlist("kind")] or list(KINDS)
+    # A form with no kind ticked says so; an address that names none means all.
+    kinds = [kind for kind in KINDS if kind in asked.getlist("kind")] or ([] if "chosen" in asked else list(KINDS))
     at, to = asked.get("at", "").strip(), asked.get("to", "").strip()
     trails, trouble, columns, lines, path = Trails(db, until), "", [], [], None
     shown: dict[str, Any] = {"until": until} if until < last else {}
@@ -117,21 +140,23 @@ def _graph(request: Request) -> Response:
     def link(**changed: object) -> str:
         return "?" + urlencode([(name, value) for name, value in (shown | changed).items()], doseq=True)
 
-    def thing(node: Node, by: Link | None = None) -> Thing:
+    def thing(node: Node, by: Link | None = None, before: Node | None = None) -> Thing:
         told = thing_told(lab.memory, node)
         told = told.removeprefix(f"{node[0]} ").removeprefix(f"{_ONE.get(node[0])} ").strip('"')
-        entry = db.execute("SELECT id FROM entries WHERE seq = ?", (by.entry,)).fetchone()[0] if by else ""
-        return Thing(node, told, link(at=_key(node)), _page_of(db, node), by.words if by else "", entry)
+        own = wiki_page_of(db, lab.root, told) if node[0] == "name" else _page_of(db, node)
+        quote, place = _rests_on(db, by.entry, (node, before)) if by and before else ("", "")
+        return Thing(node, told, link(at=_key(node)), own, by.words if by else "", quote, place)
 
     start: Node | None = None
     try:
         start = _node(lab.memory, at) if at else None
         if start and to:
             goal = _node(lab.memory, to)
-            at, to = _typed(db, start), _typed(db, goal)
+            at, to = _typed(lab.memory, start), _typed(lab.memory, goal)
             found = trails.path(start, goal)
             if found is not None:
-                path = [thing(start), *(thing(step.to, step) for step in found)]
+                ends = [start, *(step.to for step in found)]
+                path = [thing(start), *map(thing, ends[1:], found, ends)]
             else:
                 trouble = f"Nothing leads from {at} to {to}" + (" at that time." if shown else ".")
     except UsageError as error:
@@ -139,7 +164,9 @@ def _graph(request: Request) -> Response:
     if path is None and not trouble:
         first = _count(asked.get("from"), 0)
         if start:
-            near = _near(trails, start)
+            near = near_of(trails, start)
+            near["name"] = _ranked(db, lab.root, near.get("name", []))
+            near.get("document", []).sort(key=lambda one: one[1] is not None and one[1].words == "mentions")
             if start[0] == "run" and (settings := near.get("setting")):
                 alike = {knob for (knob,) in db.execute(_ALIKE)}
                 # What every run has says nothing of this one.
@@ -160,13 +187,18 @@ def _graph(request: Request) -> Response:
                 columns.append(Column(kind, KINDS[kind], tuple(thing(*one) for one in taken), max(0, more), more_at))
         lines = _lines(trails, start, [one.node for column in columns for one in column.things])
     focus = thing(start) if start else None
-    at = _typed(db, start) if start else at
-    svg = _path_svg(path) if path else _columns_svg(focus, columns, lines)
+    told_of = wiki_page_of(db, lab.root, focus.text) if focus and focus.node[0] == "document" else ""
+    at = _typed(lab.memory, start) if start else at
+    drawn = [*([focus.node] if focus else []), *(one.node for column in columns for one in column.things)]
+    numbers = {node: i for i, node in enumerate(drawn)}
+    svg = _columns_svg(focus, columns, lines, numbers)
+    step = max(1, -(-last // 100))
     moment = db.execute("SELECT at FROM entries WHERE seq = ?", (until,)).fetchone()
     return page(
         request, "graph.html", "Graph", svg=Markup(svg), columns=columns, path=path, focus=focus, at=at, to=to,
         until=until, last=last, moment=moment[0] if moment else last_at, kinds=offered, chosen=kinds, trouble=trouble,
-        all_at=link(),
+        told_of=told_of,
+        all_at=link(), numbers=numbers, step=step, most=step * -(-last // step),
     )  # fmt: skip
 
 
@@ -179,15 +211,16 @@ def _key(node: Node) -> str:
     return f"{node[0]}~{node[1]}"
 
 
-def _typed(db: sqlite3.Connection, node: Node) -> str:
+def _typed(memory: Memory, node: Node) -> str:
     """What a person would type for it."""
+    db = memory.db
     if node[0] == "run":
         return "run:{}/{}".format(*db.execute("SELECT campaign, number FROM runs WHERE run = ?", (node[1],)).fetchone())
     if node[0] == "document":
         return str(db.execute("SELECT document FROM documents WHERE entry = ?", (node[1],)).fetchone()[0])
     if node[0] == "said":
         return str(db.execute("SELECT id FROM entries WHERE seq = ?", (node[1],)).fetchone()[0])
-    return str(node[1])
+    return thing_told(memory, node).removeprefix("name ") if node[0] == "name" else str(node[1])
 
 
 def _node(memory: Memory, text: str) -> Node:
@@ -211,11 +244,37 @@ def _page_of(db: sqlite3.Connection, node: Node) -> str:
     return f"/sources/{key}" if kind == "document" else ""
 
 
-def _near(trails: Trails, start: Node) -> dict[str, list[tuple[Node, Link | None]]]:
+def _rests_on(db: sqlite3.Connection, entry: int, ends: tuple[Node, Node]) -> tuple[str, str]:
+    """The words that a link of a trail rests on, and their address; ('', '') where no source says it."""
+    names = [key for kind, key in ends if kind == "name"]
+    found = db.execute(_QUOTED, (entry,)).fetchone()
+    found = found or (names and db.execute(_MENTIONED, (entry, names[0])).fetchone())
+    if not found:
+        run = db.execute("SELECT 1 FROM runs WHERE run = ?", (entry,)).fetchone()
+        return "", _page_of(db, ("run", entry)) if run else ""
+    source, line, last, text = found
+    return text, place_at(source, [line, last], text)
+
+
+def _ranked(
+    db: sqlite3.Connection, root: Path, names: list[tuple[Node, Link | None]]
+) -> list[tuple[Node, Link | None]]:
+    """Those with a page of their own first, then those that most sources name."""
+    sql = "SELECT name, count(*), min(spelt) FROM named WHERE name IN (SELECT value FROM json_each(?)) GROUP BY 1"
+    known = {name: rest for name, *rest in db.execute(sql, (json.dumps([key for (_, key), _ in names]),))}
+    paged = {name for name, (_, spelt) in known.items() if wiki_page_of(db, root, spelt)}
+    return sorted(names, key=lambda one: (one[0][1] not in paged, -known.get(one[0][1], [0])[0], str(one[0][1])))
+
+
+def near_of(trails: Trails, start: Node) -> dict[str, list[tuple[Node, Link | None]]]:
     """What a thing links to, each once, by kind; the newest first."""
     near: dict[str, dict[Node, Link | None]] = {}
     for link in sorted(trails.links(start), key=lambda link: (-link[2], str(link[0][1]))):
-        if _NOTHING.fullmatch(f"{start[0]} {link[1]} {link[0][0]} {link[0][1]}"):
+        (kind, key), words, _ = link
+        # Who took a source in is no news of it.
+        if kind == "author" and (_SEVERAL.search(str(key)) or (start[0] != "run" and words == "recorded by")):
+            continue
+        if kind == "name" and _TWICE.fullmatch(str(key)):
             continue
         near.setdefault(link[0][0], {}).setdefault(link[0], link)
     return {kind: list(found.items()) for kind, found in near.items()}
@@ -239,6 +298,9 @@ def _lines(trails: Trails, start: Node | None, nodes: list[Node]) -> list[tuple[
         for link in trails.links(node)
         if link.to in drawn
     }
+    names = json.dumps([key for kind, key in nodes if kind == "name"])
+    for a, b in trails.db.execute(_OF_NAMES, (names, trails.until)):
+        pairs.add((min(("name", a), ("name", b), key=str), max(("name", a), ("name", b), key=str)))
     # Runs are many: what they link to is asked of all of them at once.
     for sql in _OF_RUNS:
         for run, kind, key in trails.db.execute(sql, (json.dumps([key for kind, key in nodes if kind == "run"]),)):
@@ -254,7 +316,9 @@ def _lines(trails: Trails, start: Node | None, nodes: list[Node]) -> list[tuple[
     return sorted(pairs | {(start, node) for node in nodes if start}, key=str)
 
 
-def _columns_svg(focus: Thing | None, columns: list[Column], lines: list[tuple[Node, Node]]) -> str:
+def _columns_svg(
+    focus: Thing | None, columns: list[Column], lines: list[tuple[Node, Node]], numbers: dict[Node, int]
+) -> str:
     if not columns:
         return ""
     columns = [
@@ -279,7 +343,6 @@ def _columns_svg(focus: Thing | None, columns: list[Column], lines: list[tuple[N
             places[one.node] = (14 + i * step, top + j * _ROW)
             # A line to the right leaves where the words end.
             ends[one.node] = 14 + i * step + 16 + _CHAR * min(len(one.text), chars)
-    numbers = {node: i for i, node in enumerate(places)}
     drawn = []
     for pair in lines:
         a, b = sorted(pair, key=places.__getitem__)
@@ -301,41 +364,31 @@ def _columns_svg(focus: Thing | None, columns: list[Column], lines: list[tuple[N
             )
             name = f"{column.more:,} more {column.name}"
             drawn.append(
-                f'<a class="cluster" href="{escape(column.more_at)}" aria-label="{name}">{inside}</a>'
+                f'<a class="cluster" href="{escape(column.more_at)}" aria-label="{name}" tabindex="-1">{inside}</a>'
                 if column.more_at
                 else f'<g class="cluster">{inside}</g>'
             )
     if focus:
         drawn.append(_drawn(focus, *places[focus.node], numbers[focus.node], "focus"))
-    return _svg(height, drawn, "What hangs together; the list below says the same in words")
-
-
-def _path_svg(path: list[Thing]) -> str:
-    drawn, y = [], 34.0
-    for i, one in enumerate(path):
-        if i:
-            drawn.append(
-                f'<path d="M14 {y - 52:.0f}V{y:.0f}"/><text x="40" y="{y - 22:.0f}">{escape(one.words)}</text>'
-            )
-        drawn.append(_drawn(one, 14, y, i, "focus" if i in (0, len(path) - 1) else "", before=one.kind + " "))
-        y += 56
-    return _svg(y - 20, drawn, "The trail; the list below says the same in words")
-
-
-def _drawn(one: Thing, x: float, y: float, number: int, more: str = "", chars: int = 90, before: str = "") -> str:
-    text = before + one.text
-    short = text if len(text) <= chars else text[: chars - 1] + "…"
-    return (
-        f'<a class="node {one.node[0]} {more}" href="{escape(one.here)}" data-n="{number}">'
-        f"<title>{escape(text)}</title>"
-        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{8 if more else 6}"/>'
-        f'<text x="{x + 12:.0f}" y="{y + 5:.0f}">{escape(short)}</text></a>'
-    )
-
-
-def _svg(height: float, drawn: list[str], name: str) -> str:
     box = f'viewBox="0 0 {_WIDTH} {height:.0f}"'
+    name = "What hangs together; the list below says the same in words"
     return f'<svg class="graph" {box} role="group" aria-label="{name}">{"".join(drawn)}</svg>'
+
+
+def _drawn(one: Thing, x: float, y: float, number: int, more: str = "", chars: int = 90) -> str:
+    text = one.text
+    lines = textwrap.wrap(text, chars, max_lines=2, placeholder="…", break_long_words=False, break_on_hyphens=False)
+    first, *rest = [line if len(line) <= chars else line[: chars - 1] + "…" for line in lines or [""]]
+    up = 7 * len(rest)
+    told = f'<text x="{x + 12:.0f}" y="{y + 5 - up:.0f}">{escape(first)}</text>' + "".join(
+        f'<text x="{x + 12:.0f}" y="{y + 5 + up:.0f}">{escape(line)}</text>' for line in rest
+    )
+    # The keyboard goes through the list that says the same.
+    return (
+        f'<a class="node {one.node[0]} {more}" href="{escape(one.here)}" data-n="{number}" tabindex="-1">'
+        f"<title>{escape(text)}</title>"
+        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{8 if more else 6}"/>{told}</a>'
+    )
 
 
 ROUTES = [Route("/graph", _graph)]

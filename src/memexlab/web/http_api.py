@@ -21,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from .. import __version__
 from ..api import COMMANDS, LANDING
 from ..ledger import UsageError
 from .labs import lab_of
@@ -40,7 +39,7 @@ WRITING = frozenset(
     | {"reinstate", "same", "ingest", "land", "export", "rebuild", "sync", "council", "score", "partner", "prompt"}
     | {"lint", "review", "voice"}
 )
-_NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", Path: "string"}
+NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", Path: "string"}
 
 
 def _plain(hint: Any) -> tuple[Any, bool]:
@@ -55,7 +54,7 @@ def _plain(hint: Any) -> tuple[Any, bool]:
 
 
 @cache
-def _parameters(method: Callable[..., Any]) -> dict[str, tuple[Any, bool, bool, str]]:
+def parameters_of(method: Callable[..., Any]) -> dict[str, tuple[Any, bool, bool, str]]:
     """Name to type, whether it takes many, whether it must be given, and its name in Python."""
     found = {}
     for name, parameter in inspect.signature(method).parameters.items():
@@ -84,13 +83,13 @@ def _value(name: str, kind: Any, given: Any) -> Any:
                     return value
         except (ValueError, OverflowError):
             pass
-    raise UsageError(f"{name} is {str(given)[:80]!r}", f"a {_NAMES[kind]}")
+    raise UsageError(f"{name} is {str(given)[:80]!r}", f"a {NAMES[kind]}")
 
 
 def arguments(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """What a command is called with; raises UsageError for what it does not take and for what it lacks."""
     method = COMMANDS[name]
-    allowed = _parameters(method)
+    allowed = parameters_of(method)
     if unknown := sorted(set(given) - set(allowed)):
         raise UsageError(f"{name} takes no {unknown[0][:80]!r}", f"it takes {', '.join(allowed) or 'nothing'}")
     taken = {}
@@ -130,7 +129,7 @@ async def _call(request: Request) -> Response:
     elif landing := sorted(LANDING.get(name, frozenset()) & set(request.query_params)):
         return JSONResponse({"error": f"{name} with {landing[0]} lands entries: use POST"}, 405, {"allow": "POST"})
     else:
-        allowed = _parameters(COMMANDS[name])
+        allowed = parameters_of(COMMANDS[name])
         given = {}
         for key in request.query_params:
             many = key in allowed and allowed[key][1]
@@ -149,60 +148,16 @@ def _answer(request: Request, name: str, given: dict[str, Any]) -> Response:
     return Response(body.encode("utf-8", "replace"), media_type="application/json")
 
 
-def openapi() -> dict[str, Any]:
-    """OpenAPI 3.1 of the commands, from their signatures and docstrings."""
-    answer = {
-        "200": {"description": "the text that the command prints, and its data", "content": {"application/json": {}}},
-        "default": {"description": "an error, with its hint", "content": {"application/json": {}}},
-    }
-    paths: dict[str, Any] = {}
-    for name, method in COMMANDS.items():
-        if name in NOT_SERVED:
-            continue
-        doc = inspect.getdoc(method) or ""
-        texts = {}
-        for line in doc.partition("Arguments:")[2].splitlines():
-            word, colon, text = line.partition(":")
-            if colon:
-                texts[word.strip().rstrip("_")] = text.strip()
-        told = {"summary": doc.split("\n\n")[0].replace("\n", " "), "operationId": name, "responses": answer}
-        schemas = {word: _schema(kind, many) for word, (kind, many, _, _) in _parameters(method).items()}
-        needed = [word for word, (_, _, must, _) in _parameters(method).items() if must]
-        if name in READING:
-            parameters = [
-                {"name": word, "in": "query", "required": word in needed, "schema": schema,
-                 "description": texts.get(word, "")}
-                for word, schema in schemas.items()
-                if word not in LANDING.get(name, ())
-            ]  # fmt: skip
-            paths[f"/api/{name}"] = {"get": told | {"parameters": parameters}}
-        else:
-            properties = {word: schema | {"description": texts.get(word, "")} for word, schema in schemas.items()}
-            body = {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
-            content = {"required": True, "content": {"application/json": {"schema": body}}}
-            paths[f"/api/{name}"] = {"post": told | {"requestBody": content, "security": [{"token": []}]}}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "memexlab", "version": __version__},
-        "paths": paths,
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-    }
-
-
-def _schema(kind: Any, many: bool) -> dict[str, Any]:
-    if typing.get_origin(kind) is Literal:
-        one: dict[str, Any] = {"type": "string", "enum": list(typing.get_args(kind))}
-    else:
-        one = {"type": _NAMES[kind]} | ({"format": "int64"} if kind is int else {})
-    return {"type": "array", "items": one} if many else one
-
-
 async def _described(request: Request) -> Response:
+    from .openapi import openapi
+
     return JSONResponse(openapi())
 
 
 def _page(request: Request) -> Response:
     """The same for a person."""
+    from .openapi import openapi
+
     return page(request, "api.html", "HTTP API", paths=openapi()["paths"])
 
 

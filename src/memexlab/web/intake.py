@@ -72,7 +72,7 @@ async def _upload(request: Request) -> Response:
         if len(data) > LIMIT_BYTES:
             return JSONResponse({"error": f"a file has at most {LIMIT_BYTES:,} bytes; type memex ingest"}, 413)
     saved = await run_in_threadpool(save_new, request.app.state.root, name, bytes(data))
-    return JSONResponse({"name": saved})
+    return JSONResponse({"text": f"saved as {saved}", "name": saved})
 
 
 def _told(work: Callable[[Request, dict[str, Any]], dict[str, Any]]) -> Callable[[Request], Any]:
@@ -102,7 +102,8 @@ def _claim(request: Request, given: dict[str, Any]) -> dict[str, Any]:
     """Lands a sentence that a person wrote about words they selected; the gate says what the words do not bear."""
     from ..commands.land import Drafted
 
-    fields = {name: str(given.get(name, "")) for name in ("source", "subject", "sentence", "quote")}
+    fields: dict[str, object] = {name: str(given.get(name, "")) for name in ("source", "subject", "sentence", "quote")}
+    fields |= {name: given[name] for name in ("line", "last") if isinstance(given.get(name), int)}
     lab = lab_of(request)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "claim"

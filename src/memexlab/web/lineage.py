@@ -19,11 +19,13 @@ from starlette.routing import Route
 from .labs import campaigns, lab_of, labs_of
 from .rendering import arrows, number, page
 
-#: Trunk runs drawn at a time, marks under one of them, and as many as are written out with their names.
-ROWS, MARKS, NAMED = 60, 48, 60
-_LINE, _LANE, _MARK, _WIDTH, _MOST_LANES = 24, 26, 13, 760, 6
-_FAILED = {"crash", "timeout", "invalid", "lost", "blocked"}
-_COLUMNS = """run, number, role, status, verdict, value, description, parent, (SELECT avg(f.value) FROM runs f WHERE
+#: Trunk runs drawn at a time, marks under one of them and in one line, and as many as are written out with their names.
+ROWS, MARKS, BESIDE, NAMED = 60, 48, 16, 60
+_LINE, _LANE, _MARK, _WIDTH, _MOST_LANES = 24, 26, 42, 860, 6
+_FAILED = {"crash", "timeout", "invalid", "lost"}
+_COLUMNS = """run, number, role, CASE WHEN verdict = 'retract' THEN 'retracted' WHEN status <> 'blocked' THEN status
+ WHEN error LIKE 'rejected by %' THEN 'turned down' ELSE 'refused' END, replace(verdict, 'retract', ''),
+ value, description, parent, (SELECT avg(f.value) FROM runs f WHERE
  f.campaign = runs.campaign AND f.commit_id = runs.commit_id AND f.commit_id <> '' AND f.role IN ('baseline', 'pair',
  'control') AND f.value IS NOT NULL AND f.status <> 'invalid')"""
 _TRUNK = f"""SELECT {_COLUMNS} FROM runs WHERE campaign = :c AND number < :before AND run IN (
@@ -33,11 +35,12 @@ _TRUNK = f"""SELECT {_COLUMNS} FROM runs WHERE campaign = :c AND number < :befor
 Node = tuple[int, int, str, str, str, float | None, str, int | None, float | None]
 
 
-def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str, int]:
-    """The drawing of the newest trunk runs below a number, and the number of the oldest drawn; ('', 0) without any."""
+def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str, int, str]:
+    """The drawing of the newest trunk runs below a number, the number of the oldest drawn, and the same as a list for a
+    narrow screen; ('', 0, '') without any."""
     found: list[Node] = db.execute(_TRUNK, {"c": campaign, "before": before, "rows": ROWS}).fetchall()
     if not found:
-        return "", 0
+        return "", 0, ""
     nodes = sorted(found, key=lambda node: node[1])
     champions = {run for (run,) in db.execute("SELECT run FROM champions WHERE campaign = ?", (campaign,))}
     row_of = {node[0]: i for i, node in enumerate(nodes)}
@@ -54,7 +57,8 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
     tops, height = {}, 24
     for node in nodes:
         tops[node[0]] = height
-        height += 14 + _LINE * (1 + (len(leaves.get(node[0], [])) if is_named else int(node[0] in leaves)))
+        many = len(leaves.get(node[0], []))
+        height += 14 + _LINE * (1 + (many if is_named else -(-min(many, MARKS) // BESIDE)))
     label = 40 + max(lane_of.values()) * _LANE
     query = f"?campaign={quote(campaign)}"
     lines, marks = [], []
@@ -81,14 +85,30 @@ def lineage_svg(db: sqlite3.Connection, campaign: str, before: int) -> tuple[str
                 name = f'<text x="{label + 18}" y="{y + _LINE * (i + 1) + 5}">{_short(leaf)}</text>'
                 marks.append(_leaf(leaf, label + 6, y + _LINE * (i + 1), query, name))
             else:
-                marks.append(_leaf(leaf, label + 6 + i * _MARK, y + _LINE, query, ""))
+                x, at = label + 6 + i % BESIDE * _MARK, y + _LINE * (1 + i // BESIDE)
+                name = f'<text class="rest" x="{x + 8}" y="{at + 4}">{leaf[1]}</text>'
+                marks.append(_leaf(leaf, x, at, query, name))
         if not is_named and len(below) > MARKS:
-            at = f'x="{label + 8 + MARKS * _MARK}" y="{y + _LINE + 4}"'
-            marks.append(f'<text class="rest" {at}>{len(below) - MARKS} more</text>')
-    return (
-        f'<svg class="lineage" viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="Lineage of {escape(campaign)}">'
-        f'<g class="lines">{"".join(lines)}</g>{"".join(marks)}</svg>'
-    ), nodes[0][1]
+            end = f'x="{label + 6 + BESIDE * _MARK}" y="{y + _LINE * (MARKS // BESIDE) + 4}"'
+            marks.append(f'<text class="rest" {end}>{len(below) - MARKS} more</text>')
+    head = f'viewBox="0 0 {_WIDTH} {height}" role="group" aria-label="Lineage of {escape(campaign)}"'
+    drawn = f'<svg class="lineage" {head}><g class="lines">{"".join(lines)}</g>{"".join(marks)}</svg>'
+    return drawn, nodes[0][1], _listed(nodes, leaves, champions, query)
+
+
+def _listed(nodes: list[Node], leaves: dict[int, list[Node]], champions: set[int], query: str) -> str:
+    """The same in words that wrap: what was tried on a run stands below it, by its number."""
+    out = []
+    for node in nodes:
+        below = []
+        for leaf in reversed(leaves.get(node[0], [])[:MARKS]):
+            mark = "✕" if leaf[3] in _FAILED else "●" if leaf[3] == "keep" else "○"
+            below.append(f'<a href="/runs/{leaf[1]}{query}">{mark} #{leaf[1]}</a>')
+        name = _short(node).replace("<tspan>", "<b>").replace("</tspan>", "</b>")
+        bold = ' class="champion"' if node[0] in champions else ""
+        beside = f"<small>{' '.join(below)}</small>" if below else ""
+        out.append(f'<li{bold}><a href="/runs/{node[1]}{query}">{name}</a>{beside}</li>')
+    return f'<ol class="tried">{"".join(out)}</ol>'
 
 
 def _without_parent(
@@ -109,7 +129,7 @@ def _without_parent(
 
 def _short(node: Node) -> str:
     told = f"#{node[1]} {arrows(node[6] or node[2])}"
-    worth = number(node[5]) if node[8] is None else f"{number(node[8])} in fresh runs"
+    worth = (number(node[5]) or node[3]) if node[8] is None else f"{number(node[8])} in fresh runs"
     return f"{escape(told if len(told) < 70 else told[:68] + '…')} <tspan>{worth}</tspan>"
 
 
@@ -131,7 +151,7 @@ def _lanes(nodes: list[Node], champions: set[int], row_of: dict[int, int]) -> di
 
 
 def _told(node: Node) -> str:
-    worth = "" if node[5] is None else f" {node[5]:.6g}" + ("" if node[8] is None else f", {node[8]:.6g} in fresh runs")
+    worth = number(node[5]) and f" {number(node[5])}" + (f", {number(node[8])} in fresh runs" if node[8] else "")
     return f"#{node[1]} {node[4] or node[3]}{worth}: {node[6] or node[2]}"
 
 
@@ -152,13 +172,13 @@ def _lineage(request: Request) -> Response:
     campaign = asked if asked in names else (names[0] if names else "")
     text = request.query_params.get("before", "")
     before = int(text) if text.isdecimal() and len(text) < 10 else 1 << 60
-    drawn, oldest = labs_of(request).kept(
+    drawn, oldest, listed = labs_of(request).kept(
         ("lineage", campaign, before), lambda: lineage_svg(lab_of(request).memory.db, campaign, before)
     )
     older = db.execute("SELECT 1 FROM (" + _TRUNK + ")", {"c": campaign, "before": oldest, "rows": 1}).fetchone()
     return page(
-        request, "lineage.html", "Lineage", drawing=Markup(drawn), campaign=campaign, campaigns=names,
-        older=oldest if older else None, limited=text,
+        request, "lineage.html", "Lineage", drawing=Markup(drawn), listed=Markup(listed), campaign=campaign,
+        campaigns=names, older=oldest if older else None, limited=text,
     )  # fmt: skip
 
 

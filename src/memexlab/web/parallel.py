@@ -9,11 +9,11 @@ from html import escape
 from ..memory import Memory
 from ..memory.changes.names import read_number
 
-_WIDTH, _HEIGHT, _TOP, _BOTTOM, _SIDE = 1100, 340, 46, 26, 70
-_MOST_RUNS, _MOST_KNOBS = 400, 8
+_HEIGHT, _TOP, _BOTTOM, _SIDE = 340, 46, 26, 70
+_MOST_RUNS = 400
 
 
-def parallel_svg(memory: Memory, campaign: str) -> str:
+def parallel_svg(memory: Memory, campaign: str, width: int = 1100, most: int = 8) -> str:
     """The knobs that took most values, and the metric, of the newest 400 runs; '' where fewer than two were moved."""
     db = memory.db
     runs = db.execute(
@@ -23,13 +23,13 @@ def parallel_svg(memory: Memory, campaign: str) -> str:
     read = "SELECT knob, value FROM settings WHERE run = ?"
     settings = {run: dict(db.execute(read, (run,)).fetchall()) for run, *_ in runs}
     if not any(settings.values()):
-        settings = _told_settings(db, campaign, [run for run, *_ in reversed(runs)])
+        settings = told_settings(db, campaign, [run for run, *_ in reversed(runs)])
     values_of: dict[str, set[str]] = {}
     for of_run in settings.values():
         for knob, value in of_run.items():
             values_of.setdefault(knob, set()).add(value)
     moved = sorted((-len(values), knob) for knob, values in values_of.items() if len(values) > 1)
-    knobs = [knob for _, knob in moved[:_MOST_KNOBS]]
+    knobs = [knob for _, knob in moved[:most]]
     if len(knobs) < 2 or len(runs) < 3:
         return ""
     [(metric, better)] = db.execute("SELECT metric, better FROM campaigns WHERE campaign = ?", (campaign,)).fetchall()
@@ -38,7 +38,7 @@ def parallel_svg(memory: Memory, campaign: str) -> str:
     # The worst tenth is drawn at the end of its axis: one bad run must not squash the others.
     far = values[int(len(values) * 0.9)] if better == "lower" else values[len(values) // 10]
     best = values[0] if better == "lower" else values[-1]
-    step = (_WIDTH - 2 * _SIDE) / len(knobs)
+    step = (width - 2 * _SIDE) / len(knobs)
     inner = _HEIGHT - _TOP - _BOTTOM
 
     def y(place: float) -> float:
@@ -63,12 +63,12 @@ def parallel_svg(memory: Memory, campaign: str) -> str:
                 points.insert(0, (_SIDE + i * step, y(place)))
         colour = "confirmed" if verdict == "confirmed" else "provisional" if status == "keep" else "quiet"
         strength = 0.95 if colour != "quiet" else 0.16 + 0.3 * share
-        width = 1.2 if colour == "quiet" else 2.2
+        thick = 1.2 if colour == "quiet" else 2.2
         path = " ".join(f"{x:.0f},{v:.1f}" for x, v in points)
         out.append(
             f'<a href="/runs/{number}?campaign={escape(campaign)}" aria-label="run {number}, {value:.6g}" tabindex="'
             f'{0 if verdict == "confirmed" else -1}"><polyline points="{path}" fill="none"'
-            f'{dashes} stroke="var(--c-{colour})" stroke-width="{width}" opacity="{strength:.2f}">'
+            f'{dashes} stroke="var(--c-{colour})" stroke-width="{thick}" opacity="{strength:.2f}">'
             f"<title>#{number}: {value:.6g}</title></polyline></a>"
         )
     names: dict[float, str] = {}
@@ -89,13 +89,13 @@ def parallel_svg(memory: Memory, campaign: str) -> str:
             f'{middle} y="{_HEIGHT - 8}" fill="var(--c-quiet)">{escape(_short(low, 18))}</text>',
         ]
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="Settings and {escape(metric, quote=True)} of'
+        f'<svg viewBox="0 0 {width} {_HEIGHT}" role="group" aria-label="Settings and {escape(metric, quote=True)} of'
         f' {len(runs)} runs" font-size="12.5" fill="var(--c-text)" font-family="\'DejaVu Sans\',system-ui,sans-serif">'
         f"{''.join(out)}{''.join(names.values())}</svg>"
     )
 
 
-def _told_settings(db: sqlite3.Connection, campaign: str, runs: list[int]) -> dict[int, dict[str, str]]:
+def told_settings(db: sqlite3.Connection, campaign: str, runs: list[int]) -> dict[int, dict[str, str]]:
     """What a log without settings tells of them by its changes: those of the best run then, and what a run changed."""
     found: dict[int, dict[str, str]] = {}
     base: dict[str, str] = {}

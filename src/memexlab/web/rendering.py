@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ..config import load
+from ..lab.evidence.board import REJECTED
 from ..lab.report.renderers import linked, sentences_of
 from ..lab.wording import run_numbers
 from ..ledger import MemexError
@@ -40,7 +42,10 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(runs=run_numbers, number=number, arrows=arrows, told=linked, sentences=sentences_of)
+    made.filters.update(
+        runs=run_numbers, number=number, arrows=arrows, told=linked, sentences=sentences_of, came_to=came_to
+    )
+    made.globals["means"] = MEANS
     return made
 
 
@@ -53,7 +58,38 @@ def number(value: object, digits: int = 6) -> str:
     """A number as the reports write it; nothing for None."""
     if value is None or value == "":
         return ""
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+    return f"{value:,.{digits}g}" if isinstance(value, float) else str(value)
+
+
+#: What the words say that a run is tagged with: for the legend, and under the pointer.
+MEANS = {
+    "confirmed": "fresh pairs showed that it is better than the champion of its time",
+    "provisional": "a near miss: better at first look, but by less than the noise of one run, so that it was not raced",
+    "inconclusive": "better, but not clearly: neither a gain was shown nor ruled out, in fresh pairs where it had any",
+    "dropped": "it looked better once, and its fresh pairs took that back; its own dot stays where one lucky run was",
+    "discard": "at first look not clearly better than the champion; it was not measured again",
+    "keep": "kept by whoever wrote the log; nobody measured it again here",
+    "not judged yet": "measured, and to be judged by the next memex run",
+    "baseline": "the code as it was, measured again to learn the noise; its runs in fresh pairs count for it as well",
+    "fresh pair": "the idea and the champion measured again, side by side and on one new seed",
+    "third split": "scored on data that no decision has looked at, to see whether a win holds there too",
+    "control": "the champion measured again, to see whether the machine has changed",
+    "turned down": "you, the owner, said no before it ran: it was not tried",
+    "refused": "a rule of memex refused it before it ran, such as an idea that was tried already",
+    "retracted": "you took its result back: it counts nowhere, and can be reinstated",
+    "lost": "the harness ended before the run did",
+}
+_OF_A_ROLE = {"pair": "fresh pair", "control": "control", "final": "third split", "baseline": "baseline"}
+
+
+def came_to(run: Mapping[str, Any]) -> tuple[str, str]:
+    """What became of a run: one word for every page, and its colour."""
+    if run["verdict"] == "retract" or run["status"] == "blocked":
+        said_no = "turned down" if (run["error"] or "").startswith(REJECTED) else "refused"
+        return "retracted" if run["verdict"] else said_no, "dropped"
+    word = run["verdict"] or run["status"]
+    word = _OF_A_ROLE.get(run["role"], "not judged yet") if word == "ok" else word
+    return word, "failed" if run["status"] in ("crash", "timeout", "invalid", "lost") else word
 
 
 #: Those of a night: a lab without target and runs has no use for them.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from pathlib import Path
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -56,26 +58,36 @@ def _report(request: Request) -> Response:
         return HTMLResponse(labs_of(request).apart(("file", report), file_of, report), headers=headers)
     if kind == "md":
         return Response(to_markdown(report), media_type="text/markdown; charset=utf-8")
-    days = sorted((path.stem for path in (lab.root / "reports").glob("20??-??-??.html")), reverse=True)
     return page(
         request,
         "report.html",
         "Morning report",
         main=Markup(kept.main),
-        days=days,
+        days=[(path.stem, _told(path.stem)) for path in _days(lab.root)],
         behind=labs_of(request).seconds_behind(report_key(request, campaign, instant)),
     )
 
 
+def _days(root: Path) -> list[Path]:
+    """The reports that were written, each after a night, as `2026-03-02-NAME.html`; those of the newest day first."""
+    return sorted((root / "reports").glob("20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]*.html"), reverse=True)
+
+
+def _told(name: str) -> str:
+    """`22 Nov, night`; a day that the calendar lacks as it stands."""
+    with suppress(ValueError):
+        return f"{date.fromisoformat(name[:10]):%-d %b}" + (f", {name[11:]}" if name[11:] else "")
+    return name
+
+
 def _day(request: Request) -> Response:
-    """A report as it was written on that day."""
-    folder = (lab_of(request).root / "reports").resolve()
-    path = (folder / f"{request.path_params['day']}.html").resolve()
-    if path.parent != folder or not path.is_file():
-        return page(
-            request, "error.html", "No report", 404, text=f"There is no report of {request.path_params['day']}."
-        )
-    return HTMLResponse(path.read_text(encoding="utf-8"))
+    """A report as it was written on that day; where a day alone is named, that of its last campaign."""
+    day = request.path_params["day"]
+    named = [path for path in _days(lab_of(request).root) if path.stem == day or path.stem[:10] == day]
+    if not named:
+        return page(request, "error.html", "No report", 404, text=f"There is no report of {day}.")
+    newest = max(named, key=lambda path: (path.stem == day, path.stat().st_mtime_ns))
+    return HTMLResponse(newest.read_text(encoding="utf-8"))
 
 
 def _style(request: Request) -> Response:

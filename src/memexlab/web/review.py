@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..wiki.lint import lint
-from ..wiki.review import queue, still_open
+from ..wiki.review import Side, queue, still_open
 from .labs import lab_of, labs_of
 from .rendering import page
+from .sources import place_at
 
 T = TypeVar("T")
 _SHOWN = 100
@@ -38,9 +39,15 @@ def _known(request: Request, make: Callable[..., T], rests_seconds: float | None
 
 def _review(request: Request) -> Response:
     known, behind = _known(request, queue)
-    items = still_open(lab_of(request).memory.db, known or ())
+    db = lab_of(request).memory.db
+    items = still_open(db, known or ())
+
+    def at(side: Side) -> str:
+        row = db.execute("SELECT max(entry) FROM documents WHERE document = ?", (side.source,)).fetchone()
+        return "" if row[0] is None else place_at(row[0], side.lines if side.lines[0] else (), side.words)
+
     return page(request, "review.html", "Review", items=items[:_SHOWN], total=len(items), behind=behind,
-                known=known is not None)  # fmt: skip
+                known=known is not None, at=at)  # fmt: skip
 
 
 def _lint(request: Request) -> Response:

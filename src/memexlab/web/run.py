@@ -21,6 +21,7 @@ from ..ledger import OutsideError
 from ..memory.effects.noise import fresh_means, gain_of, noise_floor, races_of
 from .diffs import rows as diff_rows
 from .labs import lab_of, rows_of
+from .parallel import told_settings
 from .rendering import page
 
 _LOG_TAIL_BYTES = 6_000
@@ -48,8 +49,9 @@ def _run(request: Request) -> Response:
         " ORDER BY c.since DESC LIMIT 1", campaign, run["number"],
     )  # fmt: skip
     children = rows_of(
-        db, "SELECT r.number, r.role, r.description, r.status, r.verdict, r.value FROM refs f JOIN runs r"
-        " ON r.run = f.seq WHERE f.target = ? AND f.role = 'parent' ORDER BY r.number LIMIT 60", run["id"],
+        db, "SELECT r.number, r.role, r.description, r.status, r.verdict, r.value, r.error FROM refs f JOIN runs r"
+        " ON r.run = f.seq WHERE f.target = ? AND f.role IN ('parent', 'tests') GROUP BY r.run"
+        " ORDER BY r.number LIMIT 60", run["id"],
     )  # fmt: skip
     judged = rows_of(db, "SELECT * FROM verdicts WHERE run = ? ORDER BY seq", position)
     # A win reigns from its own number on, and was not champion yet while it was judged: the verdict says who was.
@@ -57,48 +59,60 @@ def _run(request: Request) -> Response:
     reign = ((judged and rows_of(db, said, judged[-1]["champion"])) or reign) if run["role"] == "candidate" else []
     [campaign_row] = rows_of(db, "SELECT * FROM campaigns WHERE campaign = ?", campaign)
     packet = next((p for p in ranked(db, campaign, [run["number"]]) if not is_done(lab.memory, p)), None)
+    logs = [_text(request, at, "log") for at in (position, reign[0]["run"] if reign else -1)]
     near = "SELECT {}(number) AS number FROM runs WHERE campaign = ? AND number {} ?"
     beside = [rows_of(db, near.format(*way), campaign, run["number"])[0] for way in (("max", "<"), ("min", ">"))]
     return page(
         request, "run.html", f"Run {run['number']}", run=run, campaign=campaign, terms=campaign_row, beside=beside,
         parent=parent[0] if parent else None, champion=reign[0] if reign else None, children=children, judged=judged,
         packet=packet, asks=TITLES, walls=MEANING.get(run["isolation"], ""),
-        settings=_settings(db, [position, *[r["run"] for r in (*parent, *reign)]]),
+        settings=_settings(db, campaign, [position, *[r["run"] for r in (*parent, *reign)]]),
         changes=rows_of(db, "SELECT * FROM changes WHERE run = ?", position),
         metrics=rows_of(db, "SELECT name, value FROM metrics WHERE run = ? ORDER BY name", position),
         doubts=rows_of(db, "SELECT path, retracted FROM doubted WHERE run = ? AND kind = 'run'", position),
         diff=diff_rows(_text(request, position, "diff")), log=_text(request, position, "log")[-_LOG_TAIL_BYTES:],
         if_retracted=_if_retracted(db, run, campaign_row), now=_known_now(db, run, campaign_row),
-        curves=curves_svg(*(_text(request, at, "log") for at in (position, reign[0]["run"] if reign else -1))),
+        curves=[curves_svg(logs[0], logs[1], width) for width in (1000, 420)], told=not _recorded(db, position),
     )  # fmt: skip
 
 
-def curves_svg(mine: str, champions: str) -> Markup:
+def curves_svg(mine: str, champions: str, width: int = 1000) -> Markup:
     """The progress that two logs print, from a tenth of the budget on; '' where the first prints too little."""
+    across = width - 80
     curves = [[p for p in curve_in(log) if p[0] >= 0.1 and math.isfinite(p[1])] for log in (mine, champions)]
     if len(curves[0]) < 3:
         return Markup("")
     values = [value for curve in curves for _, value in curve]
     top, reach = max(values), (max(values) - min(values)) or 1.0
     told = "at the end " + ", the champion ".join(f"{curve[-1][1]:.4g}" for curve in curves if curve)
-    drawn = [" ".join(f"{70 + 920 * x:.0f},{12 + 186 * (top - v) / reach:.0f}" for x, v in curve) for curve in curves]
+    drawn = [
+        " ".join(f"{70 + across * x:.0f},{12 + 186 * (top - v) / reach:.0f}" for x, v in curve) for curve in curves
+    ]
     ends = ((12, top, "end", 62), (198, top - reach, "end", 62))
     axis = "".join(f'<text x="{x}" y="{y + 5}" text-anchor="{at}">{value:.4g}</text>' for y, value, at, x in ends)
     axis += "".join(
-        f'<text x="{70 + 920 * x:.0f}" y="220" text-anchor="middle">{x:.0%}</text>' for x in (0.1, 0.5, 0.95)
+        f'<text x="{70 + across * x:.0f}" y="220" text-anchor="middle">{x:.0%}</text>' for x in (0.1, 0.5, 0.95)
     )
     return Markup(
-        f'<svg viewBox="0 0 1000 226" role="img" aria-label="Progress: {told}" fill="none" font-size="14">'
-        f'<path d="M70 12V198H990" stroke="var(--c-quiet)"/><g fill="var(--c-quiet)">{axis}</g>'
+        f'<svg viewBox="0 0 {width} 226" role="img" aria-label="Progress: {told}" fill="none" font-size="14">'
+        f'<path d="M70 12V198H{width - 10}" stroke="var(--c-quiet)"/><g fill="var(--c-quiet)">{axis}</g>'
         f'<polyline stroke="var(--c-quiet)" stroke-dasharray="6 5" points="{drawn[1]}"/>'
         f'<polyline stroke="var(--c-confirmed)" stroke-width="2.5" points="{drawn[0]}"/>'
-        f'<text x="980" y="24" text-anchor="end" fill="var(--c-text)">{told}</text></svg>'
+        f'<text x="{width - 20}" y="24" text-anchor="end" fill="var(--c-text)">{told}</text></svg>'
     )
 
 
-def _settings(db: sqlite3.Connection, positions: list[int]) -> list[tuple[str, list[str], bool]]:
-    """Knob, its value in each of the runs, and whether they differ; those that differ first."""
+def _recorded(db: sqlite3.Connection, run: int) -> bool:
+    return db.execute("SELECT 1 FROM settings WHERE run = ? LIMIT 1", (run,)).fetchone() is not None
+
+
+def _settings(db: sqlite3.Connection, campaign: str, positions: list[int]) -> list[tuple[str, list[str], bool]]:
+    """Knob, its value in each of the runs, and whether they differ; those that differ first. Of a log without settings
+    what its changes tell."""
     each = [dict(db.execute("SELECT knob, value FROM settings WHERE run = ?", (at,)).fetchall()) for at in positions]
+    if not any(each):
+        of_changes = told_settings(db, campaign, positions)
+        each = [of_changes[at] for at in positions]
     names = sorted({name for one in each for name in one})
     told = [(name, [one.get(name) or "" for one in each]) for name in names]
     rows = [(name, values, len(set(values)) > 1) for name, values in told]
@@ -202,8 +216,9 @@ def _compare(request: Request) -> Response:
     ]
     return page(
         request, "compare.html", "Compare", runs=runs, campaign=campaign, wanted=" ".join(map(str, wanted)),
-        settings=_settings(db, [run["run"] for run in runs]), metrics=metrics, terms=terms,
-        best=best and best["number"], gains=[None, *(gain(run, runs[0]) for run in runs[1:])],
+        settings=_settings(db, campaign, [run["run"] for run in runs]), metrics=metrics, terms=terms,
+        told=not any(_recorded(db, run["run"]) for run in runs), best=best and best["number"],
+        gains=[None, *(gain(run, runs[0]) for run in runs[1:])],
         names=sorted({name for one in metrics for name in one} - {terms["metric"]}),
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
-"""The table of runs: sorted, grouped, filtered with the words of `memex sql`, a page of rows at a time."""
+"""The table of runs: sorted, grouped, filtered with plain words or those of `memex sql`, a page of rows at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+import sqlite3
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,14 +14,19 @@ from ..ledger import UsageError
 from ..memory import Memory, Rows, query
 from ..memory.effects.noise import fresh_means
 from .labs import campaigns, lab_of, labs_of
-from .rendering import number, page
+from .rendering import page
 
 ROWS = 100
 COLUMNS = ("number", "role", "status", "verdict", "value", "description", "seconds", "by", "at")
 #: What is shown of them: role, status and verdict say one thing together, under `status`.
 _SHOWN = ("number", "status", "value", "description", "seconds", "by", "at")
 _IDEAS = " AND role NOT IN ('pair', 'control', 'final')"
-_FAILED = "status IN ('crash', 'timeout', 'invalid')"
+_FAILED = "status IN ('crash', 'timeout', 'invalid') AND verdict != 'retract'"
+_STATUS = "iif(verdict = 'retract', 'retracted', status)"
+#: What no SQL is: words, of which none compares or joins.
+_WORDS = re.compile(r"(?!.*\b(?i:between|null)\b)[^=<>()'\"*;]+")
+#: Texts in quotes, which stay as they are, and names, which may be those of knobs.
+_NAMES = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|[A-Za-z_][\w.:/]*""")
 #: Filters worth a click: what the chip says, and the words it puts into the filter.
 CHIPS = (
     ("kept", "status = 'keep'"),
@@ -32,7 +38,7 @@ CHIPS = (
 )
 #: What runs are grouped by: the value, and the filter that is one group.
 _GROUPS = {
-    "status": ("status", "status = {}"),
+    "status": (_STATUS, _STATUS + " = {}"),
     "verdict": ("verdict", "verdict = {}"),
     "day": ("substr(at, 1, 10)", "substr(at, 1, 10) = {}"),
     "component": ("component", "run IN (SELECT run FROM changes WHERE component = {})"),
@@ -49,11 +55,15 @@ def _table(request: Request) -> Response:
     where = asked.get("where", "").strip()
     sort = asked.get("sort", "number")
     sort = sort if sort in COLUMNS else "number"
-    down = asked.get("down", "1") != "0"
+    terms = "SELECT better, origin FROM campaigns WHERE campaign = ?"
+    better, origin = lab.memory.db.execute(terms, (campaign,)).fetchone() or ("", "")
+    # The first click on a column shows the best, or what comes first in the alphabet.
+    first = {"value": int(better == "higher"), "status": 0, "description": 0, "by": 0}
+    down = asked.get("down", str(first.get(sort, 1))) != "0"
     group = asked.get("group", "") if asked.get("group", "") in _GROUPS else ""
     after = asked.get("after", "") if asked.get("after", "").isdecimal() and len(asked["after"]) < 16 else ""
     # The filter runs on a connection that can do nothing but read; brackets keep it inside its place.
-    filter_ = f" AND ({where}\n)" if where else ""
+    filter_ = f" AND ({_as_sql(lab.memory.db, where)}\n)" if where else ""
     every = bool(where or group or asked.get("all"))
     filter_ = filter_ if every else _IDEAS
     rows, trouble, total = Rows((), [], False), "", 0
@@ -64,12 +74,12 @@ def _table(request: Request) -> Response:
             if where:
                 rows = selected(lab.memory, sql, campaign)
             else:
-                rows = labs_of(request).apart(("groups", campaign, group), selected, sql, campaign) or rows
+                rows = labs_of(request).kept(("groups", campaign, group), lambda: selected(lab.memory, sql, campaign))
         else:
             rows = selected(lab.memory, _sorted(sort, down, after, filter_), campaign)
             total = next(iter(selected(lab.memory, _counted(filter_), campaign).rows), (0,))[0]
     except UsageError as error:
-        trouble = str(error)
+        trouble = str(error).partition("; the tables are")[0]
 
     def link(**changed: object) -> str:
         now = {"campaign": campaign, "where": where, "sort": sort, "down": int(down), "group": group,
@@ -91,16 +101,13 @@ def _table(request: Request) -> Response:
         columns = [name for name in columns if name != "by"]
     place = int(asked["page"]) if after and asked.get("page", "").isdecimal() and len(asked["page"]) < 9 else 1
     values = [row["value"] for row in shown if row.get("value") is not None]
-    terms = "SELECT better, origin FROM campaigns WHERE campaign = ?"
-    better, origin = lab.memory.db.execute(terms, (campaign,)).fetchone() or ("", "")
-    example = f" and value {'>' if better == 'higher' else '<'} {number(float(values[0]), 4)}" if values else ""
+    example = f" and value {'>' if better == 'higher' else '<'} {values[0]:.4g}" if values else ""
     return page(
         request, "runs.html", "Runs", rows=shown, more=rows.truncated, after=after, step=ROWS, columns=columns,
         sort=sort, down=down, where=where, group=group, groups=tuple(_GROUPS), campaign=campaign, campaigns=names,
-        trouble=trouble, link=link, within=within, chips=CHIPS, every=every, total=total, place=place,
-        example=f"status = 'keep'{example}", aligned=_aligned(values), imported=origin == "import",
+        trouble=trouble, link=link, within=within, chips=CHIPS, every=every, total=total, place=place, first=first,
+        example=f"words, or status = 'keep'{example}", imported=origin == "import",
         names=[name for _, name, *_ in lab.memory.db.execute("PRAGMA table_info(runs)")] if trouble else [],
-        behind=labs_of(request).seconds_behind(("groups", campaign, group)) if group and not where else None,
     )  # fmt: skip
 
 
@@ -108,12 +115,28 @@ def _counted(filter_: str) -> str:
     return f"SELECT count(*) FROM runs WHERE campaign = ?{filter_} HAVING count(*) > 0"
 
 
-def _aligned(values: Sequence[float]) -> Callable[[float | None], str]:
-    """Writes numbers with as many decimals as the one of them that needs most."""
-    told = [number(float(value)) for value in values]
-    most = max((len(text.partition(".")[2]) for text in told), default=0)
-    exact = any("e" in text or "n" in text for text in told)
-    return lambda value: number(value) if exact or value is None else f"{value:.{most}f}"
+def _as_sql(db: sqlite3.Connection, where: str) -> str:
+    """A filter as SQL: plain words are looked for in what is told of a run, and a knob is what the run set it to."""
+    columns = {name for _, name, *_ in db.execute("PRAGMA table_info(runs)")}
+    if _WORDS.fullmatch(where):
+        told = "(description || ' ' || hypothesis || ' ' || reason || ' ' || error || ' ' || coalesce((SELECT"
+        told += " group_concat(c.knob || ' ' || coalesce(c.new, '')) FROM changes c WHERE c.run = runs.run), ''))"
+        words = re.sub(r"[%_|]", lambda sign: f"|{sign[0]}", where).split()
+        return " AND ".join(f"{told} LIKE '%{word}%' ESCAPE '|'" for word in words if word != "and") or "1"
+
+    def value_of(found: re.Match[str]) -> str:
+        known = "SELECT 1 FROM settings WHERE knob = ?1 UNION ALL SELECT 1 FROM changes WHERE knob = ?1 LIMIT 1"
+        forms = [] if found[0].lower() in columns else dict.fromkeys((found[0], found[0].lower(), found[0].upper()))
+        knob = next((form for form in forms if db.execute(known, (form,)).fetchone()), None)
+        if knob is None:
+            return found[0]
+        as_number = "iif(c.new GLOB '*[0-9]*' AND c.new NOT GLOB '*[g-zG-Z]*', CAST(c.new AS REAL), c.new)"
+        return (
+            f"coalesce((SELECT coalesce(s.number, s.value) FROM settings s WHERE s.run = runs.run AND s.knob = '{knob}'"
+            f"), (SELECT {as_number} FROM changes c WHERE c.run = runs.run AND c.knob = '{knob}'))"
+        )
+
+    return _NAMES.sub(value_of, where)
 
 
 def selected(memory: Memory, sql: str, campaign: str) -> Rows:
@@ -123,7 +146,7 @@ def selected(memory: Memory, sql: str, campaign: str) -> Rows:
 def _sorted(sort: str, down: bool, after: str, filter_: str) -> str:
     """A page of rows behind the run `after`, found by its place and not by counting: the 1,000th costs as the first."""
     way, beyond = ("DESC", "<") if down else ("ASC", ">")
-    columns = f"SELECT run, commit_id, {', '.join(COLUMNS)} FROM runs WHERE campaign = ?{filter_}"
+    columns = f"SELECT run, commit_id, error, {', '.join(COLUMNS)} FROM runs WHERE campaign = ?{filter_}"
     if sort == "number":
         behind = f" AND (number, run) {beyond} (SELECT number, run FROM runs WHERE run = {after})" if after else ""
         return f"{columns}{behind} ORDER BY number {way}, run {way} LIMIT {ROWS + 1}"

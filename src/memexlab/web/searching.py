@@ -142,7 +142,8 @@ def _search(request: Request) -> Response:
     as_typed = bool(request.query_params.get("json"))
     hits = found(lab_of(request).memory, request.app.state.root / "wiki", text, _FEW if as_typed else _MANY)
     if as_typed:
-        return JSONResponse([hit._asdict() | {"title": hit.title[:160]} for hit in hits])
+        data = [hit._asdict() | {"title": hit.title[:160]} for hit in hits]
+        return JSONResponse({"text": "\n".join(hit["title"] for hit in data), "data": data})
     return page(request, "search.html", "Search", q=text, hits=hits)
 
 

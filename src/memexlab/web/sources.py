@@ -1,4 +1,4 @@
-"""Sources: the list of them, and a reading view by section with what was quoted from it in the margin.
+"""Sources: the list of them, and a reading view by section, with what was made of its words beside them.
 
 A place in a source is a line, words, or both: `/sources/12?line=42&last=58&words=...` opens them, marked. Where the
 file has no lines, they are those of the text that was found in it.
@@ -6,10 +6,10 @@ file has no lines, they are those of the text that was found in it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -18,32 +18,44 @@ from starlette.routing import Route
 
 from ..ledger import Ref
 from ..memory import Memory
+from ..memory.claims import STANDING
 from ..wiki.live_claims import Quote
 from ..wiki.notes import placed
 from ..wiki.quotes import Span, locate
+from .chapters import heading, parts_of
 from .labs import lab_of, rows_of
+from .named_pages import wiki_page_of
 from .rendering import page
 
 if TYPE_CHECKING:
     from ..memory.search.retrieval import Hit
 
 ROWS = 100
-#: A part of a long source that is shown at a time, in lines, and the most characters it may have.
-PART_LINES, PART_CHARS = 400, 60_000
 MARKED_CHARS = 2_000
-_HEADING = re.compile(r"^(?:#{1,6}\s+(.+?)\s*#*|((?:CHAPTER|Chapter|BOOK|PART)\s+[\w.]+.*))$")
+#: Claims that are shown beside one part.
+_CLAIMS = 200
+#: Words alone, as an indented line of code seldom is.
+_PROSE = re.compile(r"[^=<>{}\[\]|`$/\\:]*")
 _MAIL = re.compile(r"\s*<[^<>]*(?:@| at )[^<>]*>")
-_UNDERLINE = re.compile(r"^([=\-~^\"*+#])\1{2,}\s*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a source: its number from 1, its text, whether it is a heading, and its pieces, marked or not."""
+class Piece(NamedTuple):
+    """Words of a line: those that the address names are `lit`, and `claims` are said to begin with them."""
+
+    text: str
+    lit: bool
+    quoted: bool
+    claims: list[dict[str, Any]]
+
+
+class Line(NamedTuple):
+    """A line of a source: its number from 1; how it stands: h gap rule br, or '' where it flows on; and the claims
+    whose words end with it."""
 
     number: int
-    text: str
-    heading: bool
-    pieces: tuple[tuple[bool, str], ...]
+    stands: str
+    pieces: list[Piece]
+    notes: list[dict[str, Any]]
 
 
 def _list(request: Request) -> Response:
@@ -85,36 +97,83 @@ def _read(request: Request) -> Response:
     lab = lab_of(request)
     db = lab.memory.db
     entry = request.path_params["entry"]
-    found = rows_of(db, "SELECT * FROM documents WHERE entry = ?", entry)
+    known = entry < 1 << 63  # what a view can hold
+    found = rows_of(db, "SELECT * FROM documents WHERE entry = ?", entry) if known else []
     text = text_of(lab.memory, entry) if found else None
     if text is None:
         return page(
             request, "error.html", "No such source", 404, text="It is not here, or a later version took its place."
         )
     found[0]["author"] = _MAIL.sub("", found[0]["author"]).strip(" ,")
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")
     marked = _between(request.query_params.get("line"), request.query_params.get("last"), len(lines))
     span = _span(lines, marked, request.query_params.get("words", "")[:MARKED_CHARS])
     begins = _between(request.query_params.get("at"), None, len(lines))[0] or 1
-    at = text.count("\n", 0, span[0]) + 1 if span[1] else begins
-    parts = _parts(lines)
-    here = max(i for i, (start, _, _) in enumerate(parts) if start <= at)
-    start, end, _ = parts[here]
-    shown, before = list[Line](), sum(len(line) + 1 for line in lines[: start - 1])
-    for n in range(start, end):
-        line, edges = lines[n - 1], [min(max(edge - before, 0), len(lines[n - 1])) for edge in span]
-        pieces = (False, line[: edges[0]]), (True, line[edges[0] : edges[1]]), (False, line[edges[1] :])
-        shown.append(Line(n, line, bool(_heading(lines, n)), tuple(piece for piece in pieces if piece[1])))
-        before += len(line) + 1
+    at = "\n".join(lines).count("\n", 0, span[0]) + 1 if span[1] else begins
+    parts = parts_of(lines)
+    here = max(i for i, part in enumerate(parts) if part.first <= at)
+    start, end = parts[here].first, parts[here].after
     claims = rows_of(
-        db, "SELECT c.subject, c.relation, c.text, q.line, q.last_line, q.text AS quote FROM claims c JOIN quotes q"
-        " USING (entry) WHERE c.source = ? AND q.line >= ? AND q.line < ? ORDER BY q.line LIMIT 200", entry, start, end,
+        db, f"SELECT c.entry, c.subject, c.text, q.line, q.last_line, q.text AS quote FROM quotes q JOIN {STANDING}"
+        " AND q.entry = c.entry AND c.source = ? AND q.line >= ? AND q.line < ? ORDER BY q.line, q.start, c.entry"
+        f" LIMIT {_CLAIMS}", entry, start, end,
     )  # fmt: skip
+    own_page = wiki_page_of(db, lab.root, found[0]["title"])
+    for number, claim in enumerate(claims, 1):
+        place = claim["line"], min(claim["last_line"], len(lines))
+        words = claim["quote"].replace("\r\n", "\n")
+        claim |= {"number": number, "at": _span(lines, place, words)}
+        claim["page"] = wiki_page_of(db, lab.root, claim["subject"]) or own_page
+        # What it is about leads to its page where the sentence names it, else before the sentence.
+        told = re.split(f"({re.escape(claim['subject'])})", claim["text"], maxsplit=1, flags=re.I)
+        claim["told"] = told if len(told) == 3 else ["", claim["subject"], f": {claim['text']}"]
     return page(
-        request, "source.html", found[0]["title"], source=found[0], lines=shown, claims=claims, place_at=place_at,
-        at=at, lined=placed(Quote(found[0]["document"], 1, 1, ""))[1].startswith("#L"),
-        contents=[(i, first, title) for i, (first, _, title) in enumerate(parts)], part=here, parts=len(parts),
+        request, "source.html", found[0]["title"], source=found[0], lines=_marked(lines, start, end, span, claims),
+        claims=claims, place_at=place_at, at=at, part=here, parts=parts, entry=entry,
+        lined=placed(Quote(found[0]["document"], 1, 1, ""))[1].startswith("#L"),
     )  # fmt: skip
+
+
+def _marked(
+    lines: Sequence[str], start: int, end: int, span: tuple[int, int], claims: list[dict[str, Any]]
+) -> list[Line]:
+    """The lines of a part, cut where something begins or ends that is marked."""
+    shown, before = list[Line](), sum(len(line) + 1 for line in lines[: start - 1])
+    was_heading = False
+    for n in range(start, end):
+        text, after = lines[n - 1], before + len(lines[n - 1])
+        is_heading = bool(heading(lines, n))
+        stands = "h" if is_heading else _stands(lines[n - 2] if n > start else "", text, was_heading)
+        near = [claim for claim in claims if claim["at"][0] <= after and claim["at"][1] > before]
+        places = {edge for edges in (span, *(claim["at"] for claim in near)) for edge in edges}
+        cuts = [before, *sorted(edge for edge in places if before < edge < after), after]
+        pieces = [
+            Piece(
+                text[first - before : last - before] if stands or first > before else text[: last - before].lstrip(),
+                span[0] <= first and last <= span[1] and first < last,
+                any(claim["at"][0] <= first and last <= claim["at"][1] for claim in near),
+                [claim for claim in near if first <= claim["at"][0] < max(last, first + 1)],
+            )
+            for first, last in itertools.pairwise(cuts)
+        ]  # fmt: skip
+        ended = [claim for claim in near if claim["at"][1] <= after + 1 or n == end - 1]
+        shown.append(Line(n, stands, pieces, ended))
+        before, was_heading = after + 1, is_heading
+    return shown
+
+
+def _stands(above: str, text: str, below_heading: bool) -> str:
+    """A line that was broken for its width flows on from the one above; lists, headers, code and verse keep theirs."""
+    if not text.strip():
+        return "gap"
+    if below_heading:
+        return "rule" if not text.strip().strip(text.strip()[0]) else ""
+    if not above.strip():
+        return ""
+    word, indents = text.partition(" ")[0], [len(line) - len(line.lstrip()) for line in (above, text)]
+    prose = indents[0] == indents[1] and all(_PROSE.fullmatch(line) for line in (above, text))
+    starts = text[0] in "-*+|>#" or (text[0] in " \t" and not prose) or word[-1:] == ":"
+    return "br" if len(above) < 50 or starts or (word[:1].isdigit() and word[-1:] in ".)") else ""
 
 
 def place_at(entry: int, lines: Sequence[object], words: str) -> str:
@@ -149,34 +208,6 @@ def _between(first: str | None, last: str | None, most: int) -> tuple[int, int]:
         return 0, 0
     end = int(last) if last and last.isdecimal() and len(last) <= 8 else int(first)
     return int(first), max(int(first), min(end, most))
-
-
-def _heading(lines: list[str], number: int) -> str:
-    """The heading that stands on a line, '' where none does: marked in front, or underlined by the next line."""
-    line = lines[number - 1]
-    if match := _HEADING.match(line):
-        return (match[1] or match[2])[:80]
-    under = lines[number] if number < len(lines) else ""
-    named = line.strip() and not line[0].isspace() and not _UNDERLINE.match(line) and len(line) < 100
-    return line.strip()[:80] if named and _UNDERLINE.match(under) and len(under.strip()) >= len(line.strip()) else ""
-
-
-def _parts(lines: list[str]) -> list[tuple[int, int, str]]:
-    """(first line, line after the last, name): sections where there are headings, else runs of lines."""
-    parts: list[tuple[int, int, str]] = []
-    start, chars, name = 1, 0, "Beginning"
-    for number, line in enumerate(lines, 1):
-        heading = _heading(lines, number)
-        chars += len(line) + 1
-        long = chars > PART_CHARS or number - start >= PART_LINES
-        if number > start and (long or (heading and number - start >= PART_LINES // 8)):
-            parts.append((start, number, name))
-            start, chars = number, len(line) + 1
-            name = heading or f"line {number}"
-        elif heading and number - start < 3:
-            name = heading
-    parts.append((start, len(lines) + 1, name))
-    return parts
 
 
 ROUTES = [Route("/sources", _list), Route("/sources/{entry:int}", _read)]

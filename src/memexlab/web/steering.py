@@ -34,23 +34,27 @@ class Loop:
     alive: bool
     paused: bool
     order: str
-    candidates: int
     streams: int
     places: tuple[str, ...]
     interference: str
     left: tuple[str, ...] = ()
 
 
+def beat_of(steering: Steering) -> dict[str, Any]:
+    """What the loop at work said last; {} where there is none, or its process is gone."""
+    beat = steering.last_beat()
+    return beat if beat and is_alive(beat["owner"]) else {}
+
+
 def loop_of(lab: Lab, campaign: str | None, running: list[dict[str, Any]]) -> Loop:
     steering = Steering(lab.memory.folder)
-    beat = steering.last_beat()
-    alive = bool(beat) and is_alive(beat["owner"])
+    beat = beat_of(steering)
+    alive = bool(beat)
     cost = interference(lab.memory, campaign) if campaign else None
     return Loop(
         alive=alive,
         paused=alive and bool(beat.get("paused")) and steering.order == "pause",  # a beat may be seconds old
         order=steering.order,
-        candidates=beat.get("candidates", 0) if alive else 0,
         streams=max((run["streams"] for run in running), default=0),
         places=tuple(sorted({str(run["hardware"]) for run in running if run["hardware"]})),
         interference=str(cost) if cost else "",
@@ -79,6 +83,18 @@ def _left(lab: Lab, beat: dict[str, Any], now: datetime) -> tuple[str, ...]:
     elif calls:
         told.append(f"no limit of money, {usd(spent)} spent")
     return tuple(told)
+
+
+def reads_words(lab: Lab) -> bool:
+    """Whether who has the ideas, now or last, reads `program.md`: a model or an agent does, the knobs proposer not."""
+    newest = (
+        "SELECT e.body ->> '$.meta.origin' FROM runs r JOIN entries e ON e.seq = r.run WHERE r.role = 'candidate'"
+        " ORDER BY r.run DESC LIMIT 20"
+    )
+    if now := beat_of(Steering(lab.memory.folder)).get("proposer"):
+        return str(now) != "knobs"
+    known = ("knobs", "model", "agent")
+    return next((who for (who,) in lab.memory.db.execute(newest) if who in known), "knobs") != "knobs"
 
 
 def waiting(lab: Lab) -> list[tuple[Patch, list[Row]]]:
@@ -124,7 +140,8 @@ async def _program(request: Request) -> Response:
     write_durably(path, data)
     if mode is not None:
         path.chmod(mode)
-    return JSONResponse({"text": "Saved. It is read before the next idea.", "hash": hashlib.sha256(data).hexdigest()})
+    said = "Saved. A model or an agent reads it before its next idea; the knobs proposer reads no words."
+    return JSONResponse({"text": said, "hash": hashlib.sha256(data).hexdigest()})
 
 
 ROUTES = [Route("/program", _program, methods=["GET", "POST"])]

@@ -32,7 +32,7 @@ _LISTS = frozenset({"index", "log"})
 _STEP = 100
 
 
-def _file(request: Request, name: str) -> Path | None:
+def file_of(request: Request, name: str) -> Path | None:
     """A file of the wiki by its name; None for what is not there, and for what is outside of it."""
     folder = os.path.realpath(request.app.state.root / "wiki")
     try:
@@ -76,10 +76,12 @@ def _rendered(request: Request, text: str) -> Rendered:
 
 def _page(request: Request) -> Response:
     name = request.path_params.get("name", "index")
-    path = _file(request, f"{name}.md")
+    path = file_of(request, f"{name}.md")
     if path is None:
         if name == "index":
             return page(request, "wiki.html", "Wiki", at="", made=None, html="", dates={})
+        if request.query_params.get("preview"):
+            return JSONResponse({"error": f"the wiki has no page {name!r}"}, 404)
         return page(request, "error.html", "No such page", 404, text=f"The wiki has no page {name!r}.")
     text, first, more = path.read_text(encoding="utf-8", errors="replace"), 0, False
     if name in _LISTS:
@@ -129,7 +131,7 @@ def _dates(db: sqlite3.Connection, html: str) -> dict[str, str]:
 
 
 def _picture(request: Request) -> Response:
-    path = _file(request, request.path_params["name"])
+    path = file_of(request, request.path_params["name"])
     if path is None or mimetypes.guess_type(path.name)[0] not in _PICTURES:
         return Response(status_code=404)
     return FileResponse(path)

@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from urllib.parse import unquote
 
+from .prose import spoken
+
 CLAIMED = re.compile(r"(?:^|[ \t])\^(c[0-9a-f]{10})[ \t]*$", re.MULTILINE)
 MARK = re.compile(r"\[\^([\w-]+)\](?!:)")
 LINK = re.compile(r"\[\[([^\[\]|#\n]*)(#[^\[\]|\n]*)?(?:\|([^\[\]\n]*))?\]\]")
 _DEFINES = re.compile(r"\[\^([\w-]+)\]:[ \t]*")
 _SAID_BY = re.compile(r" \(said by [^()\n]{1,80}\)(?=(?:\[\^[\w-]+\])* \^c[0-9a-f]{10})")
+_SAID_LAST = re.compile(r" \(said by [^()\n]{1,80}\)\s*$")
+_SAYS = re.compile(r" \([^()\n“]{1,80} says: “[^”\n]*”\)(?= \^c[0-9a-f]{10})")
 _SECTION = re.compile(r"##? ")
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])[ \t]")
 _BEGINS = re.compile(rf"{_ITEM.pattern}|#{{1,6}} |{_DEFINES.pattern}")
@@ -25,6 +29,8 @@ _FENCE = re.compile(r"[ \t]*(?:[-*+] +|> ?)*(```+|~~~+)")
 _NOTE = re.compile(
     r"“(?P<words>.*)” \[(?P<shown>[^\n]*?)(?P<place>(?:#[^\]#\s]+)?)\]\(\.\./(?P<file>[^)\s#]+)(?P=place)\)$"
 )
+_TAGS, _ADDRESS = re.compile(r"<[^<>]*>"), re.compile(r"!?\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*\)")
+_LED = re.compile(r"^(?:[-*+]|\d{1,9}[.)])[ \t]+|\*\*([^*\n]{1,80})\*\*[ ]?(?=\S)")
 _LINES = re.compile(r"#L(\d+)(?:-L(\d+))?")
 
 
@@ -41,7 +47,7 @@ class Block:
 @dataclass(frozen=True, slots=True)
 class Hand:
     """What a person made of a page: a block, instead of others or after others; `gone` where it was left out, `value`
-    where it gives a value in place of another."""
+    where it gives a value in place of another, `home` the source whose own page it is."""
 
     entry: str
     by: str
@@ -55,6 +61,12 @@ class Hand:
     notes: Mapping[str, str]
     gone: bool
     value: str = ""
+    home: str = ""
+
+    def words(self) -> str:
+        """The text in one line, without markup."""
+        words = _TAGS.sub("", _ADDRESS.sub(r"\1", CLAIMED.sub("", MARK.sub("", self.text))))
+        return spoken(words).replace("](", "] (").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,8 @@ def _starts(block: list[str], line: str, front: bool) -> bool:
 
 def digest(text: str) -> str:
     """What a block says, without marks of footnotes, addresses of links and who said it, as a short name."""
-    plain = LINK.sub(lambda m: m[3] or m[1], MARK.sub("", CLAIMED.sub("", _SAID_BY.sub("", text))))
+    said = _SAID_LAST.sub("", CLAIMED.sub("", own_words(text)))
+    plain = LINK.sub(lambda m: m[3] or m[1], MARK.sub("", said))
     return blake2b(" ".join(plain.split()).encode("utf-8", errors="surrogatepass"), digest_size=5).hexdigest()
 
 
@@ -137,7 +150,15 @@ def join(blocks: Sequence[Block]) -> str:
 
 def own_words(text: str) -> str:
     """A block as a person wrote it, without what rendering adds."""
-    return _SAID_BY.sub("", text)
+    return _SAYS.sub("", _SAID_BY.sub("", text)) if "^c" in text else text
+
+
+def bare(text: str) -> str:
+    """The words of a block, without the marks that a page needs."""
+    words = LINK.sub(lambda m: m[3] or m[1], MARK.sub("", CLAIMED.sub("", own_words(text)))).strip()
+    while found := _LED.match(words):
+        words = f"{found[1]} {words[found.end() :]}" if found[1] and found[1].endswith(":") else words[found.end() :]
+    return words.strip()
 
 
 def lay_over(text: str, hands: Sequence[Hand], sources: Collection[str], page_of: Callable[[str], str]) -> str:
@@ -149,15 +170,16 @@ def lay_over(text: str, hands: Sequence[Hand], sources: Collection[str], page_of
         return text
     blocks = parse(text, hands)
     notes = {m[1]: b.text[m.end() :] for b in blocks if (m := _DEFINES.match(b.text))}
-    numbers = [int(label) for label in notes if label.isdigit()]
+    numbers, written = [int(label) for label in notes if label.isdigit()], set(notes.values())
     added: list[Block] = []
 
     def followed(link: re.Match[str]) -> str:
         there = page_of(link[1])
         return link[0] if there == link[1] else f"[[{there}{link[2] or ''}|{link[3] or link[1]}]]"
 
-    def cite(hand: Hand) -> str:
-        """The words of a person, with marks that fit the footnotes of this rendering."""
+    def cite(hand: Hand, instead: str = "") -> str:
+        """The words of a person, with marks that fit the footnotes of this rendering; and who said them, where they
+        cite nothing and are a claim or stand in place of what cited."""
 
         def mark(match: re.Match[str]) -> str:
             told = hand.notes.get(match[1])
@@ -178,8 +200,13 @@ def lay_over(text: str, hands: Sequence[Hand], sources: Collection[str], page_of
         words = MARK.sub(mark, hand.text)
         words = LINK.sub(followed, words)
         claim = CLAIMED.search(words)
-        if claim and not MARK.search(words[: claim.start()]):
-            words = f"{words[: claim.start()]} (said by {hand.by}){words[claim.start() :]}"
+        cites = (notes.get(label, "") for label in MARK.findall(words))
+        if (claim or MARK.search(instead)) and not any(cited_in(told) or told in written for told in cites):
+            end, by = (
+                claim.start() if claim else len(words),
+                f" (said by {hand.by})",
+            )  # their own note is their own word
+            words = words if words[:end].endswith(by) else f"{words[:end]}{by}{words[end:]}"
         return words
 
     waiting: list[Hand] = []
@@ -190,7 +217,9 @@ def lay_over(text: str, hands: Sequence[Hand], sources: Collection[str], page_of
             continue
         first = blocks[places[0]]
         label = _DEFINES.match(first.text)
-        words = f"{label[0]}{_DEFINES.sub('', hand.text, count=1)}" if label else cite(hand)
+        if label and cited_in(first.text[label.end() :]) and cited_in(_DEFINES.sub("", hand.text, count=1)):
+            continue  # a quote says what its source says
+        words = f"{label[0]}{_DEFINES.sub('', hand.text, count=1)}" if label else cite(hand, first.text)
         kept = [block for i, block in enumerate(blocks) if i not in places[1:]]
         kept[places[0] : places[0] + 1] = [] if hand.gone else [replace(first, text=words, name=hand.name)]
         if hand.gone and places[0] < len(kept):

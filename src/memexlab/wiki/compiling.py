@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from os.path import normpath
 from pathlib import Path
@@ -18,22 +18,27 @@ from pathlib import Path
 from ..ledger import Claim, Draft, Finding, Ref, Source, UsageError, Verdict, blob_id
 from ..memory import Memory
 from . import extract
+from .carried import carry
 from .claims import claim_key, gate
-from .compile_cache import uncollected
+from .compile_cache import Kept, uncollected
 from .experiments import with_runs
 from .incremental import Resolving
+from .keys import keys_in, without_keys
 from .lint import gate as refused_to_write
 from .listing import with_notes
 from .live_claims import standing
+from .namesakes import Namesakes
 from .pages import Wiki
 from .pictures import kept, lay_pictures
 from .readers import READERS, Document, name_of, read
 from .readers.folders import Folders
-from .schema import read_schema
+from .schema import mistakes, read_schema
 from .stored_answers import question_pages, worded
-from .syncing import ByHand, take
-from .vault import FOLDER, Vault, Written
+from .syncing import ByHand, keyed, other_name, take
+from .vault import FOLDER, FOREIGN, Vault, Written
 
+#: Who says what rules find; what is found by hand, and that a file is gone, is of who compiles.
+BY = "code:memexlab/0.1"
 _BATCH_DRAFTS = 3_000
 _REFUSED_KEPT = 50
 _SKIPPED = frozenset(["node_modules", "__pycache__", "venv"])
@@ -47,6 +52,7 @@ class Compiled:
     changed: int
     known: int
     gone: int
+    carried: int
     claims: int
     refused: dict[str, int]
     unread: dict[str, int]
@@ -73,7 +79,8 @@ def compile_paths(
     """Takes in files and folders, withdraws what is gone from them, and renders the wiki; `told` hears of each file."""
     began, counts, claims = time.monotonic(), Counter[str](), 0
     taken = take(memory, root, by)
-    refused, unread, findings = Counter[str](), Counter[str](), list[Finding](taken.findings)
+    refused, unread, findings = Counter[str](), Counter[str](), [*mistakes(root), *taken.findings]
+    since = memory.db.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()[0]
     known = _known(memory.db, root, paths)
     drafts: list[Draft] = []
     found = Folders(root)
@@ -88,7 +95,7 @@ def compile_paths(
             claims += len(made) - 1
             drafts += made
         if len(drafts) >= _BATCH_DRAFTS:
-            memory.land(drafts, by)
+            memory.land(drafts, BY)
             drafts = []
 
     files = list(_files(root, paths, known, unread, findings, found))
@@ -118,13 +125,15 @@ def compile_paths(
         else:
             take_in(document.name, digest, [document], before)
     if drafts:
-        memory.land(drafts, by)
+        memory.land(drafts, BY)
     counts["gone"] = _withdraw(memory, root, paths, by)
+    counts["carried"], lost = carry(memory, since)
+    findings += lost
     wiki = render(memory, root, taken)
     seconds = time.monotonic() - began
     return Compiled(
-        counts["new"], counts["changed"], counts["known"], counts["gone"], claims, dict(sorted(refused.items())),
-        dict(sorted(unread.items())), wiki, seconds, (*findings, *wiki.findings), taken,
+        counts["new"], counts["changed"], counts["known"], counts["gone"], counts["carried"], claims,
+        dict(sorted(refused.items())), dict(sorted(unread.items())), wiki, seconds, (*findings, *wiki.findings), taken,
     )  # fmt: skip
 
 
@@ -136,7 +145,9 @@ def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
         sound = vault.names() - (taken.edited if taken is not None else vault.edited().keys())
         found = resolving(sound)
         wiki, files = found.wiki, found.files
-        question_pages(memory.db, memory.blobs, wiki, files)
+        held = {name for name, text in files.items() if next(keys_in(text), None) is not None}
+        files |= {name: without_keys(files[name]) for name in held}
+        had, unsaid = vault.names(), question_pages(memory.db, memory.blobs, wiki, files)
         lay_pictures(memory, root, wiki, files)
         pages = files.keys() | found.names
         by_hand = wiki.with_hands(files)
@@ -149,16 +160,27 @@ def render(memory: Memory, root: Path, taken: ByHand | None = None) -> Written:
         # A person may write what they like; what came from sources is looked at before it is written.
         done = vault.write(by_hand, found.names, absorbed, lambda name: refused_to_write(name, files.get(name, "")))
         resolving.keep(finding.where.removeprefix(f"{FOLDER}/") for finding in done.findings)
-        return done
     finally:
         resolving.close()
         vault.close()
+    names = {finding.where.removeprefix(f"{FOLDER}/")[:-3] for finding in done.findings if finding.rule == FOREIGN}
+    if drafts := [keyed(memory, other_name(wiki, name)) for name in sorted(names) if wiki.subjects.slugs[name]]:
+        memory.land(drafts, BY)
+        return render(memory, root, taken)
+    told = "rested on words that are gone, and its page with them"
+    gone = [Finding("answer-withdrawn", "warning", f"{FOLDER}/{name}", f"the answer to {question!r} {told}",
+                    f'memex ask --save "{question}"') for name, question in unsaid.items() if name in had]  # fmt: skip
+    keys = [Finding("secret", "warning", f"{FOLDER}/{name}", "what looks like a key is left out", "memex lint")
+            for name in sorted(held - {"index.md", "log.md"})]  # fmt: skip
+    return replace(done, findings=(*done.findings, *gone, *keys))
 
 
 @uncollected()
 def wiki_of(memory: Memory, root: Path) -> Wiki:
     """Everything that pages are rendered from, as it stands now."""
-    return Wiki(with_runs(standing(memory.db), memory.db), read_schema(root), worded(memory.db))
+    found, schema, namesakes = standing(memory.db), read_schema(root), Namesakes(Kept())
+    namesakes.take(found, found.sources, schema)
+    return Wiki(with_runs(namesakes.apart(found), memory.db), schema, worded(memory.db))
 
 
 def _known(db: sqlite3.Connection, root: Path, paths: Sequence[Path]) -> dict[str, list[_Known]]:

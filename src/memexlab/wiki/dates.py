@@ -10,9 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from itertools import combinations
 from typing import Literal, NamedTuple
+
+from .quantities import quantities
+from .values import NEAR
 
 Conflict = Literal["superseded", "revised", "scope differs", "contested", "unresolved"]
 
@@ -40,15 +44,23 @@ STANDINGS = {word: kind for kind, words in _WORDS.items() for word in words.spli
 _COURSE = {"open": {"yes", "over", "rejected", "withdrawn"}, "yes": {"over"}, "over": {"rejected", "withdrawn"}}
 _IN_YEARS = _COURSE | {"yes": {"over", "withdrawn"}, "rejected": {"yes"}}
 
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|"
-    r"oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+#: Months as English, German and French call and shorten them, from January on; ASCII or not.
+_MONTH_NAMES = (
+    "jan january jänner januar janvier janv,feb february februar février févr,mar march märz maerz mrz mars,"
+    "apr april avril avr,may mai,jun june juni juin,jul july juli juillet juil,aug august août aout,sep sept september"
+    " septembre,oct october okt oktober octobre,nov november novembre,dec december dez dezember décembre déc"
 )
-_MEASURED = re.compile(r"[\d.,]+ ?([^\d\s]{1,12}?)s?")
+_MONTHS = {name: place for place, names in enumerate(_MONTH_NAMES.split(","), 1) for name in names.split()}
+#: "Mars 2020" is no month: French ones are written small.
+_MONTH = rf"(?!(?-i:Mars))(?:{'|'.join(sorted(_MONTHS, key=len, reverse=True))})"
+_MEASURED = re.compile(
+    rf"(?P<near>(?:{NEAR}) ?)?(?:exactly )?[^\W\d_$€£]{{0,3}}[$€£]? ?[\d.,’]+"
+    r" ?(?:(?:k|M|thousand|million|billion|Mio\.?)\b)? ?(?P<unit>[^\d\s].{0,20})?", re.IGNORECASE,
+)  # fmt: skip
+_OVER = re.compile(r"(?:before|until|bis|vor)\b", re.IGNORECASE)
 _DATES = re.compile(
     rf"\b(?P<iso>(?:1[0-9]|20)\d\d-[01]\d(?:-[0-3]\d)?)\b"
-    rf"|\b(?P<d1>[0-3]?\d)(?:st|nd|rd|th)?[- ](?:of )?(?P<m1>{_MONTH})\.?,?[- ](?P<y1>(?:1\d|20)\d\d)\b"
+    rf"|\b(?P<d1>[0-3]?\d)(?:st|nd|rd|th|er|\.)?[- ](?:of )?(?P<m1>{_MONTH})\.?,?[- ](?P<y1>(?:1\d|20)\d\d)\b"
     rf"|\b(?P<y3>(?:1\d|20)\d\d)-(?P<m3>{_MONTH})-(?P<d3>[0-3]\d)\b"
     rf"|\b(?P<m2>{_MONTH})\.? (?:(?P<d2>[0-3]?\d)(?:st|nd|rd|th)?,? )?(?P<y2>(?:1\d|20)\d\d)\b"
     r"|(?<![\d./])(?P<a>[0-3]?\d)(?P<sep>[/.])(?P<b>[0-3]?\d)(?P=sep)(?P<y4>(?:1\d|20)\d\d)\b",
@@ -64,11 +76,13 @@ def dates(text: str) -> list[tuple[str, int, int]]:
             year, month, day = (*map(int, m["iso"].split("-")), 0)[:3]
         elif m["y4"]:
             year, (month, day) = int(m["y4"]), sorted((int(m["a"]), int(m["b"])))
-            if day < 13 and month != day:
+            if m["sep"] == "." and month == int(m["a"]) and day < 13:
+                month, day = day, month  # who writes dots puts the day first
+            elif m["sep"] == "/" and day < 13 and month != day:
                 continue  # 04/05 is a day in May to some, in April to others
         else:
             name, year = (m["m1"] or m["m2"] or m["m3"]), int(m["y1"] or m["y2"] or m["y3"])
-            month, day = _MONTHS.index(name[:3].lower()) + 1, int(m["d1"] or m["d2"] or m["d3"] or 0)
+            month, day = _MONTHS[name.lower()], int(m["d1"] or m["d2"] or m["d3"] or 0)
         try:
             whole = date(year, month, day or 1).isoformat()
         except ValueError:
@@ -88,6 +102,7 @@ class Told(NamedTuple):
     source: str
     date: str
     author: str
+    changed: bool = False  # that the value took the place of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,11 @@ class Difference:
     kind: Conflict
     claims: tuple[str, ...]
 
+    @property
+    def asked(self) -> str:
+        """The relation as a heading: "Runs on PostgreSQL"."""
+        return self.relation[:1].upper() + self.relation[1:]
+
 
 def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
     """Every (subject, relation) with more than one value; relations that may hold several values must be left out."""
@@ -142,13 +162,64 @@ def differences(claims: Iterable[Told], replaced: Sequence[Succession]) -> Itera
     for claim in claims:
         asked[claim.subject, QUANTITIES.get(claim.relation, claim.relation)].append(claim)
     for (subject, relation), group in sorted(asked.items()):
-        values = {same(claim.value, subject) for claim in group}
-        units = {found[1] for value in values if (found := _MEASURED.fullmatch(value))}
-        if len(values) > 1 and len(units) < 2:  # 10 ms and 0.01 s may be the same
-            group.sort(key=_by_date)
-            called = {claim.relation for claim in group}  # "mass", where all say so, and not another name of it
-            relation = called.pop() if len(called) == 1 else relation
-            yield Difference(subject, relation, _kind(group, after), tuple(claim.id for claim in group))
+        if len({same(claim.value, subject) for claim in group}) > 1:
+            sorts = _by_sort(group)
+            for sort, alike in sorted(sorts.items()):
+                alike.sort(key=_by_date)
+                if any(_differ(a, b) and not _of_two_cases(a, b) for a, b in combinations(alike, 2)):
+                    called = {claim.relation for claim in alike}  # "mass", where all say so, and not another name of it
+                    told = called.pop() if len(called) == 1 else relation
+                    told = f"{told} ({sort})" if len(sorts) > 1 else told
+                    yield Difference(subject, told, _kind(alike, after), tuple(claim.id for claim in alike))
+
+
+class _Amount(NamedTuple):
+    number: Decimal
+    unit: str
+    near: bool
+
+
+@lru_cache(maxsize=10_000)
+def _amount(value: str) -> _Amount | None:
+    """A value that is one number of one thing; "2.100 Euro" may be both two and two thousand."""
+    found = quantities(value)
+    if len(found) != 1 or not (measured := _MEASURED.fullmatch(value)):
+        return None
+    unit = " ".join(sorted(found[0].units)) or (measured["unit"] or "").casefold().removesuffix("s")
+    return _Amount(found[0].value, unit, measured["near"] is not None)
+
+
+def _by_sort(group: Iterable[Told]) -> dict[str, list[Told]]:
+    """Claims by what their values can be compared in: 10 ms may be 0.01 s, and 12 rooms and 2 lifts may both be true.
+
+    A bare number is of the one unit that others give it, or a year where they give a day.
+    """
+    out: dict[str, list[Told]] = defaultdict(list)
+    for claim in group:
+        amount = _amount(claim.value)
+        out["date" if dates(claim.value) else amount.unit if amount is not None else "name"].append(claim)
+    others = out.keys() - {"", "name"}
+    if len(others) == 1 and "" in out:
+        out[others.pop()] += out.pop("")
+    return out
+
+
+def _of_two_cases(a: Told, b: Told) -> bool:
+    """Whether each value is told of a case of its own, or one of a time that is over: then there is no question."""
+    return a.scope != b.scope and bool((a.scope and b.scope) or _OVER.match(a.scope or b.scope))
+
+
+def _differ(a: Told, b: Told) -> bool:
+    """Whether two values of one sort cannot both be right; they may where one is near, less exact or part of it."""
+    one, two = same(a.value, a.subject), same(b.value, b.subject)
+    m, n = _amount(a.value), _amount(b.value)
+    if m is not None and n is not None:
+        grouped = (_amount(re.sub(r"(?<=\d)\.(?=\d{3}\b)", "", value)) or m for value in (a.value, b.value))
+        apart = Decimal("0.1") * max(m.number, n.number) if m.near or n.near else Decimal(0)
+        return abs(m.number - n.number) > apart and len({amount.number for amount in grouped}) > 1
+    if one.startswith(two) or two.startswith(one):
+        return one != two and not (dates(a.value) or dates(b.value))
+    return not (set(one.split()) <= set(two.split()) or set(two.split()) <= set(one.split()))
 
 
 def out_of_step(claims: Sequence[Told], replaced: Sequence[Succession]) -> Iterator[Difference]:
@@ -225,7 +296,7 @@ def same(value: str, subject: str = "") -> str:
 
 
 def _kind(group: Sequence[Told], after: dict[str, set[str]]) -> Conflict:
-    pairs = [(a, b) for a, b in combinations(group, 2) if same(a.value, a.subject) != same(b.value, b.subject)]
+    pairs = [(a, b) for a, b in combinations(group, 2) if _differ(a, b)]
     if all(b.source in _reached(a.source, after) or a.source in _reached(b.source, after) for a, b in pairs):
         return "superseded"
     if all(a.scope != b.scope for a, b in pairs):
@@ -234,4 +305,6 @@ def _kind(group: Sequence[Told], after: dict[str, set[str]]) -> Conflict:
         return "unresolved"
     if all(a.author and a.author == b.author and a.date != b.date for a, b in pairs):
         return "revised"
+    if all(b.changed and a.date[: len(b.date)] < b.date[: len(a.date)] for a, b in pairs):
+        return "superseded"
     return "contested" if all(a.source != b.source for a, b in pairs) else "unresolved"

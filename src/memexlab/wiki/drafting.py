@@ -17,7 +17,9 @@ from typing import Any
 from ..ledger import Draft, Finding, UsageError
 from .claims import Proposal, gate
 from .dates import dates
+from .doers import replaced, unheld_verb
 from .entailment import bears, unsupported, words, wrong
+from .opposites import unheld_relation
 from .quotes import Span, locate
 from .subjects import key_of
 
@@ -28,6 +30,7 @@ MOST_SENTENCES, MOST_CHARS, BEFORE_CHARS = 6, 600, 3_000
 _WORD = re.compile(r"[^\W_]+")
 _HEADING = re.compile(r"(?m)^#{1,6} .+$|^\S[^\n]*(?=\n([=~^*\"'`#+.:_-])\1{2,}[ \t]*$)")
 _CLAIM = ("subject", "sentence", "quote", "relation", "value", "since")
+_FIRST_PERSON = re.compile(r"\b(?:I|my|me|myself|ich|mein\w*|mich|je|mon|ma)\b")
 #: Relations that move names and pages: a source may state them of itself alone.
 _OWN_ONLY = frozenset(["alias", "supersedes", "superseded by"])
 
@@ -116,26 +119,37 @@ def claim_from(found: object, source: Text) -> Draft | Finding:
     if relation in _OWN_ONLY and key_of(subject) not in own:
         message = f"{source.name} may say {relation!r} of itself alone, not of {subject!r}"
         return wrong("claim-own", message, f'write "{source.subject}" as subject, or leave the claim out')
-    span = locate(told["quote"], source.text)
+    first, last = (n if isinstance(n, int) else 0 for n in (found.get("line"), found.get("last")))
+    span = locate(told["quote"], source.text, (first, last))
     if span is None:
         message = f"this quote is not in {source.name}: {quote[:100]!r}"
         return wrong("quote", message, "copy the words exactly as they stand there, or leave the claim out")
     held = f"{source.title} {source.text[span.start : span.end]}"
     there = words(held)
+    speaks = _FIRST_PERSON.search(held) is not None and _by(subject, source.title)
+    about = f"{source.title} {subject}" if speaks or key_of(subject) in own else source.title
     for what, told_of in (("subject", "" if key_of(subject) in own else subject), ("value", value)):
+        if what == "subject" and speaks:
+            continue
         if missing := [word for word in words(told_of) if not bears(word, there)]:
             message = f"the quote does not hold {missing[0]!r} of the {what} {told_of[:60]!r}"
             return wrong(f"claim-{what}", message, f"quote the words that name the {what}, or copy it from the quote")
+    if lost := unheld_relation(relation, held):
+        return wrong("claim-relation", f"the quote does not say {lost!r}", 'take its words for the relation, or "says"')
+    if value and relation in ("supersedes", "superseded by") and replaced(relation, value, held):
+        return wrong(
+            "claim-swapped", f"the quote has {value[:60]!r} on the other side", "say which is which as it does"
+        )
     line = source.text.rfind("\n", 0, span.start) + 1  # a field of a header says with its name what its value is
     field = re.match(r"[A-Z][\w-]+: +(?=\S)", source.text[line : span.start + 1])
     said = source.text[line if field else span.start : span.end]
-    if found_wrong := unsupported(sentence, {"": said}, f"{source.title} {subject}", *_beside(source.text, span)):
+    if found_wrong := unsupported(sentence, {"": said}, about, *_beside(source.text, span)):
         return found_wrong
     if since and not (re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", since) and _dated(since, held)):
         return wrong("claim-date", f"the date {since!r} is not in the quote", 'write "" where the quote has no date')
     day = since or source.published or None
     proposal = Proposal(subject, sentence, (span,), relation or "says", value or None, day)
-    drafts, findings = gate([proposal], source.text, source.title, source.blob, source.entry)
+    drafts, findings = gate([proposal], source.text, about, source.blob, source.entry)
     return drafts[0] if drafts else findings[0]
 
 
@@ -157,6 +171,9 @@ def sentences_from(items: Iterable[object], evidence: Mapping[str, str], about: 
             findings.append(wrong("sentence-cites", message, hint))
         elif bad := unsupported(said, {name: evidence[name] for name in known}, about):
             findings.append(replace(bad, message=f"{said[:60]!r}: {bad.message}"))
+        elif verb := unheld_verb(said, f"{about} {' '.join(evidence[name] for name in known)}"):
+            message = f"{said[:60]!r}: what it cites does not say {verb!r}"
+            findings.append(wrong("claim-unsaid", message, "take the verbs of the claims"))
         elif len(good) == MOST_SENTENCES:
             message = f"{said[:80]!r} is one more than {MOST_SENTENCES} sentences"
             findings.append(wrong("sentence-many", message, "say the rest in fewer, or leave it out"))
@@ -171,6 +188,12 @@ def _beside(text: str, span: Span) -> tuple[str, str]:
     end = text.find("\n\n", span.end)
     start = max(*heads[-1:], span.start - BEFORE_CHARS, 0)
     return text[start : span.start], text[span.end : end if end > 0 else None]
+
+
+def _by(person: str, title: str) -> bool:
+    """Whether a title says that these are the words of a person: "Carr, diary", "Letters of Ada Carr"."""
+    own = rf"^{re.escape(person.split()[-1])}\b|\b(?:by|of|von|de) (?:[A-Z]\S* )*{re.escape(person.split()[-1])}\b"
+    return not re.match(r"(?:Mrs?|Ms|Miss|Lady|Frau|Mme)\b", person) and re.search(own, title) is not None
 
 
 def _dated(since: str, held: str) -> bool:

@@ -6,90 +6,34 @@ It compares words and knows no grammar: closed lists, precision first. It knows 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from difflib import SequenceMatcher
-from functools import partial
 
 from ..ledger import Finding
+from .dates import dates
+from .doers import does, other_doer, other_verb, swapped
+from .opposites import one_meaning, opposed, unheld_act
 from .prose import spoken
+from .quantities import PATTERNS, WORDS, miscounted, quantities
 from .quotes import supported
 from .subjects import key_of
 
-_words = partial(re.compile, flags=re.IGNORECASE)
-_NEGATION = _words(r"\b(?:not|no|never|none|nor|without|cannot|neither)\b|n['’]t\b")
-_DENIES = _words(r"\b(?:not|no|never|none|nor|cannot|neither)\b|n['’]t\b")
-#: What denies without a "not": it answers to one on the other side.
-_UNDONE = _words(
-    r"\b(?:lack|fail|reject|exclu|forbid|forbad|prohibit|disallow|remov|withdr|absen|missing|instead|rather|unable|omit"
-    r"|impossib|avoid|prevent|refus|deprecat|except\b|only|hard|difficult|unlike|un(?:changed|supported|defined|safe)|drop"
-    r"|unless\b)"
-)
-#: What is only proposed, allowed or thought of; what a sentence may say instead; and what demands.
-_HEDGED = _words(
-    r"\b(?:may(?!,? \d)|might|could|should|would|perhaps|probably|someday|plan(?:s|ned)?"
-    r"|(?:intend|suggest|recommend|consider)(?:s|ed)?|expect(?:s|ed)? (?:to|that)"
-    r"|proposes?|(?:is|are|was|were|been|pep|document|we) proposed)\b"
-)
-_GUARDED = _words(
-    r"\b(?:can|want|allow|option|possib|propos|aim|seek|hope|expect|likely|one day|idea|wish|favou?r|accept|permit"
-    r"|advis|ask|urge)"
-)
-_DEMANDS = _words(r"\b(?:must|always|requir\w+|mandatory|shall|(?:has|have) to)\b")
-_DEMANDED = _words(
-    r"\b(?:must|always|requir|mandat|shall|ha(?:s|ve|d) to|need|necess|only|never|cannot|any|all|every|will|should be)"
-)
-#: None is a value, and "not only" says more; "whether it should", "the suggested name", "may do so" tell no strength.
-_NO_STRENGTH = _words(
-    r"`+[^`]*`+|\bnot (?:just|only|merely)\b|\b(?:if|whether|how) (?:\w+ ){1,4}?(?:should|could|would|may|might)\b"
-    r"|\b(?:the|an?|this|its|their|these) (?:intended|suggested|recommended|considered|planned|proposed)\b"
-    r"|\b(?:may|can|could|might|should) do (?:so|this|that)\b"
-)
-#: "Reviewers who are not steeped in it" denies nothing of what they do.
-_ASIDE = _words(
-    r"\b(?:who|which|that) (?:\w+ly )?(?:(?:is|are|was|were|do|does|did|has|have|can|could) )?"
-    r"(?:\w+n['’]t|not|never|cannot)$"
-)
-_CLAUSES = re.compile(
-    r"[.;:]\s|,\s(?=(?:and|so|which|while|then|though|although|or)\b)"
-    r"|\bso (?=it|we|they|the|that|there)|\b(?:but|since|because|whereas|even if|even though)\b"
-)
 _AS_IT_IS = "say what it says, with its yes or no"
-_FUTURE = _words(r"\b(?:will|shall|(?:is|are) (?:going|scheduled|due) to)\b")
-_LATER = _words(r"\b(?:will|would|shall|should|going|plan\w*|future|due|schedul\w+|to be|promis\w+)\b")
-_PAST = _words(r"\b(?:was|were|has|have|had|did)\s+((?:\w+\s+){0,2}\w+)")
-#: One who does something to another: to swap them is to say the opposite.
-_DIRECTED = _words(
-    r"\b(?:(?:replac\w+|supersed\w+|obsolet\w+|requir\w+|extend(?:s|ed)|import(?:s|ed)|precede[sd]|contain(?:s|ed)"
-    r"|include[sd]|wraps|calls|follows)(?P<by>[ -]by)?|(?:alias|subclass) (?:for|of)|(?:depend\w*|based|built) on"
-    r"|(?:inherit\w*|deriv\w+) from|instead of|(?:rather|\w+er|more \w+|less \w+) than)\b"
-)
-#: A thing as a sentence names it: an article, one or two words, and what cannot be part of its name.
-_NOUNS = re.compile(
-    r"\b(?:[Tt]he|[Aa]n?|[Tt]his|[Ii]ts|[Tt]hese|[Ee]ach|[Ee]very) ([a-z][a-z-]{2,}(?: [a-z][a-z-]{2,}){0,2}?)"
-    r"(?=[.,;:]|$| (?:of|in|is|are|was|were|has|have|that|for|to|from|by|on|with|within|into|as|at|when|where|than|and"
-    r"|or|because|must|may|can|should|will|would|do|does|did|says?|which|not)\b)"
-)
-_PRONOUN = re.compile(
-    r"(?!It (?:is|was|has been|seems) [^.;]*\b(?:that|to)\b)"  # which stands for nothing
-    r"(?:It|They|This|These|Those|That|He|She|Such|Its|Their)\b"
-)
 _ENDS = re.compile(r"(?<=[.!?:])\s+|\n[ \t]*\n")
-_ROLES = _words(r"\b(?:co-?)?(auth|wr[io]t|edit|sponsor|maintain|delegate|review|invent|found(?:er|ed)|creator)\w*")
 _FIELD = re.compile(r"[A-Z][\w-]+: ")
 #: A row of numbers ("2.6, 2.7 and 3"), and the word after it.
 _COUNTED = re.compile(
     r"((?<![\w.,])\d+(?:[.,]\d+)*(?:(?:, | and | or | to |, and |, or |[-/–])\d+(?:[.,]\d+)*)*)(?=(?:\s+([^\W\d_]+))?)"
 )
+#: Who speaks, and not of whose hand something is.
+_NO_ACT = re.compile(r"\b[Tt]he authors?(?:['’]s?)?(?! of\b)")
+#: The first word of each sentence; the dot of a day or of an initial ends none.
+_OPENS = re.compile(r"(?:^|(?<!\b\d)(?<!\b\d\d)(?<!\b[A-Z])[.!?]['\")]*\s+)\W*(?P<word>[^\W_]+(?:['’][^\W_]+)*)")
+_CLAUSE = re.compile(r"[;:,]\s|\s(?:and|while|but|und|aber|et|mais)\s|\s[-–—]\s")
+_GERUND = re.compile(r"\w+ing (?:the|an?|all|any|each|every|its|their|this|these|those|one|it|no|more|less)\b")
+_OPENERS, _COMMON = frozenset(WORDS["openers"].split()), tuple(WORDS["common"].split())
 _SMALL, _ARTICLES, _PLAIN, _GENERAL, _WHICH = (
-    frozenset(told.split())
-    for told in (
-        "the and are was were for that this with from has have had its which also than into about who",
-        "the a an this its their each every his her",
-        "a an is be been being by of to in on it as at or now not will can may should",
-        "aim approach author authors case document feature goal idea kind lack need number ones own paper part problem "
-        "process proposal purpose reason rest result shortcut source thing time use user way",
-        "first second last main new old other same whole",
-    )
+    frozenset(WORDS[name].split()) for name in ("slight", "articles", "small", "general", "which")
 )
 
 
@@ -99,20 +43,66 @@ def unsupported(
     """What the sentence says that its evidence (words by name) does not; `before` and `after` stand around a quote."""
     held = " . ".join(evidence.values())
     around = f"{about} {_ENDS.split(before)[-1]} {_ENDS.split(after)[0]}"
+    lead = " ".join(_ENDS.split(before)[-1].split()[-3:]) if before[-1:] == " " else ""
     if missing := supported(sentence, f"{about} {held}"):
         return missing[0]
-    if re.search(r"https?://|www\.|!\[|\]\(|<\w", sentence):
+    if re.search(r"https?://|www\.|!?\[\[|!\[|\]\(|<\w", re.sub("<[A-Z]>|`[^`<>]*`", " ", sentence)):
         return wrong("claim-markup", "a sentence holds no address, image, link or HTML", "write plain words")
-    if found := _turned(sentence, evidence) or _swapped(sentence, held) or _other(sentence, held, around):
+    if found := (
+        _unnamed(sentence, f"{about} {held}", f"{before} {after}")
+        or _turned(sentence, {name: f"{lead} {text}" for name, text in evidence.items()} if lead else evidence)
+        or _swapped(sentence, held, about)
+        or _other(sentence, held, around)
+        or _reversed(sentence, held, f"{about} {before.split(chr(10))[0]}")
+    ):
         return found
     if before and (found := _foreign(sentence, held, about, before, after)):
         return found
     there = words(f"{about} {held}")
-    told = words(sentence)
-    unsaid = [word for word in told if not bears(word, there)]
-    if 2 * len(unsaid) > len(told):
+    for clause in (sentence, *_CLAUSE.split(sentence)):
+        told = words(clause)
+        unsaid = [word for word in told if not bears(word, there) and not one_meaning(word, there)]
+        if 2 * len(unsaid) <= len(told) or (
+            clause != sentence and (len(unsaid) < 2 or not (len(told) > 2 or any(map(does, told))))
+        ):
+            continue
         message = f"the evidence does not speak of {', '.join(unsaid[:4])}"
         return wrong("claim-unsaid", message, "say only what it says")
+    return None
+
+
+def _unnamed(sentence: str, held: str, beside: str) -> Finding | None:
+    """A name that opens a sentence, where its capital tells nothing: a word that no evidence has, and no list of common
+    words, nor the section in lower case."""
+    there = words(held)
+    for found in _OPENS.finditer(sentence):
+        word = re.sub(r"(?<=[A-Z])s$", "", re.split("['’]", found["word"])[0])  # PEPs are of the name PEP
+        common = word.casefold() in _OPENERS or word.casefold().endswith(_COMMON) or not word[0].isupper()
+        common = common or bool(quantities(word)) or _GERUND.match(sentence, found.start("word")) is not None
+        known = bears(key_of(word), there) or one_meaning(key_of(word), there) or key_of(word) in key_of(held).split()
+        if not common and not known and not re.search(rf"\b{word[0].lower()}{re.escape(word[1:])}", beside):
+            message = f"the name {word!r} is in no quote of this claim"
+            return wrong("claim-name", message, "open with what the quote names, or quote the words that hold it")
+    return None
+
+
+def _reversed(sentence: str, held: str, about: str) -> Finding | None:
+    """The opposite of what the evidence says, unless one of them denies it; or an act that it does not tell."""
+    for mine, yours in opposed(sentence, held):
+        clause = next((part for part in PATTERNS["clauses"].split(held) if yours in key_of(part)), held)
+        before, _, after = key_of(clause).partition(yours)
+        first = words(key_of(sentence).partition(mine)[0])
+        # "The river is below the bridge" where "the bridge is above the river"
+        seen = any(word in words(after) and word not in words(before) for word in first if word.isalpha())
+        denied = [PATTERNS["denies"].search(one) is not None for one in (sentence, clause)]
+        if not seen and denied[0] is denied[1]:
+            message = f"the sentence says {mine!r}, and the quote says {yours!r}"
+            return wrong("claim-opposite", message, "say it as the quote does")
+    if verb := other_verb(sentence, held, about):
+        message = f"the quote says {verb[1]!r} where the sentence says {verb[0]!r}"
+        return wrong("claim-unsaid", message, "take the verb of the quote")
+    if act := unheld_act(_NO_ACT.sub(" ", sentence), f"{held} {about}"):
+        return wrong("claim-unsaid", f"the evidence does not say {act!r}", "say only what it says")
     return None
 
 
@@ -121,17 +111,18 @@ def _turned(sentence: str, evidence: Mapping[str, str]) -> Finding | None:
 
     For each clause of the sentence that part of the evidence counts that shares most words with it.
     """
-    guarded, sentence = _HEDGED.search(sentence) or _GUARDED.search(sentence), _NO_STRENGTH.sub(" ", sentence)
-    parts = [(name, part) for name, text in evidence.items() for part in _CLAUSES.split(_NO_STRENGTH.sub(" ", text))
-             if part.strip()]  # fmt: skip
+    guarded = PATTERNS["hedged"].search(sentence) or PATTERNS["guarded"].search(sentence)
+    sentence = PATTERNS["no_strength"].sub(" ", sentence)
+    plain = ((name, PATTERNS["no_strength"].sub(" ", text)) for name, text in evidence.items())
+    parts = [(name, part) for name, text in plain for part in PATTERNS["clauses"].split(text) if part.strip()]
     there = [words(part) for _, part in parts]
     held = " ; ".join(part for _, part in parts)
-    denial = _NEGATION.search(sentence)
-    if denial and not (_NEGATION.search(held) or _UNDONE.search(held)):
+    denial = PATTERNS["negation"].search(sentence)
+    if denial and not (PATTERNS["negation"].search(held) or PATTERNS["undone"].search(held)):
         return wrong("claim-denial", f"the sentence denies ({denial[0]!r}), and its evidence does not", _AS_IT_IS)
-    denies, undone = _NEGATION.search(sentence), list(_UNDONE.finditer(sentence))
-    answers = any(found[0].casefold() not in held.casefold() for found in undone)
-    for unit in dict.fromkeys((sentence, *_CLAUSES.split(sentence))):
+    denies, undone = PATTERNS["negation"].search(sentence), list(PATTERNS["undone"].finditer(sentence))
+    answers = any(found[0].casefold() not in held.casefold() for found in undone) or any(opposed(sentence, held))
+    for unit in dict.fromkeys((sentence, *PATTERNS["clauses"].split(sentence))):
         told = words(unit)
         borne = [sum(bears(word, part) for word in told) for part in there]
         loose = unit is sentence and not undone
@@ -139,19 +130,27 @@ def _turned(sentence: str, evidence: Mapping[str, str]) -> Finding | None:
             if count != max(borne) or (count < 3 and unit is not sentence):
                 continue
             where = f"the words of {name} say" if name else "the quote says"
-            if not (denies or answers) and (found := _governing(_DENIES, part, told, not loose)):
+            if not (denies or answers) and (found := _governing(PATTERNS["denies"], part, told, not loose)):
                 message = f"{where} {found[0]!r} ({_near(part, found)}), and the sentence does not deny"
                 return wrong("claim-denial", message, _AS_IT_IS)
-            if not guarded and "accept" not in part and (found := _governing(_HEDGED, part, told)):
+            if not guarded and "accept" not in part and (found := _governing(PATTERNS["hedged"], part, told)):
                 message = f"{where} {found[0]!r} ({_near(part, found)}), and the sentence tells it as a fact"
                 return wrong("claim-strength", message, f"keep {found[0]!r} or a word as weak")
-            for will in () if _LATER.search(sentence) else _FUTURE.finditer(part):
-                verbs = [word for word in words(part[will.end() :])[:2] if bears(word, told)]
-                if any(bears(verb, words(past[1])) for past in _PAST.finditer(unit) for verb in verbs):
+            if unit is sentence and not guarded and (own := _told_so(part, told) or _conditional(part, sentence, told)):
+                message = f"{where} {own!r}, and the sentence tells it as a fact"
+                return wrong("claim-strength", message, f"say {own.split()[0]!r} as well")
+            if not (denies or undone) and (turn := _turn(part, told)):
+                message = f"{where} {turn[0]!r} ({_near(part, turn)}), and the sentence does not"
+                return wrong("claim-denial", message, _AS_IT_IS)
+            for will in () if PATTERNS["later"].search(sentence) else PATTERNS["future"].finditer(part):
+                verbs = [word for word in words(part[will.end() :])[:2] if bears(word, told) or one_meaning(word, told)]
+                whole = re.match(r"\s+(?:\w+\s+){0,2}be\s", part[will.end() :])  # "is closed" is not past
+                past = [w for m in PATTERNS["past"].finditer(unit) for w in words(m[1] or (not whole and m[2]) or "")]
+                if any(bears(verb, past) or one_meaning(verb, past) for verb in verbs):
                     message = f"{where} {will[0]!r} ({_near(part, will)}), and the sentence tells it as past"
                     return wrong("claim-strength", message, f"keep {will[0]!r}")
-    demand = _DEMANDS.search(sentence)
-    if demand and not _DEMANDED.search(held):
+    demand = PATTERNS["demands"].search(sentence)
+    if demand and not PATTERNS["demanded"].search(held):
         return wrong("claim-strength", f"the sentence says {demand[0]!r}, and its evidence does not", "claim no more")
     return None
 
@@ -159,14 +158,37 @@ def _turned(sentence: str, evidence: Mapping[str, str]) -> Finding | None:
 def _governing(pattern: re.Pattern[str], part: str, told: Collection[str], strict: bool = True) -> re.Match[str] | None:
     """The first such word of which the sentence tells what follows it; unless `strict`, the first that is no aside."""
     for found in pattern.finditer(part):
-        governed = (
-            words(part[found.end() :])[:3]
-            if strict or _ASIDE.search(part[max(0, found.end() - 60) : found.end()])
-            else []
-        )
+        aside = strict or PATTERNS["aside"].search(part[max(0, found.end() - 60) : found.end()])
+        governed = words(part[found.end() :])[:3] if aside else []
         if not governed or any(bears(word, told) for word in governed):
             return found
     return None
+
+
+def _turn(part: str, told: list[str]) -> re.Match[str] | None:
+    """A word that turns round what comes right after it, of which the sentence tells the latter alone."""
+    found = PATTERNS["turning"].search(part)
+    after = words(part[found.end() :])[:1] if found else []
+    borne = any(bears(word, told) or one_meaning(word, told) for word in after)
+    return found if found and borne and not one_meaning(key_of(found[0]), told) else None
+
+
+def _told_so(part: str, told: Collection[str]) -> str:
+    """Who says what the sentence tells, where the evidence has it from somebody."""
+    found = PATTERNS["hearsay"].search(part)
+    after = words(part[found.end() :]) if found else []
+    return found[0].strip(" .;:,(\n") if found and sum(bears(word, told) for word in after) > 1 else ""
+
+
+def _conditional(part: str, sentence: str, told: Collection[str]) -> str:
+    """The condition that the sentence drops from what it tells."""
+    found = PATTERNS["condition"].search(part)
+    if found is None or PATTERNS["conditional"].search(sentence):
+        return ""
+    main, condition = words(found["main"] or found["then"]), words(found["if"] or found["last"])
+    shared = [sum(bears(word, told) for word in side) for side in (main, condition)]
+    whole = shared[0] > 1 and 2 * shared[1] < len(condition) and 2 * shared[0] > len(told)
+    return " ".join(found[0].strip(" .;:,(\n").split())[:60] if whole else ""
 
 
 def _near(text: str, found: re.Match[str]) -> str:
@@ -174,8 +196,11 @@ def _near(text: str, found: re.Match[str]) -> str:
     return f"… {' '.join(text[max(0, found.start() - 30) : found.end() + 40].split())} …"
 
 
-def _swapped(sentence: str, held: str) -> Finding | None:
-    """Numbers that count other things than in the evidence, or two sides of a relation that have changed places."""
+def _swapped(sentence: str, held: str, about: str) -> Finding | None:
+    """Numbers that are not there, or count other things than in the evidence, or two sides that have changed places."""
+    if lost := miscounted(spoken(sentence), spoken(f"{about} . {held}")):
+        message = f"the sentence says {lost[0]!r}, and the evidence {f'says {lost[1]!r}' if lost[1] else 'does not'}"
+        return wrong("claim-number", message, "keep each number with its magnitude and its unit")
     counted = _counted(held)
     for number, beside in _counted(sentence):
         others = sorted({n for n, by in counted if by == beside})
@@ -183,21 +208,21 @@ def _swapped(sentence: str, held: str) -> Finding | None:
         if others and there and not there >= set(beside.split()):
             message = f"the sentence has {number!r} where the evidence has {others[0]!r} (at {beside.strip('_ ')!r})"
             return wrong("claim-number", message, "keep each number with what it counts")
-    for left, verb, right in _sides(sentence):
-        for before, other, after in _sides(held):
-            mine, yours = (left - right) & (after - before), (right - left) & (before - after)
-            alone = (mine and not before) or (yours and not after)
-            if other == verb and (
-                (mine and yours) or (alone and not (left - right) & before and not (right - left) & after)
-            ):
-                message = f"in the evidence the two sides of {verb!r} stand the other way round"
-                return wrong("claim-swapped", message, "say which is which as the quote does")
+    if verb := swapped(sentence, held):
+        message = f"in the evidence the two sides of {verb!r} stand the other way round"
+        return wrong("claim-swapped", message, "say which is which as the quote does")
+    doer, other = other_doer(sentence, held)
+    if doer:
+        message = f"the quote says this of {other!r}, the sentence of {doer!r}"
+        return wrong("claim-subject", message, "say it of what the quote says it of")
     return None
 
 
 def _counted(text: str) -> list[tuple[str, str]]:
     """Each number with a place it stands at: the word before it, the two before it, the word after it."""
     out, text = [], spoken(text).replace("`", "")
+    for date, start, end in reversed(dates(text)):  # each is one number
+        text = text[:start] + date.replace("-", "") + text[end:]
     for m in _COUNTED.finditer(text):
         before = words(re.split(r"[.;!?()]\s", text[max(0, m.start() - 50) : m.start()])[-1])[-2:]
         after = words(m[2] or "")
@@ -207,19 +232,9 @@ def _counted(text: str) -> list[tuple[str, str]]:
     return out
 
 
-def _sides(text: str) -> Iterator[tuple[set[str], str, set[str]]]:
-    """The words left and right of each word that directs, as if it were said of the left one."""
-    for clause in re.split(r"[.;!?]\s", text):
-        for found in _DIRECTED.finditer(clause):
-            sides = [{w.strip("._").casefold() for w in re.findall(r"[\w.+-]+", side)} - _SMALL - _PLAIN
-                     for side in (clause[: found.start()], clause[found.end() :])]  # fmt: skip
-            left, right = reversed(sides) if found["by"] else sides
-            yield left, re.split(r"\W", found[0])[0].casefold()[:6], right
-
-
 def _other(sentence: str, held: str, around: str) -> Finding | None:
     """A role that a header field does not give, or another thing put in the midst of the words of the quote."""
-    role = _ROLES.search(sentence)
+    role = PATTERNS["roles"].search(sentence)
     same = "auth|wr[io]t" if role and role[1].casefold()[:2] in ("au", "wr") else role and role[1]
     if role and same and _FIELD.match(held) and not re.search(same, held, re.IGNORECASE):
         field = held.partition(":")[0]
@@ -228,14 +243,12 @@ def _other(sentence: str, held: str, around: str) -> Finding | None:
     there, said = words(f"{held} {around}"), words(sentence)
     blocks = SequenceMatcher(None, quote, told, autojunk=False).get_opcodes()
     for before, (what, i, j, k, m), after in zip(blocks, blocks[1:], blocks[2:], strict=False):
-        if (
-            what != "replace"
-            or min(before[2] - before[1], after[2] - after[1]) < 2
-            or _ARTICLES.isdisjoint(told[max(0, k - 2) : k])
-        ):
+        short = min(before[2] - before[1], after[2] - after[1]) < 2
+        if what != "replace" or short or _ARTICLES.isdisjoint(told[max(0, k - 2) : k]):
             continue
         new, old = words(" ".join(told[k:m])), words(" ".join(quote[i:j]))
-        if new and old and not any(bears(w, there) for w in new) and not any(bears(w, said) for w in old):
+        known = any(bears(w, there) or one_meaning(w, there) for w in new) or any(bears(w, said) for w in old)
+        if new and old and not known and not any(opposed(" ".join(new), " ".join(old))):
             message = f"the quote says {' '.join(quote[i:j])!r} where the sentence says {' '.join(told[k:m])!r}"
             return wrong("claim-unsaid", message, "name what the quote names")
     return None
@@ -244,7 +257,7 @@ def _other(sentence: str, held: str, around: str) -> Finding | None:
 def _foreign(sentence: str, held: str, about: str, before: str, after: str) -> Finding | None:
     """Another thing in the place of a pronoun, or a thing that neither the quote nor its section names."""
     near = words(f"{about} {held} {before} {after}")
-    if pronoun := _PRONOUN.match(held):
+    if pronoun := PATTERNS["pronoun"].match(held):
         told, said = key_of(sentence).split(), key_of(held).split()
         same = SequenceMatcher(None, told, said, autojunk=False).get_matching_blocks()
         first = next((one.a for one in same if one.size > 1), 0)
@@ -253,7 +266,7 @@ def _foreign(sentence: str, held: str, about: str, before: str, after: str) -> F
         if named and not any(bears(word, there) or word in _GENERAL for word in named):
             message = f"the quote says {pronoun[0]!r}, and just before it stands nothing of {' '.join(named)!r}"
             return wrong("claim-subject", message, "quote the sentence that names it as well")
-    for found in _NOUNS.finditer(sentence):
+    for found in PATTERNS["nouns"].finditer(sentence):
         named = [word for word in words(found[1]) if word not in _WHICH]
         if named and not any(bears(word, near) or word in _GENERAL for word in named):
             message = f"neither the quote nor its section speaks of {found[1]!r}"
@@ -263,7 +276,7 @@ def _foreign(sentence: str, held: str, about: str, before: str, after: str) -> F
 
 def words(text: str) -> list[str]:
     """The words that carry meaning, in normal form."""
-    return [w for w in key_of(text).split() if (len(w) > 2 or w.isdigit()) and w not in _SMALL]
+    return [w for w in key_of(text).split() if (len(w) > 2 or not w.isalpha()) and w not in _SMALL]
 
 
 def bears(word: str, there: Collection[str]) -> bool:

@@ -161,17 +161,18 @@ class _Told:
         by_knob: dict[str, list[sqlite3.Row]] = defaultdict(list)
         for effect in self._effects:
             by_knob[effect["knob"]].append(effect)
-        failed: dict[str, list[sqlite3.Row]] = defaultdict(list)
+        changed: dict[str, list[sqlite3.Row]] = defaultdict(list)
         sql = ("SELECT DISTINCT c.knob, c.run FROM changes c JOIN runs r USING (run) WHERE r.campaign = ?"
-               " AND r.status IN ('crash', 'timeout') ORDER BY r.number, r.id")  # fmt: skip
+               " AND r.role = 'candidate' ORDER BY r.number, r.id")  # fmt: skip
         for knob, run in self._rows(sql):
-            failed[knob].append(self._by_run[run])
+            changed[knob].append(self._by_run[run])
         best = self._champions[-1]["run"] if self._champions else None
         held = dict(self.db.execute("SELECT knob, value FROM settings WHERE run = ?", (best,)).fetchall())
         for knob in sorted(by_knob):
             effects = by_knob[knob]
-            runs = [self._by_number[n] for n in sorted({n for e in effects for n in json.loads(e["runs"])})]
-            if not any(self._tells(effect) for effect in effects) and not any(r["status"] == "keep" for r in runs):
+            runs = changed[knob]
+            tells = any(self._tells(effect) for effect in effects) or any(r["status"] == "keep" for r in runs)
+            if not (runs and tells):
                 continue
             spoken = knob.replace("_", " ").strip()
             spoken = spoken.lower() if spoken.isupper() and len(spoken) > 4 else spoken
@@ -184,7 +185,7 @@ class _Told:
                 relation, text = self._effect(effect)
                 used = [self._by_number[n] for n in json.loads(effect["runs"])]
                 self._say(page, relation, text, used, f"{_change(effect)}: {self._gain(effect)}")
-            for run in failed[knob]:
+            for run in (run for run in runs if run["status"] in ("crash", "timeout")):
                 self._say(page, "hurts", f"{self._run(run).capitalize()} ({run['description']}) "
                           f"{_PAST[run['status']]}, and measured nothing.", [run])  # fmt: skip
 

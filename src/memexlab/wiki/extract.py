@@ -4,27 +4,32 @@ what, and the names a document uses. A pure function of one document, so that th
 It prefers to say nothing: what it cannot attach to a subject is left in the source.
 """
 
-# ruff: noqa: SIM905 (lists of words are read as words)
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from ..memory.search.passages import normal
+from . import key_sentences as chosen
 from .claims import ByteOffsets, Proposal
 from .dates import DOES, STANDS, dates
+from .key_sentences import FORMAL, HANGING, PATTERNS, SHORT_SENTENCES, STOCK, WORDS, good
 from .prose import Sentence, sentences, spoken
 from .quotes import Span
 from .readers import Document, Link
 from .sentence_patterns import SELF, own_values, stated, tells_of
 
 #: Raise it when the same document would give other proposals; its source is then taken in again.
-VERSION = 7
-KEY_SENTENCES, MENTIONS = 12, 40
-SHORT_SENTENCES = 12
+VERSION = 8
+MENTIONS = 40
+_CHAPTERS = 60
+_SAID = frozenset(["says", "summary"])
+_CHAPTER = re.compile(r"(?:chapter|kapitel|chapitre|book|part) [\w.]+", re.IGNORECASE)
+#: A sentence longer than this is none: text without stops.
+_LONGEST_CHARS = 2_000
 
 #: Names of header fields, which may have _ for -, and the relation that each tells.
 _SUCCESSION = {
@@ -34,26 +39,9 @@ _SUCCESSION = {
 #: Relations that may hold several values, so that two of them are no conflict.
 MANY = frozenset(
     f"|{STANDS}|{DOES}|author|participant|alias|supersedes|superseded by|requires|tag|topic|keywords|summary|says|is|"
-    "dated|updates|type of|category|categories|see also|link|links|part of|uses|contains|supports".split("|")
+    "note dated|note created|note updated|note published|clipped|address|part|dated|updates|type of|category|"
+    "categories|see also|link|links|part of|uses|contains|supports".split("|")
 )
-_UNTOLD = frozenset(
-    "title subject name content-type last-modified version post-history discussions-to source url resource "
-    "description publish draft cssclass cssclasses licence license".split()
-)  # fmt: skip
-_QUIET = re.compile(
-    r"^(?:references?|copyright|acknowledge?ments?|(?:special )?thanks|credits|contributors|footnotes?|bibliography|"
-    r"see also|links?|further reading|contents|table of contents|change ?log|licen[cs]e|appendix.*|notes?|index)$",
-    re.IGNORECASE,
-)  # fmt: skip
-#: Sections that thank, license and cite: names in them say nothing of what a document is about.
-_FORMAL = re.compile(r"^(?:references?|copyright|acknowledge?ments?|licen[cs]e|bibliography|footnotes?)$", re.I)
-#: Sentences that many documents copy from one another.
-_STOCK = re.compile(
-    r"\bRFC 2119\b|\bkey words [\"“']MUST\b|\bpublic domain\b|\ball rights reserved\b"
-    r"|^(?:\w+: )?printed (?:by|in|for)\b|\bright of translation\b"
-    r"|\b(?:uses?|accept) (?:\w+ )?cookies\b|\bunsubscribe\b|^permission is (?:hereby )?granted"
-    r"|^(?-i:[A-Z][\w’'-]+, (?:[A-Z]\.[ -]?){1,3}).{0,120}\(\d{4}[a-z]?\)", re.IGNORECASE,  # what is only cited
-)  # fmt: skip
 #: A number of a kind of thing that every document has, and two short names that happen to stand side by side.
 _GENERIC = re.compile(
     r"(?:version|section|appendix|figure|table|chapter|step|part|phase|level|stage|option|example|note|page|line)s?"
@@ -67,39 +55,7 @@ _WRITTEN = re.compile(
 )  # fmt: skip
 #: What another person, who edited a text, says in front of it.
 _ASIDE = re.compile(r"^\[[^\[\]]{80,5000}\]\s*$", re.MULTILINE)
-#: How greetings, thanks and the frame of a web page begin.
-_FRAME = re.compile(
-    r"\W*(?:hi|hello|dear|thanks|thank you|cheers|(?:best|kind|warm) (?:regards|wishes)|regards|sincerely|subscribe|"
-    r"sign (?:in|up)|log ?in|click|skip to|read more|share this|sent from my|see)\b", re.IGNORECASE,
-)  # fmt: skip
-_SKIPPED = re.compile(r"note\b|\*?note:|(?:present|attendees|participants|attending|attended by):", re.IGNORECASE)
 _NOBODY = re.compile("@|^(?i:me|myself|admin)$")
-_ASKS = re.compile(r"(?:open|open questions?|questions?|to ?do)\b ?:", re.IGNORECASE)
-_THERE = re.compile(r"(?:present|attendees|participants|attending|attended by): +(.+)", re.IGNORECASE)
-_LEAD = re.compile(r"^(?:abstract|summary|tl;?dr|overview|introduction|in short|preface)\b", re.IGNORECASE)
-_HANGING = re.compile(
-    r"^(?:this|that|these|those|it|its|they|their|he|his|she|her|both|another|neither|either|such|however|therefore|thus|hence|so|but|and|or|also|then|here|see|note"
-    r"|by doing|we|instead|otherwise|finally|similarly|moreover|furthermore|in addition|"
-    r"for (?:example|instance)|as (?:such|above|we|mentioned|noted|originally)|at the time|refer to|"
-    r"the (?:following|next|previous|above|rest)|"
-    r"(?:generally|basically),? this)\b",
-    re.IGNORECASE,
-)
-#: What points to words elsewhere, or only says that something follows.
-_LOOSE = re.compile(
-    r"^(?:above|below|the [\w -]{3,40} (?:above|below))\b|\b(?:described|discussed|defined|given|listed|shown|mentioned"
-    r"|outlined|laid out|see)(?: \w+){0,3}? (?:above|below)\b|\b(?:each|one|all|either|any) of these\b|\bthese \w+\W*$"
-    r"|^There (?:are|is|were) (?:also )?(?:several|many|some|various|a (?:few|number|range)|two|three|four|five)\b",
-    re.IGNORECASE,
-)  # fmt: skip
-_OWN = re.compile(r"This [\w ]{1,40}? [a-z]+(?:s|ed)\b")
-#: A sentence in which a document says what it is for.
-_PURPOSE = re.compile(
-    r"(?:This|The present)(?: new)? (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft|"
-    r"article|report|post|guide|book|study|library|project|package|tool|repository|is an? )|"
-    r"(?:This|We|I) (?:propose|describe|specif|define|introduce|present|show|test whether|examine|investigate)"
-)
-_CONCLUDES = re.compile(r"(?:(?:We|I) (?:therefore )?conclude|(?:Our|The|These) results (?:show|suggest|indicate))\b")
 _NAME = r"[A-Z][\w&.'’-]*(?:\s+(?:of|the|and|for|de|von|van|[A-Z0-9][\w&.'’-]*)){0,5}?"
 #: A name up to its last capital or number; where a noun goes on after it, the name is not known.
 _WHOLE = (
@@ -115,6 +71,14 @@ _DEFINED = re.compile(
     r"(?:is|are|was|were)\s+(?P<what>an?|the|one of)\s+"
     r"(?!same\b|following\b|result\b|reason\b|only\b|first\b|case\b)[a-z]",
 )
+#: In German any noun has a capital: only what has two words is surely a name.
+_DEFINED_ABROAD = re.compile(
+    r"^(?:(?:Der|Die|Das|Le|La|Les)\s|L['’])?"
+    r"(?P<name>(?!(?:D(?:er|ie|as|en|em)|Eine?|(?:[MS]ein|Ihr|Unser)e?|Jede[rs]?|L[ea]s?|Une?|Mon|Ma|Notre|Cet?t?e?)\s)"
+    r"[^\W\d_a-zäöüß][\w.'’-]*"
+    r"(?:\s(?:(?:am|an|auf|bei|de|der|des|du|im|in|la|van|von|zu|zur)\s)?(?:[^\W\d_a-zäöüß]|\d)[\w.'’-]*){1,4})\s"
+    r"(?:ist|sind|war|waren|est|sont|était|étaient)\s(?:eine?|einer der|der|die|das|une?|les?|la|l['’]|des)\s[^\W\d_]"
+)
 _GERUND = re.compile(r"^\w+ing\b|^\w+ly\b")
 _ACRONYM = re.compile(r"\b((?:[A-Z][\w-]+\s+(?:(?:of|for|and|the|to)\s+)?){2,6})\(([A-Z][A-Za-z]{1,9})\)")
 _REPLACED = re.compile(
@@ -126,15 +90,6 @@ _REPLACES = re.compile(
     rf"^(?P<self>{SELF}|(?P<who>{_NAME}))\s+(?:supersedes|replaces|obsoletes)\s+(?:the\s+)?"
     rf"(?P<old>(?-i:PEP \d+|RFC \d+)|{_WHOLE}){_NAMED_WHOLE}",
     re.IGNORECASE,
-)
-_OPENERS = frozenset(
-    "below above the a an this that these those it its there here what which who where when why how if in on at by for "
-    "from with as of to and but or not no yes some many most all any each every both other another one two three he "
-    "she they we you i his her their our my your so then thus also only just even however since while because although "
-    "after before during until i'm it's don't must may should shall can will would could might required recommended "
-    "optional such among under upon nevertheless therefore hence perhaps indeed finally moreover again whether nor let "
-    "owing lastly note todo false true none readme monday tuesday wednesday thursday friday saturday sunday january "
-    "february march april june july august september october november december".split()
 )
 _CAPITAL = re.compile(
     r"(?<![\w/.@`-])(?:[A-Z][\w&’'-]*[\w]|[A-Z]{2,}\w*)"
@@ -149,11 +104,15 @@ def propose(document: Document) -> list[Proposal]:
     body = _body(document)
     told, voices = _told(document, body)
     day = document.published or None
-    found = [*_fields(subject, fields, day), *_aliases(document, subject)]
-    lead = _summary(document, told)
-    found += [Proposal(subject, s.text, (Span(s.start, s.end),), "summary", since=day) for s in lead]
+    found = [*_fields(subject, fields, day, _kind(document)), *_aliases(document, subject)]
+    found += _chapters(document, subject, day)
     own = _names(document, subject)
     parsed = [proposal for sentence in told for proposal in _of_sentence(sentence, subject, own, day)]
+    other = _antecedents(told, parsed, subject)
+    kept = list(chosen.quotations(document, subject, told, day))
+    alone = [s for s in told if s.start not in other]
+    lead = [] if kept and chosen.collects(document, told) else chosen.summary(document, alone)
+    found += [Proposal(subject, s.text, (Span(s.start, s.end),), "summary", since=day) for s in lead]
     parsed += own_values(told, subject, day)
     for name, place in {name: place for place, name in sorted(voices.items(), reverse=True)}.items():
         turn = Span(place - len(name) - 2, next(s.end for s in told if s.start == place))
@@ -163,15 +122,52 @@ def propose(document: Document) -> list[Proposal]:
     if any(thing.match(s.text) and not _WRITTEN.search(f"{subject} {s.text}") for s in told[:SHORT_SENTENCES]):
         found = [_described(p) for p in found]  # a note about it: who wrote the note did not make the thing
     used = {p.quotes[0].start for p in said if isinstance(p.quotes[0], Span)} | {s.start for s in lead}
-    if len(told) < SHORT_SENTENCES:
-        found += _all_sentences(document, subject, told, used, own, day)
+    if len(told) < SHORT_SENTENCES * (3 if voices else 1):  # what is said aloud is shorter
+        found += chosen.every_sentence(document, subject, told, used, own, day)
     else:
-        found += _key_sentences(document, subject, told, used, bool(lead), day)
-    return [
-        replace(p, scope={"speaker": voices[p.quotes[0].start]})
-        if p.relation in ("says", "summary") and isinstance(p.quotes[0], Span) and p.quotes[0].start in voices else p
-        for p in found + parsed
-    ]  # fmt: skip
+        found += chosen.of_parts(document, subject, told, used, bool(lead), day)
+    if document.media == "message/rfc822" and document.author:
+        voices = {s.start: document.author for s in told}
+    return [*kept, *_placed(found + parsed, subject, voices, other)]
+
+
+def _antecedents(told: Sequence[Sentence], parsed: Sequence[Proposal], subject: str) -> dict[int, str]:
+    """What "it" is in sentences that follow one that says what another thing is, by the place of each."""
+    defined = {p.quotes[0].start: p.subject for p in parsed if p.relation == "is" and isinstance(p.quotes[0], Span)}
+    meant, name = dict[int, str](), subject
+    for s in told:
+        name = defined.get(s.start) or (name if not s.opens and PATTERNS["pronoun"].match(s.text) else subject)
+        if name != subject and s.start not in defined:
+            meant[s.start] = name
+    return meant
+
+
+def _placed(
+    proposals: Sequence[Proposal], subject: str, voices: Mapping[int, str], meant: Mapping[int, str]
+) -> Iterator[Proposal]:
+    """Each with who said it, and told of what its "it" means."""
+    for p in proposals:
+        start = p.quotes[0].start if isinstance(p.quotes[0], Span) else -1
+        if start in meant and p.subject == subject:
+            p = replace(p, subject=meant[start], text=p.text.replace(subject, meant[start]))
+        yield replace(p, scope={"speaker": voices[start]}) if p.relation in _SAID and voices.get(start) else p
+
+
+def _chapters(document: Document, subject: str, day: str | None) -> Iterator[Proposal]:
+    """The chapters of a book, in order."""
+    found = [section for section in document.sections if _CHAPTER.match(section.heading)]
+    for section in found[:_CHAPTERS] if len(found) > 1 else ():
+        words = r"\W+".join(re.findall(r"\w+", heading := section.heading))
+        if whole := re.compile(words, re.IGNORECASE).match(document.text, section.start):
+            told = f"{heading} is a part of {subject}."
+            yield Proposal(subject, told, (Span(*whole.span()),), "part", heading, day)
+
+
+def _kind(document: Document) -> str:
+    """Whether a text is a clipping of something that stands elsewhere, or a note that names nobody who wrote it."""
+    if document.media not in ("text/markdown", "text/plain"):
+        return ""
+    return "clipping" if document.uri else "" if document.author else "note"
 
 
 def _described(p: Proposal) -> Proposal:
@@ -190,7 +186,7 @@ def _told(document: Document, body: int) -> tuple[list[Sentence], dict[int, str]
     """The sentences of a document; where speakers are known, without their names, and who said each by its place."""
     told = list(sentences(document.text, body, document.sections)) if "columns" not in document.meta else []
     aside = [found.span() for found in _ASIDE.finditer(document.text)]
-    told = [s for s in told if not any(start <= s.start < end for start, end in aside)]
+    told = [s for s in told if len(s.text) < _LONGEST_CHARS and not any(a <= s.start < b for a, b in aside)]
     if not (speakers := document.meta.get("speakers")):
         return told, {}
     out, voices, now = list[Sentence](), dict[int, str](), ""
@@ -206,16 +202,24 @@ def _names(document: Document, subject: str) -> frozenset[str]:
     return frozenset({normal(subject), normal(document.title), normal(document.title.removeprefix(f"{subject}: "))})
 
 
-def _fields(subject: str, fields: Sequence[tuple[str, str, int, int]], day: str | None) -> Iterator[Proposal]:
-    label = subject.rsplit(" ", 1)[0] if re.fullmatch(r"\w+ \d+", subject) else ""
+def _fields(
+    subject: str, fields: Sequence[tuple[str, str, int, int]], day: str | None, kind: str
+) -> Iterator[Proposal]:
+    label = numbered[1] if (numbered := re.match(r"([^\W\d_]+)[ -]0*\d+(?=$|:| [–-] )", subject)) else ""
     for i, (name, value, start, end) in enumerate(fields):
         key = name.lower()
         relation = key.replace("_", " ")
         quote = (Span(start, end),)
-        value = spoken(re.sub(r"\s*<[^<>\s]*@[^<>\s]*>", "", value))
-        if not value or key in _UNTOLD or (i == 0 and key == label.casefold()):
+        if key in ("source", "url", "resource") and value.startswith("http"):
+            yield Proposal(subject, f"{subject} stands at {value}.", quote, "address", value, day)
             continue
-        if verb := _SUCCESSION.get(key.replace("_", "-")):
+        value = spoken(re.sub(r"\s*<[^<>\s]*@[^<>\s]*>", "", value))
+        if not value or key in WORDS["untold"] or (i == 0 and key == label.casefold()):
+            continue
+        verb = _SUCCESSION.get(key.replace("_", "-"))
+        if key == "status" and (by := re.fullmatch(r"superseded by +(.+)", value, re.IGNORECASE)):
+            verb, value = "superseded by", by[1]
+        if verb:
             for other in _parts(value, "[,;]"):
                 other = f"{label} {int(other)}" if label and other.isdigit() else other
                 told = f"{subject} {'is ' * (verb == 'superseded by')}{verb} {other}."
@@ -230,7 +234,19 @@ def _fields(subject: str, fields: Sequence[tuple[str, str, int, int]], day: str 
         elif key in ("created", "date", "published", "updated", "modified") and (found := dates(value)):
             verb = {"created": "created", "updated": "updated", "modified": "updated"}.get(key, "published")
             on = found[0][0]
-            yield Proposal(subject, f"{subject} was {verb} on {on}.", quote, verb, on, on)
+            if kind == "clipping" and key == "created":
+                yield Proposal(subject, f"{subject} was clipped on {on}.", quote, "clipped", on, day)
+            elif kind == "note":  # the day is that of the note, and not of what the note is about
+                verb = "dated" if key == "date" else verb
+                told = (
+                    f'The note "{subject}" {"is" if key == "date" else "was"} {verb} {"" if key == "date" else "on "}'
+                )
+                yield Proposal(subject, f"{told}{on}.", quote, f"note {verb}", on, day)
+            else:
+                yield Proposal(subject, f"{subject} was {verb} on {on}.", quote, verb, on, on)
+        elif key == "participants":
+            for person in _parts(value, "[,;]"):
+                yield Proposal(subject, f"{person} is a participant of {subject}.", quote, "participant", person, day)
         elif len(value) <= 120 and not value.startswith("http"):
             relation = "tag" if relation == "tags" else relation
             for part in _parts(value) if relation in MANY else [value]:
@@ -254,111 +270,17 @@ def _aliases(document: Document, subject: str) -> Iterator[Proposal]:
         yield Proposal(subject, f"{subject} is called {rest}.", quote, "alias", rest)
 
 
-def _good(sentence: Sentence) -> bool:
-    text = sentence.text
-    letters = sum(c.isalpha() or c == " " for c in text)
-    return (
-        40 <= len(text) <= 420
-        and not text.isupper()
-        and text[-1] in ".!。！"
-        and (text[0].isupper() or text[0] in '`"“' or not text[0].isascii())
-        and letters > 0.75 * len(text)
-        and text.count("`") % 2 == 0
-        and len(re.sub(r"`[^`]*`", "", text).split()) > 3
-        and "http" not in text
-    )
-
-
-def _plain(sentence: Sentence) -> bool:
-    """Whether it says something, as a note may say it: shortly, after a small letter, or as an item without a stop."""
-    text = sentence.text
-    words = text.split()
-    ends = text[-1] in ".!。！" or (
-        len(words) > 4 and text[-1] not in "?:,;" and 2 * sum(map(str.islower, words)) > len(words)
-    )
-    return (
-        ends
-        and (len(words) > 2 or not text.isascii())
-        and 12 <= len(text) <= 420
-        and not text.isupper()
-        and sum(c.isalpha() or c == " " for c in text) > 0.6 * len(text)
-        and "http" not in text
-        and not (_FRAME.match(text) or _STOCK.search(text))
-    )
-
-
-def _summary(document: Document, told: Sequence[Sentence]) -> list[Sentence]:
-    """Up to two sentences of the abstract, else of the first paragraph that says something; and its conclusion."""
-    good = _plain if len(told) < SHORT_SENTENCES else _good
-    leads = [i for i, section in enumerate(document.sections) if _LEAD.match(section.heading)]
-    for wanted in (leads[:1], None):
-        near = [s for s in told if (wanted is None or s.section in wanted) and not s.item and good(s)]
-        near = [s for s in near if not (_SKIPPED.match(s.text) or _STOCK.search(s.text))]
-        near = [s for s in near if s.section == near[0].section] if near else []
-        # The "it" of a first sentence is what the title names.
-        while near and _HANGING.match(t := near[0].text) and not (_OWN.match(t) or _PURPOSE.match(t)):
-            if near[0] is told[0] and t.startswith("It "):
-                break
-            near.pop(0)
-        if near:  # what a document says of itself, before what it says of the world
-            place = next((i for i, s in enumerate(near[:8]) if _PURPOSE.match(s.text)), 0)
-            concluded = next((s for s in near[place + 2 :] if _CONCLUDES.match(s.text)), None)
-            return [*near[place : place + 2], *([concluded] if concluded else [])]
-    return []
-
-
-def _key_sentences(
-    document: Document, subject: str, told: Sequence[Sentence], used: set[int], led: bool, day: str | None
-) -> Iterator[Proposal]:
-    """A sentence of each section that stands on its own, the first; where sections are many, of the uppermost.
-
-    Of a text without headings, the first sentence of each paragraph.
-    """
-    alone = [s for s in told if s.start not in used and not s.item and _good(s)
-             and not (_HANGING.match(s.text) or _STOCK.search(s.text))]  # fmt: skip
-    if len(document.sections) < 2:
-        for s in [s for s in alone if s.opens][:KEY_SENTENCES]:
-            yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day)
-        return
-    first: dict[int, Sentence] = {}
-    for s in sorted(alone, key=lambda s: _LOOSE.search(s.text) is not None):
-        if s.section >= 0 and s.section not in first:
-            section = document.sections[s.section]
-            heading = spoken(section.heading)
-            if not (_QUIET.match(heading) or section.level > 3 or (led and _LEAD.match(heading))):
-                first[s.section] = s
-    kept = sorted(first, key=lambda place: (document.sections[place].level, place))[:KEY_SENTENCES]
-    for place in sorted(kept):
-        s, heading = first[place], spoken(document.sections[place].heading)
-        yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day, scope={"section": heading})
-
-
-def _all_sentences(
-    document: Document, subject: str, told: Sequence[Sentence], used: set[int], own: frozenset[str], day: str | None
-) -> Iterator[Proposal]:
-    """Of a short document every plain sentence: it has no room for what does not matter."""
-    label, typed = "", document.media in ("text/markdown", "text/plain")  # not the menus of a page
-    for s in told:
-        heading = spoken(document.sections[s.section].heading) if s.section >= 0 else ""
-        label = label if s.item else s.text[:-1] if s.text[-1] == ":" and len(s.text.split()) < 6 else ""
-        noted = typed and (s.item or _ASKS.match(s.text)) and re.search(r" \S+ |\w: ", s.text) and "http" not in s.text
-        if s.start not in used and (_plain(s) or noted) and not _FORMAL.match(heading):
-            said = label or ("" if normal(heading) in own or _LEAD.match(heading) else heading)
-            scope = {"section": said} if said else {}
-            yield Proposal(subject, s.text, (Span(s.start, s.end),), "says", None, day, scope=scope)
-
-
 def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None) -> Iterator[Proposal]:
     """What one sentence defines, values, dates or replaces."""
     quote, text = (Span(s.start, s.end),), s.text
     if len(text) > 500:
         return
-    match = _DEFINED.match(text)
-    if match and (_good(s) or _plain(s)) and not re.search(r"\b(?:if|whether)\b", text[:20]):
+    match = _DEFINED.match(text) or _DEFINED_ABROAD.match(text)
+    if match and (good(s) or chosen.plain(s)) and not re.search(r"\b(?:if|whether)\b", text[:20]):
         name = match["name"].strip("* ")
         bare = re.sub(r"\s+\([A-Z][\w-]*\)$", "", name)
         first = name.split()[0].casefold()
-        if first not in _OPENERS and not _GERUND.match(name) and len(bare) > 2:
+        if first not in WORDS["openers"] and not _GERUND.match(name) and len(bare) > 2:
             yield Proposal(subject if normal(bare) in own else bare, text, quote, "is", None, day)
     for match in _ACRONYM.finditer(text):
         long, short = " ".join(match[1].split()), match[2]
@@ -367,15 +289,19 @@ def _of_sentence(s: Sentence, subject: str, own: frozenset[str], day: str | None
             if initials in (short.upper(), re.sub(r"[^A-Z]", "", short)) and len(initials) > 1:
                 yield Proposal(" ".join(words), f"{' '.join(words)} is also called {short}.", quote, "alias", short)
                 break
-    for person in _parts(there[1].rstrip("."), r",|;|\band\b") if (there := _THERE.match(text)) else ():
-        if person[0].isupper() and len(person.split()) < 5 and person.casefold() not in _OPENERS:
+    for person in (
+        _parts(text[there.end() :].strip().rstrip("."), r",|;|\band\b")
+        if (there := PATTERNS["there"].match(text))
+        else ()
+    ):
+        if person[0].isupper() and len(person.split()) < 5 and person.casefold() not in WORDS["openers"]:
             yield Proposal(subject, f"{person} is a participant of {subject}.", quote, "participant", person, day)
-    yield from stated(s, subject, own, _OPENERS, day)
+    yield from stated(s, subject, own, WORDS["openers"], day)
     yield from _replacement(s, subject, own, day)
     # A date inside the name of a file dates nothing.
     beside = ((on, text[max(0, start - 1) : start] + text[end : end + 1]) for on, start, end in dates(text))
     on = next((on for on, marks in beside if not re.search("[/_`-]", marks)), "")
-    if on and _good(s) and len(text) <= 300:
+    if on and good(s) and len(text) <= 300:
         yield Proposal(subject, text, quote, "dated", None, on, on)
 
 
@@ -386,7 +312,7 @@ def _replacement(s: Sentence, subject: str, own: frozenset[str], day: str | None
     for pattern, part, verb in ((_REPLACED, "by", "superseded by"), (_REPLACES, "old", "supersedes")):
         if match := pattern.match(s.text):
             who = match["who"]
-            if who and who.split()[0].casefold() in _OPENERS:
+            if who and who.split()[0].casefold() in WORDS["openers"]:
                 continue
             name = subject if not who or normal(who) in own else who
             other = match[part].rstrip(".,;")
@@ -403,26 +329,26 @@ def _target(link: Link) -> str:
 
 def _tells(s: Sentence, name: str) -> int:
     """How well a sentence tells, alone, what it says of a name."""
-    return _good(s) and 1 + (not _HANGING.match(s.text)) + 2 * tells_of(name, s.text)
+    return good(s) and 1 + (not HANGING.match(s.text)) + 2 * tells_of(name, s.text)
 
 
 def mentions(document: Document) -> list[list[str | int]]:
     """[name, how often, start, end] with the first good sentence that uses it, in bytes: links first, then by count."""
     told, _ = _told(document, _body(document))
-    formal = {i for i, section in enumerate(document.sections) if _FORMAL.match(section.heading)}
+    formal = {i for i, section in enumerate(document.sections) if FORMAL.match(section.heading)}
     counts: Counter[str] = Counter()
     where: dict[str, Sentence] = {}
     middle: set[str] = set()
     weak: dict[str, Sentence] = {}
     for s in told:
-        if s.section in formal or _STOCK.search(s.text):
+        if s.section in formal or STOCK.search(s.text):
             continue
         for match in _CAPITAL.finditer(_SIDE_BY_SIDE.sub(r"\1, \2", s.text)):
             words = re.sub(r"['’]s$", "", match[0]).split()
             opens = match.start() == 0 or not re.search(r"\w", s.text[: match.start()])
-            while words and words[0].casefold() in _OPENERS:
+            while words and words[0].casefold() in WORDS["openers"]:
                 words, opens = words[1:], False
-            while words and (words[-1].casefold() in _OPENERS):
+            while words and (words[-1].casefold() in WORDS["openers"]):
                 words.pop()
             name = " ".join(words)
             if len(name) < 2 or len(name) > 80 or name.isdigit() or _GENERIC.fullmatch(name) or dates(name):

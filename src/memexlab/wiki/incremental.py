@@ -26,11 +26,13 @@ from .dates import Succession
 from .experiments import with_runs
 from .listing import entry_of, index, log, log_entry, put
 from .live_claims import Part, Standing, Statement, Taken, standing
+from .namesakes import Namesakes
 from .pages import Wiki
 from .related_pages import Links
 from .schema import read_schema
 from .stored_answers import worded
-from .subjects import Page, Stale, Subjects, key_of, rounded, uses_of, words_of
+from .subjects import Page, Stale, Subjects, key_of, rounded, words_of
+from .uses import uses_of
 
 _REPLACES = ("supersedes", "superseded by")
 _FEW = 100
@@ -70,10 +72,12 @@ class _Resolving:
         damage = self._db.execute("SELECT * FROM damage ORDER BY 1, 2, 3, 4").fetchall()
         around = standing(self._db, Part(()))
         self.edited = {name: hand for hand in around.hands for name in hand.instead if not hand.gone}
+        self.hands, self.moved = around.hands, around.files
         self._beside: dict[str, set[tuple[str, ...]]] = {
             "hands": {(_digest([repr(hand)]), hand.page, hand.subject) for hand in around.hands},
             "answers": {(_digest([key, repr(said)]), said.page) for key, said in self._answers.items()},
             "moved": set(around.files),
+            "put": {(json.dumps(one.among + one.beside), _digest([repr(one)])) for one in around.put},
             "settled": {(item,) for item in around.settled},
         }
         self._basis = _digest([code_of_wiki(), str(VERSION), repr((self._schema, damage, around.joined))])
@@ -86,6 +90,7 @@ class _Resolving:
         self._meta = kept.table("meta", list[Any])
         self._taken = kept.table("taken", nothing, _taken_from)
         self._listed = kept.table("listed", list[Any])
+        self._namesakes = Namesakes(kept)
 
     def _since(self, seq: int, entry: str) -> set[str]:
         """The sources of which entries after this one speak; Stale where the ledger does not know it."""
@@ -105,6 +110,8 @@ class _Resolving:
         touched = self._since(*self._meta["last"]) | {name for name, _ in runs}
         beside = self._told_beside()
         touched |= self._runs.sources.keys() if beside["hands"] else set()
+        touched |= {name for names, _ in beside["put"] for name in json.loads(names) if name not in touched}
+        touched |= self._namesakes.take(standing(self._db, Part(touched)), touched, self._schema)
         self._found = found = self._stands(Part(touched))
         [before] = self._meta["total"]
         self._total = total = before - sum(name in self._taken for name in touched) + len(found.sources)
@@ -164,7 +171,8 @@ class _Resolving:
         self._kept.forget()
         self._tables()
         found = standing(self._db)
-        found = _with(found, self._runs, self._runs.sources)
+        self._namesakes.take(found, found.sources, self._schema)
+        found = self._namesakes.apart(_with(found, self._runs, self._runs.sources))
         self._total = len(found.sources)
         for name, taken in found.sources.items():
             self._taken.put(name, taken)
@@ -182,7 +190,7 @@ class _Resolving:
 
     def _stands(self, part: Part) -> Standing:
         """A part of what stands, with what runs say in it."""
-        return _with(standing(self._db, part), self._runs, {*part.sources, *part.others})
+        return self._namesakes.apart(_with(standing(self._db, part), self._runs, {*part.sources, *part.others}))
 
     def _wiki(self, found: Standing, replaced: Sequence[Succession] | None) -> Wiki:
         found = replace(found, sources=self._taken)
@@ -384,12 +392,15 @@ class Reading(_Resolving):
 
     def naming(self, keys: Iterable[str]) -> list[Statement]:
         """The claims of files that have one of these names, in normal form, as subject or value."""
-        names, sources = set[str](), set[str]()
+        names, sources, homes = set[str](), set[str](), set[str]()
         for key in keys:
+            page = self.subjects.pages.get(self.subjects.names[key])
+            homes |= {home for home in page.homes if self._taken[home].subject.endswith(")")} if page else set()
             for source, uses in self.subjects.said[key].items():
                 sources.add(source)
                 names.update(use[0] for use in uses)
-        said = standing(self._db, Part((), sources, names)).statements if sources else ()
+        part = Part(homes, sources, names)  # of a source told apart, the claims bear another name than in the views
+        said = self._namesakes.apart(standing(self._db, part)).statements if sources else ()
         return [s for s in said if s.subject in names or s.object in names]
 
     def told(self, entries: Collection[str]) -> dict[str, Statement]:
@@ -397,7 +408,8 @@ class Reading(_Resolving):
         if not entries:
             return {}
         sources = {name for [name] in self._db.execute(_SOURCES, (json.dumps(list(entries)),))}
-        return {s.entry: s for s in standing(self._db, Part((), sources, claims=entries)).statements}
+        said = self._namesakes.apart(standing(self._db, Part((), sources, claims=entries))).statements
+        return {s.entry: s for s in said}
 
 
 _made: WeakKeyDictionary[Memory, Reading] = WeakKeyDictionary()
@@ -433,8 +445,8 @@ def _replacing_in(found: Standing) -> set[str]:
     return {s.source for s in found.statements if s.relation in _REPLACES}
 
 
-def _taken_from(told: list[str]) -> Taken:
-    return Taken(*told)
+def _taken_from(told: list[Any]) -> Taken:
+    return Taken(*[*told[:-1], tuple(told[-1])])
 
 
 def _head(page: Page | None) -> object:
@@ -452,4 +464,4 @@ def _digest(parts: Iterable[str]) -> str:
 @lru_cache(maxsize=1)
 def code_of_wiki() -> str:
     """Pages are rendered anew by another version of what renders them."""
-    return _digest(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+    return _digest(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.[pt][yo]*")))

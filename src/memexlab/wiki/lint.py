@@ -19,7 +19,7 @@ from .incremental import code_of_wiki
 from .lint_pages import FACTS, OF_PAGE, Looked, Page
 from .live_claims import RUNS, by_hand
 from .rules import GATES, RULES
-from .schema import read_schema
+from .schema import mistakes, read_schema
 from .vault import FOLDER
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
@@ -38,7 +38,7 @@ class Linted:
 def lint(memory: Memory, root: Path) -> Linted:
     """Every rule on every page of `wiki/`; changes nothing of it."""
     with looked(memory, root) as wiki:
-        found = [finding for rule in RULES.values() for finding in rule(wiki)]
+        found = [*mistakes(root), *(finding for rule in RULES.values() for finding in rule(wiki))]
     return Linted(len(wiki.pages), tuple(sorted(found, key=lambda f: (_RANK[f.severity], f.rule, f.where, f.message))))
 
 
@@ -93,7 +93,11 @@ def mend_links(root: Path, wiki: Looked) -> list[str]:
     """Puts the page that must be meant in place of a broken link; the files that were changed."""
     mended = []
     for page in wiki.pages.values():
-        broken = {target: near for target, _ in page.links if target not in wiki.slugs and (near := wiki.near(target))}
+        broken = {
+            target: near
+            for target, _ in page.links
+            if target.casefold() not in wiki.slugs and (near := wiki.near(target))
+        }
 
         def right(m: re.Match[str], broken: dict[str, str] = broken) -> str:
             there = broken.get(m[1].strip())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import unquote
 
 from ..ledger import Finding
 from .blocks import CLAIMED, LINK, MARK, Block, Cited, cited_in, definitions, digest, parse
@@ -19,9 +20,10 @@ from .subjects import key_of
 CODE = re.compile(r"`[^`\n]*`|\\.")
 _NAME = re.compile(r"(?<![.!?] )\b[A-Z][a-z]+(?: [A-Z][a-z]+)+\b")
 _LABEL = re.compile(r"^[-*] \*\*[^*\n]+:\*\*[^·]*|\*\*[^*\n]+\*\*")  # a heading, and a field with its value
+_FILE_LINK = re.compile(r"\]\((?![a-z]+:|/|\.\.)(?:\./)?([^()\s#/]+)\.md\)")
 _HEADING = re.compile(r"## +(.+)")
 #: What is kept of a page: all that rules of the whole wiki ask of it, and what the rules of one page found.
-FACTS = ("links", "front", "cited", "headings", "spoken", "bare", "found")
+FACTS = ("links", "places", "anchors", "front", "cited", "headings", "spoken", "bare", "found")
 #: The rules that need one page alone, by id.
 OF_PAGE: dict[str, Callable[[Page], Iterator[Finding]]] = {}
 
@@ -68,6 +70,28 @@ class Page:
             for block in self.blocks if "[[" in block.text and not block.text.startswith(("```", "~~~"))
             for m in LINK.finditer(CODE.sub(lambda c: " " * len(c[0]), block.text)) if m[1]
         ]  # fmt: skip
+
+    @cached_property
+    def places(self) -> list[tuple[str, str, int]]:
+        """(page, heading, line) of links into a page, and (page, '', line) of those in the form of markdown."""
+        out = []
+        for block in self.blocks if "#" in self.text or ".md)" in self.text else ():
+            if block.text.startswith(("```", "~~~", "[^")):
+                continue
+            text = CODE.sub(lambda c: " " * len(c[0]), block.text)
+            for m in LINK.finditer(text) if "[[" in text else ():
+                if m[2] and not m[2].startswith("#^"):
+                    name = m[1].strip().removesuffix(".md").rpartition("/")[2]
+                    out.append((name, m[2].rpartition("#")[2].strip(), block.line + text.count("\n", 0, m.start())))
+            for m in _FILE_LINK.finditer(text) if ".md)" in text else ():
+                out.append((unquote(m[1]), "", block.line + text.count("\n", 0, m.start())))
+        return out
+
+    @cached_property
+    def anchors(self) -> list[str]:
+        return [
+            b.text.lstrip("# ").split("\n")[0] for b in self.blocks if b.text.startswith("#") and "# " in b.text[:7]
+        ]
 
     @cached_property
     def headings(self) -> list[str]:
@@ -129,7 +153,7 @@ class Looked:
     sources: Collection[str] = ()  # names of all sources that stand
 
     def __post_init__(self) -> None:
-        self.slugs = frozenset(page.slug for page in self.pages.values())
+        self.slugs = frozenset(page.slug.casefold() for page in self.pages.values())
 
     @cached_property
     def folded(self) -> dict[str, list[str]]:
@@ -153,6 +177,6 @@ class Looked:
         out: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for page in self.pages.values():
             for target, line in page.links:
-                if target not in self.slugs:
+                if target.casefold() not in self.slugs:  # editors ignore case
                     out[target].append((page.name, line))
         return out

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from .blocks import CLAIMED, MARK, Hand, lay_over
+from .blocks import MARK, Hand, lay_over
 from .compile_cache import Kept
 from .dates import DOES, Difference, Succession, Told, differences, out_of_step, same, successions
 from .entailment import words
@@ -19,13 +19,17 @@ from .live_claims import RUNS, Mention, Standing, Statement, item_id
 from .notes import Notes, as_yaml, table_of
 from .prose import spoken
 from .related_pages import RARE, Links
+from .reworded import Reworded
 from .schema import Part
 from .sentence_patterns import tells_of
-from .stored_answers import Answers, Said
-from .subjects import PERSON, Page, Subjects, key_of, plain, safe, uses_of
+from .stored_answers import Answers, Said, told_whole
+from .subjects import Page, Subjects, key_of, plain, safe
+from .uses import PERSON, uses_of
+from .values import asks_one, changes
 
 MENTIONED_IN, RELATED, SHARED = 15, 6, 3
 _SPECIAL = frozenset(["*", "history", "timeline", "works", "mentions", "related"])
+_MANY = frozenset(["*", "summary", "is", "says"])  # a section of its own shows its value, whatever stands above
 _OF_ITSELF = frozenset(["created", "published"])
 _DESCRIBED = re.compile(r".+ (?:is|was) (described (?:by|on)) .+")
 _NUMBERED = re.compile(r"[A-Z]{2,6} \d{1,5}")
@@ -62,8 +66,9 @@ class Wiki:
         self.hands = found.hands
         #: Claims of a source about what has no page, by the page of the source.
         self.elsewhere: dict[str, list[Statement]] = defaultdict(list)
+        self.reworded = Reworded(found.hands, found.put)
         #: What a person says instead of a block, by its name; and the claims that a line states, by the name it bears.
-        self.edited = {name: hand for hand in found.hands for name in hand.instead if not hand.gone}
+        self.edited = self.reworded.lines
         self.stated: dict[str, list[Statement]] = {}
         resolve = self.subjects.resolve
         self.about: dict[str, list[Statement]] = defaultdict(list)
@@ -85,11 +90,12 @@ class Wiki:
                 home = self.home(s.source)
                 value = other.key if other is not None and s.relation in ("superseded by", "supersedes") else s.object
                 on = s.since or taken.date
-                told.append(Told(s.id, page.key, s.relation, value, s.scope, home, on, taken.author))
-                if put is not None and put.value and same(put.value, page.key) != same(s.object, page.key):
-                    said = s._replace(id=put.name + put.entry, source=put.by, object=put.value, quotes=())
+                told.append(Told(s.id, page.key, s.relation, value, s.scope, home, on, taken.author, changes(s.text)))
+                now, hand = self.reworded.value(s), self.reworded.of(s)
+                if hand is not None and now and same(now, page.key) != same(s.object, page.key):
+                    said = s._replace(id=hand.name + hand.entry, source=hand.by, object=now, quotes=())
                     by_id[said.id] = said
-                    told.append(Told(said.id, page.key, s.relation, put.value, s.scope, f"by {put.by}", on, put.by))
+                    told.append(Told(said.id, page.key, s.relation, now, s.scope, f"by {hand.by}", on, hand.by))
         self._by_id = by_id
         if replaced is None:
             replaced = [one for one in successions(told) if one.old in self.subjects.pages]
@@ -99,7 +105,8 @@ class Wiki:
             self.successions[pair.old].append(pair)
             self.successions[pair.new].append(pair)
         # Two documents of one name bear two dates: that is no question with two answers.
-        single = [t for t in told if t.relation not in MANY | _OF_ITSELF | {"updated"} and not PERSON.match(t.relation)]
+        many = MANY | _OF_ITSELF | {"updated"}
+        single = [t for t in told if t.relation not in many and not PERSON.match(t.relation) and asks_one(t.relation)]
         self.differing: dict[str, list[Difference]] = defaultdict(list)
         for one in (*differences(single, self.replaced), *out_of_step(told, self.replaced)):
             if item_id("contradiction", one.subject, one.relation) in found.settled:
@@ -158,7 +165,9 @@ class Wiki:
 
     def page_of(self, hand: Hand) -> str:
         """The name of the file, without `.md`, where it belongs by now."""
-        page = self.subjects.resolve(hand.subject) if hand.page not in ("index", "log") else None
+        named = hand.page not in ("index", "log")
+        page = self.subjects.pages.get(self.home(hand.home)) if named and hand.home in self.sources else None
+        page = page or (self.subjects.resolve(hand.subject) if named else None)
         return page.slug if page is not None else hand.page
 
     # --- one page
@@ -184,9 +193,11 @@ class Wiki:
                 told = f"{newer} of these {len(evidence)} claims {'was' if newer == 1 else 'were'} known"
                 body.append(f"*Worded before {told}.*\n")
             self.cited |= {i for _, ids in answers for i in ids}
-            worded = {i for _, ids in answers for i in ids if not evidence[i].object}
+            worded = told_whole(answers, {name: s.text for name, s in evidence.items() if not s.object})
             for relation in part.relations:
                 body += self._answered(page, relation, placed, notes, done, shown, worded)
+            body = [f"\n{line}" if before.startswith("- ") and line[:1] not in ("-", "*") else line
+                    for before, line in zip(["", *body], body, strict=False)]  # fmt: skip
             if body:
                 lines += [f"## {plain(part.heading)}", "", *dict.fromkeys(body), ""]
             if part == said_last and (others := self.elsewhere[page.key]):
@@ -217,12 +228,12 @@ class Wiki:
                 return self._related(page, notes, done)
         grouped: dict[tuple[str, str, str], list[Statement]] = defaultdict(list)
         for s in self._said(page, relation, placed):
-            if (first := shown.get((s.source, s.text))) is not None:
+            if (first := shown.get((s.source, s.text))) is not None and relation in _MANY:
                 self.stated[first] = [*self.stated.get(first, ()), s]
             elif s.id not in worded:
                 group = grouped[s.relation, same(s.object, page.key) if s.object else s.text, s.scope]
                 group.append(s)
-                shown[s.source, s.text] = group[0].id
+                shown.setdefault((s.source, s.text), group[0].id)
         for group in grouped.values():
             for s in self.about[page.key] if re.match(r"\W?\d", group[0].object) else ():
                 if s.relation == "says" and _repeats(s.text, group[0]) and (s.source, s.text) not in shown:
@@ -286,17 +297,16 @@ class Wiki:
 
     def _states(self, group: Sequence[Statement]) -> str:
         """The name of a line that states these claims: whoever deletes the line withdraws them."""
-        name = group[0].id
+        name = next((s.id for s in group if s.id in self.edited), group[0].id)
         self.stated[name] = list(dict.fromkeys([*group, *self.stated.get(name, ())]))
         return name
 
     def _line(self, page: Page, group: Sequence[Statement], notes: Notes, done: set[str]) -> str:
         """One statement, said once or by several sources, with its notes and the name of the first claim."""
-        s = group[0]
-        self._states(group)
+        s, name = group[0], self._states(group)
         quotes = (q for other in group for q in other.quotes[:1] if other is s or other.source != s.source)
-        mark = f"{notes(quotes)} ^{s.id}"
-        told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
+        mark = f"{notes(quotes)}{self.reworded.mark(group)} ^{name}"
+        told_by = "" if s.source in page.homes else f" ({self.told_by(s.source, done, page)})"
         if s.object and spoken(s.quotes[0].text) != s.text:
             other = self.subjects.resolve(s.object)
             if other is not None and other.key != page.key:
@@ -318,14 +328,14 @@ class Wiki:
             return f"{lead}{self.subjects.linked(s.text, page, done)}{mark}\n"
         return f"- {lead}{self.subjects.linked(s.text, page, done)}{told_by}{mark}"
 
-    def _by(self, source: str, done: set[str], here: Page) -> str:
+    def told_by(self, source: str, done: set[str], here: Page) -> str:
         page = self.subjects.pages.get(self.home(source))
         date = self.sources[source].date
         who = plain(self.sources[source].title)
         if page is not None and page.key != here.key:
             done.add(page.key)
             who = self.subjects.link(page)
-        return f"{who}, {date}" if date else who
+        return f"{who}, {date}" if date and f"({date})" not in who else who
 
     def callouts(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         """What stands before its sections: what replaced it, and where sources differ."""
@@ -341,7 +351,7 @@ class Wiki:
                 lines += ["> [!contradiction] Which replaced which: unresolved"]
                 lines += [*self._evidence(one.claims, page, notes, done), ""]
         for difference in self.differing[page.key]:
-            lines += [f"> [!contradiction] {plain(difference.relation.capitalize())}: {difference.kind}"]
+            lines += [f"> [!contradiction] {plain(difference.asked)}: {difference.kind}"]
             lines += [*self._evidence(difference.claims, page, notes, done), ""]
         return lines
 
@@ -356,8 +366,11 @@ class Wiki:
                 lines.append(f"> - {value}said by {s.source}")
                 continue
             words = safe(" ".join(s.quotes[0].text.split())[:300])
-            by = "; the same words in ".join(dict.fromkeys(self._by(one.source, done, page) for one in (s, *copies)))
-            lines.append(f"> - {value}{by}: “{words}”{notes(q for one in (s, *copies) for q in one.quotes[:1])}")
+            group = (s, *copies)
+            by = "; the same words in ".join(dict.fromkeys(self.told_by(one.source, done, page) for one in group))
+            cites = notes(q for one in group for q in one.quotes[:1])
+            mark = "" if self.reworded.value(s) else self.reworded.mark(group)  # else their value stands below
+            lines.append(f"> - {value}{by}: “{words}”{cites}{mark}")
         return list(dict.fromkeys(lines))
 
     def _history(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
@@ -374,22 +387,17 @@ class Wiki:
             lines.append(f"- **{verb}:** {name}{notes(q for s in said for q in s.quotes[:1])} ^{self._states(said)}")
         for s in self.about[page.key]:  # what has no page of its own still replaced, or was replaced
             if s.relation in ("supersedes", "superseded by") and self.subjects.resolve(s.object) is None:
-                lines.append(
-                    f"- **{s.relation.capitalize()}:** {plain(s.object)}{notes(s.quotes[:1])} ^{self._states([s])}"
-                )
+                told = f"{plain(s.object)}{notes(s.quotes[:1])} ^{self._states([s])}"
+                lines.append(f"- **{s.relation.capitalize()}:** {told}")
         return lines
 
     def _timeline(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
         dated: list[tuple[str, str]] = []
         for s in self.about[page.key]:
             if s.relation == "dated":
-                told_by = "" if s.source in page.homes else f" ({self._by(s.source, done, page)})"
-                dated.append(
-                    (
-                        s.since,
-                        f"{self.subjects.linked(s.text, page, done)}{told_by}{notes(s.quotes)} ^{self._states([s])}",
-                    )
-                )
+                told_by = "" if s.source in page.homes else f" ({self.told_by(s.source, done, page)})"
+                mark = f"{notes(s.quotes)}{self.reworded.mark([s])} ^{self._states([s])}"
+                dated.append((s.since, f"{self.subjects.linked(s.text, page, done)}{told_by}{mark}"))
             elif s.since and s.since != self.sources[s.source].date and s.relation not in _QUIET | _OF_ITSELF:
                 dated.append((s.since, f"{safe(s.text)}{notes(s.quotes[:1])}"))
         if dated:
@@ -398,9 +406,8 @@ class Wiki:
                     dated.append((s.since, f"{safe(s.text)}{notes(s.quotes)}"))
             for one in self.successions[page.key]:
                 if one.old == page.key and one.fact and (date := self.date(one.new)):
-                    dated.append(
-                        (date, f"The day of {self.subjects.link(self.subjects.pages[one.new])}, which superseded it.")
-                    )
+                    link = self.subjects.link(self.subjects.pages[one.new])
+                    dated.append((date, f"The day of {link}, which superseded it."))
         return [f"- **{date}** {text}" for date, text in sorted(set(dated))]
 
     def _works(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
@@ -410,10 +417,8 @@ class Wiki:
             if home is not None:
                 done.add(home.key)
                 date = self.date(home.key) or "undated"
-                lines[date, s.id] = (
-                    f"- {date} {_role(s)} {self.subjects.link(home, self.title(home))}"
-                    f"{notes(s.quotes[:1])} ^{self._states([s])}"
-                )
+                link = self.subjects.link(home, self.title(home))
+                lines[date, s.id] = f"- {date} {_role(s)} {link}{notes(s.quotes[:1])} ^{self._states([s])}"
         return [line for _, line in sorted(lines.items())]
 
     def _mentioned(self, page: Page, notes: Notes, done: set[str]) -> list[str]:
@@ -428,11 +433,11 @@ class Wiki:
             if len(words.split()) < 5 or mention.quote in notes:  # or its words stand above
                 continue
             grouped[words if len(words) <= 300 else words[:300].rsplit(" ", 1)[0] + " …"].append(mention)
-        lines = [f"- {'; '.join(self._by(m.quote.source, done, page) for m in same_words)}: “{safe(words)}”"
+        lines = [f"- {'; '.join(self.told_by(m.quote.source, done, page) for m in same_words)}: “{safe(words)}”"
                  f"{notes(m.quote for m in same_words)}" for words, same_words in grouped.items()]  # fmt: skip
         rest = {m.quote.source for m in told}
         if rest := rest - notes.sources():
-            lines.append(f"- also in {'; '.join(self._by(source, done, page) for source in sorted(rest))}")
+            lines.append(f"- also in {'; '.join(self.told_by(source, done, page) for source in sorted(rest))}")
         return lines
 
     def date(self, key: str) -> str:
@@ -447,7 +452,8 @@ class Wiki:
         names = {page.title, *page.aliases} if title != page.title else set(page.aliases)
         names |= page.others
         spelt = {n.casefold(): n for s in self.about[page.key] if s.relation == "alias" for n in (s.object, s.subject)}
-        held = {spelt[n] for n in names if n in spelt} | names & {page.title, *page.others}
+        former = {name for home in page.homes for name in self.sources[home].former if key_of(name) in page.names}
+        held = {spelt[n] for n in names if n in spelt} | names & {page.title, *page.others} | former
         aliases = sorted(held - {title, page.slug})
         by = self.replaced_by(page)
         lines = ["---", f"type: {page.kind}", f"title: {as_yaml(title)}"]
@@ -470,8 +476,10 @@ class Wiki:
         for relation in ("summary", "is"):
             for s in self.about[page.key]:
                 if s.relation == relation:
-                    put = self.edited.get(s.id)
-                    said = spoken(CLAIMED.sub("", MARK.sub("", put.text))) if put else s.text
+                    put = self.reworded.of(s)
+                    said = s.text if put is None else put.words()
+                    if put is not None and not MARK.search(put.text):
+                        said = f"said by {put.by}: {said}"
                     return said if len(said) <= 200 else said[:199].rsplit(" ", 1)[0] + "…"
         works = self.works[page.key] if page.kind == "person" else []
         return f"{_role(works[0]).capitalize()} {self.sources[works[0].source].title}"[:200] if works else ""

@@ -54,19 +54,19 @@ def parts(text: str) -> Iterator[tuple[int, int]]:
         start = again if again < end else end
 
 
-def prompts(source: Text) -> list[Prompt]:
-    """The first question for each part of a source."""
-    return [_prompt(source, source.text[start:end]) for start, end in parts(source.text)]
+def prompts(source: Text, house: str = "") -> list[Prompt]:
+    """The first question for each part of a source; `house` is what `schema.md` asks of writers."""
+    return [_prompt(source, source.text[start:end], house) for start, end in parts(source.text)]
 
 
-def propose(source: Text) -> Generator[Prompt, str, tuple[list[Draft], Counter[str]]]:
+def propose(source: Text, house: str = "") -> Generator[Prompt, str, tuple[list[Draft], Counter[str]]]:
     """Drafts of the claims of one source that passed, and how many were dropped, by the rule that refused them.
 
     What fails goes back once, with what is wrong with it.
     """
     good: dict[str, Draft] = {}
     dropped: Counter[str] = Counter()
-    for prompt in prompts(source):
+    for prompt in prompts(source, house):
         found, bad = _read((yield prompt), source)
         good |= found
         if bad:
@@ -79,13 +79,13 @@ def propose(source: Text) -> Generator[Prompt, str, tuple[list[Draft], Counter[s
     return list(good.values()), dropped
 
 
-def _prompt(source: Text, part: str) -> Prompt:
+def _prompt(source: Text, part: str, house: str) -> Prompt:
     asked = (
         f"Write down up to {MOST_CLAIMS} claims of this part of {source.title!r} (its own name: {source.subject!r})."
     )
-    example = json.dumps({"claims": [EXAMPLE]})
-    return Prompt(f"{asked}\n{as_data(part)}\n\n{RULES}\nAn answer about another text looks like this:\n{example}",
-                  CLAIMS, SYSTEM)  # fmt: skip
+    rules, example = "\n".join(filter(None, [RULES, house])), json.dumps({"claims": [EXAMPLE]})
+    told = f"{asked}\n{as_data(part)}\n\n{rules}\nAn answer about another text looks like this:\n{example}"
+    return Prompt(told, CLAIMS, SYSTEM)
 
 
 def _read(reply: str, source: Text) -> tuple[dict[str, Draft], list[tuple[str, Finding]]]:

@@ -20,9 +20,15 @@ with (Path(__file__).parent / "asked.toml").open("rb") as file:
     _WORDS = tomllib.load(file)
 _FORMS = {word: group.split() for group in _WORDS["forms"].split("|") for word in group.split()}
 _ENDINGS, _SHORT = (frozenset(["", *_WORDS[name].split()]) for name in ("endings", "short"))
-_SOFT = frozenset(_WORDS["soft"].split())
-_HOW = {word: told.split() for word, told in _WORDS["how"].items()}
-_NUMBER, _DAY = (rf"(?<![a-z])\d|\b(?:{'|'.join(_WORDS[name].split())})\b" for name in ("number", "day"))
+_SOFT, _LIGHT, OPENING, PLACES = (frozenset(_WORDS[name].split()) for name in ("soft", "light", "opening", "places"))
+DENIES = frozenset(_WORDS["denies"].split())
+COUNTED = {word: str(number) for number, word in enumerate(_WORDS["counted"].split(), 1)}
+_FUNCTION = {language: frozenset(told.split()) for language, told in _WORDS["function"].items()}
+_ROWS = [frozenset(row.split()) for row in _WORDS["rows"]]
+_HOW = {word: [one.replace("_", " ") for one in told.split()] for word, told in _WORDS["how"].items()}
+_SAID_NUMBER, _SAID_DAY = (rf"\b(?:{'|'.join(_WORDS[name].split())})\b" for name in ("number", "day"))
+_NUMBER = rf"(?<![a-z])\d|{_SAID_NUMBER}"
+_DAY = rf"{_SAID_DAY}|\b(?:1\d|20)\d\d\b|\b(?:may \d|\d+ (?:may|uhr|[ap]m|days?|weeks?|months?|years?)\b)"
 _PLACE = r"\b(?:at|near|within|along|beside|between|inside|outside|in|on|from|to) (?:the |an? )?(?!\d)\w"
 _NAMED = re.compile(r"\w+(?:[.\-/_]\w+)+|(?<=\w )[A-Z][\w'-]+(?: [A-Z][\w'-]+)+")
 _MEANS = re.compile(
@@ -44,12 +50,15 @@ _BY = re.compile(
 class Unit(NamedTuple):
     """One thing that an answer must say, as the question says it, in normal form, and all that may stand for it.
 
-    `whole`: it is a name, of which no other form stands for it.
+    `whole`: it is a name, of which no other form stands for it; `named`: it begins with a capital; `light`: a line that
+    answers may leave it out.
     """
 
     said: str
     any: tuple[str, ...]
     whole: bool
+    named: bool = False
+    light: bool = False
 
 
 class Words:
@@ -64,13 +73,17 @@ class Words:
 
     def hold(self, unit: Unit, beside: Words | None = None) -> bool:
         """Whether the text says it, or does so together with another one."""
-        also = beside.all if beside else set[str]()
         return any(
             f" {one} " in self.text
-            or (not unit.whole and any(_alike(one, other) for other in self._by.get(one[:3], ())))
-            or (unit.whole and not any(map(str.isdigit, one)) and all(w in self.all or w in also for w in one.split()))
+            or (unit.named and f" {one}s " in self.text)
+            or (not unit.whole and not unit.named and self._says(one))
+            or (unit.whole and " " in one and not any(map(str.isdigit, one))
+                and all(w in STOPPED or self._says(w) or (beside is not None and beside._says(w)) for w in one.split()))
             for one in unit.any
-        ) or (beside is not None and beside.hold(unit))
+        ) or (beside is not None and beside.hold(unit))  # fmt: skip
+
+    def _says(self, word: str) -> bool:
+        return any(_alike(word, other) for other in self._by.get(word[:3], ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,11 @@ class Asked:
 
     def missing(self, text: Words, beside: Words | None = None) -> list[Unit]:
         return [unit for unit in self.units if not text.hold(unit, beside)]
+
+    def of_another(self, text: Words) -> bool:
+        """Whether a text tells of the second where the first was asked for, or how long a thing is for how deep."""
+        wanted = {unit.said.removeprefix("how ") for unit in self.units}
+        return any(wanted & row and text.all & row and not wanted & row & text.all for row in _ROWS)
 
 
 def asked_for(question: str, names: Mapping[str, Collection[str]] | None = None) -> Asked:
@@ -106,25 +124,43 @@ def asked_for(question: str, names: Mapping[str, Collection[str]] | None = None)
             text = text.replace(f" {one} ", " | ")
     form = _DAY if re.search(r"\bwhen\b|\b(?:what|which) (?:year|day|date)\b", start) else ""
     form = _PLACE if start.startswith("where ") else form
-    if how := re.search(r" how (\w+) (?:(\w+) )?", text):
-        form = _NUMBER if how[1] in ("much", "many") or how[1] in _HOW else form
+    language = max(_FUNCTION, key=lambda one: sum(word in _FUNCTION[one] for word in text.split()))
+    other = _FUNCTION[language]
+    if sum(word in other for word in text.split()) <= sum(word in STOPPED for word in text.split()):
+        language, other = "", frozenset[str]()
+    form = _DAY if re.search(r" (?:wann|quand) ", text) and language else form
+    if how := re.search(r" (?:how|wie|combien) (\w+) (?:(\w+) )?", text):
+        form = _NUMBER if how[1] in ("much", "many", "viel", "viele", "de") or how[1] in _HOW else form
         if how[1] == "many" and how[2]:  # a number of them
-            thing = how[2].removesuffix("s").removesuffix("ie")
-            form = rf"(?:{_NUMBER})\S*(?: \S+)?? {thing}| number of {thing}"
+            things = {thing.removesuffix("s").removesuffix("ie") for thing in (how[2], *_FORMS.get(how[2], ()))}
+            thing = "|".join(f"{one}\\b" if len(one) < 3 else one for one in sorted(things))
+            form = rf"(?:{_NUMBER})\S*(?: \S+)?? (?:{thing})| number of (?:{thing})"
         if how[1] in _HOW:
             same = [one for one in QUANTITIES if QUANTITIES[one] == QUANTITIES.get(how[1])]
-            units.append(Unit(f"how {how[1]}", tuple(dict.fromkeys([how[1], *same, *_HOW[how[1]]])), False))
-            text = text.replace(f" how {how[1]} ", " ")
+            units.append(
+                Unit(
+                    how[0].split(how[1])[0].strip() + f" {how[1]}",
+                    tuple(dict.fromkeys([how[1], *same, *_HOW[how[1]]])),
+                    False,
+                )
+            )
+            text = re.sub(rf" (?:how|wie) {how[1]} ", " ", text)
     short = {key_of(word) for word in re.findall(r"\w+", question) if re.search(r"[A-Z\d]", word)}  # pH, H6
-    told = [word for word in dict.fromkeys(re.findall(r"\w+", text)) if word not in STOPPED and word not in _SOFT]
+    capital = {key_of(word) for word in re.findall(r"(?<=\w )[A-Z]\w+", question)} if not language else set[str]()
+    told = [word for word in dict.fromkeys(re.findall(r"\w+", text)) if word not in STOPPED | _SOFT | other]
     for word in told:
         if len(word) > 2 or word in short or not (units or any(len(one) > 2 for one in told)):
-            units.append(Unit(word, tuple(dict.fromkeys([word, *_FORMS.get(word, ())])), word.isdigit()))
+            same = list(dict.fromkeys([word, *_FORMS.get(word, ())]))
+            units.append(Unit(word, tuple(same), word.isdigit(), word in capital, word in _LIGHT))
     if form == _PLACE and len(units) == 1:
         form = rf"^ (?:the )?(?:{'|'.join(map(re.escape, units[0].any))}) (?:is|are|was|lies|stands|sits) .*{_PLACE}"
     if form == _DAY and len(units) > 1:
         units = [unit for unit in units if unit.said not in ("year", "day", "date")]
     what = _MEANS.fullmatch(start)
+    if what and what[1] and len(units) == 1 and not form and start.startswith("who "):
+        of = "|".join(map(re.escape, units[0].any))
+        form = rf" (?:{of})(?: \S+){{0,3}} (?:is|are|was|were|means|became)"
+        form += rf"| (?:called|named|is|was|are) (?:the |an? )?(?:{of}) "
     if what and what[2]:
         units = [unit for unit in units if unit.said not in ("mean", "stand")]
     defines = tuple(dict.fromkeys([x := what[1] or what[2], *names.get(x, ())])) if what else ()

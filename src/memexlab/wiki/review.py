@@ -30,6 +30,18 @@ _JUDGED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What one source says of a contradiction, in its words; a person who says it has no words and no date."""
+
+    value: str
+    words: str
+    lines: tuple[int, int]
+    source: str
+    title: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One thing to judge: what accepting and rejecting it would do, and the page where it shows."""
 
@@ -43,6 +55,7 @@ class Item:
     page: str = ""
     names: tuple[str, ...] = ()
     block: str = ""
+    sides: tuple[Side, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,8 @@ def queue(memory: Memory, root: Path) -> list[Item]:
     """Everything that waits for a person: contradictions, then merges, refused claims, answers on little evidence."""
     db = memory.db
     with reading(memory, root) as wiki:
-        found = [*_contradictions(wiki.pages(wiki.differing), wiki.differing), *_merges(memory), *_refused(db, wiki)]
+        found = [*_contradictions(wiki.pages(wiki.differing), wiki.differing), *_merges(memory), *_taken(wiki)]
+        found += _refused(db, wiki)
     return still_open(db, [*found, *_answers(db)])
 
 
@@ -98,7 +112,8 @@ def _judge(memory: Memory, found: Item, decision: Decision, text: str, why: str,
     if (found.kind, decision) == ("merge", "accept"):
         join(memory, found.names[0], found.names[1], why, by)
     if decision == "edit" or (found.kind, decision) == ("refused", "accept"):
-        memory.land([_written(memory, found, text or found.text)], by)
+        who = "you" if by == "human:unknown" else by.partition(":")[2]
+        memory.land([_written(memory, found, f"{(text or found.text).strip()} (said by {who})")], by)
     named = Draft(found.subject, Claim(f"{found.kind} {found.id} was judged", IS_NAMED), key=f"judged:{found.id}")
     told = Verdict(decision, why, {"item": found.id, "kind": found.kind})
     judged = Draft(found.subject, told, (Ref("tests", "@0"),), key=f"{BY_HAND}judged:{found.id}")
@@ -112,7 +127,7 @@ def _written(memory: Memory, item: Item, text: str) -> Draft:
         "page": item.page, "name": instead or f"h{digest(text)}", "instead": instead, "after": "title",
         "blanks": 1, "place": 0, "notes": "{}", "gone": False,
     }  # fmt: skip
-    return keyed(memory, Draft(item.subject, Claim(text.strip(), "written by hand", scope=scope)))
+    return keyed(memory, Draft(item.subject, Claim(text, "written by hand", scope=scope)))
 
 
 def _contradictions(wiki: Wiki, keys: Iterable[str]) -> Iterator[Item]:
@@ -121,20 +136,43 @@ def _contradictions(wiki: Wiki, keys: Iterable[str]) -> Iterator[Item]:
         open_ = [one for one in wiki.differing[key] if one.kind in ("contested", "unresolved")]
         blocks = parse("\n".join(wiki.callouts(page, Notes(), set()))) if open_ else []
         for one in open_:
-            head = f"> [!contradiction] {plain(one.relation.capitalize())}: {one.kind}"
+            head = f"> [!contradiction] {plain(one.asked)}: {one.kind}"
             block = next((b for b in blocks if b.text.split("\n")[0] == head), None)
             if block is not None and block.name not in wiki.edited:
                 values = dict.fromkeys(wiki.claim(claim).object for claim in one.claims)
                 name = item_id("contradiction", key, one.relation)
                 yield Item(name, "contradiction", page.title,
                            f"{one.relation}: {' | '.join(values)}", one.kind, "leave it open, with both sides shown",
-                           "it is none: take the callout away", page.slug, (), block.name)  # fmt: skip
+                           "it is none: take the callout away", page.slug, (), block.name,
+                           tuple(_side(wiki, claim) for claim in one.claims))  # fmt: skip
+
+
+def _side(wiki: Wiki, claim: str) -> Side:
+    said = wiki.claim(claim)
+    taken = wiki.sources.get(said.source)
+    if not said.quotes or taken is None:
+        return Side(said.object, "", (0, 0), said.source, said.source, "")
+    first = said.quotes[0]
+    return Side(said.object, first.text, (first.line, first.last_line), said.source, taken.title, taken.date)
 
 
 def _merges(memory: Memory) -> Iterator[Item]:
     for a, b in proposals(memory.db, known(memory.index.aliases)):
         yield Item(item_id("merge", *sorted((a, b))), "merge", a, f"{a} | {b}", why_near(a, b),
                    "they are one: one page, one alias", "they are two", "", (a, b))  # fmt: skip
+
+
+def _taken(wiki: Reading) -> Iterator[Item]:
+    """Names that a source gives itself, and another page has."""
+    pages, names = wiki.subjects.pages, wiki.subjects.names
+    for alias in sorted(wiki.subjects.held.names()):
+        for key in wiki.subjects.held[alias]:
+            own, other = pages.get(names[key]), pages.get(names[alias])
+            if own is not None and other is not None and own.key != other.key:
+                why = f"{', '.join(own.homes[:3])} gives itself this name, and others speak of it"
+                yield Item(item_id("merge", *sorted((own.title, other.title))), "merge", other.title,
+                           f"{other.title} | {own.title}", why, "they are one: one page, one alias", "they are two",
+                           other.slug, (other.title, own.title))  # fmt: skip
 
 
 def _refused(db: sqlite3.Connection, wiki: Reading) -> Iterator[Item]:

@@ -14,45 +14,17 @@ from .claims import Proposal
 from .dates import DOES, STANDINGS, STANDS, dates
 from .prose import Sentence
 from .quotes import Span
+from .values import UNSAID, given, lived
+from .values import own as own_value
 
 #: A document this short speaks of one thing, so that "the default is 3" is a default of its subject.
 _ONE_THING = 12
-_UNSAID = re.compile(
-    r"\b(?:if|unless|whether|suppos\w+|imagine|assum\w+|say|says|said|claim\w*|belie\w+|thinks?|thought|hope\w*|ask\w*"
-    r"|expect\w+|wrong(?:ly)?|false|rumou?r\w*|would|could|(?-i:may)|might|should|must|will|shall|nearly|almost|never|not|no)"
-    r"\b|n['’]t\b", re.IGNORECASE,
-)  # fmt: skip
-SELF = r"(?:this|the present) (?:PEP|RFC|document|note|specification|proposal|standard|page|paper|policy|draft)"
+SELF = (
+    r"(?:this|the present) (?:PEP|RFC|ADR|document|note|specification|proposal|standard|page|paper|policy|draft"
+    r"|decision|record|agreement|contract|guideline)"
+)
 _LEAD = r"(?:(?P<lead>(?:In|As of|Until|Since|Before|After|For|Under|On|With|When|By) [^,;]{2,60}), )?"
-_UNIT = r"(?:\s?(?:%|[a-zµ°Ω/]{1,12}\d?|[kMGT]i?[BbWhzm]{1,3}|[A-Z][a-z]{1,10}))?"
-_NUMBER = rf"[$€£]?\d[\d,]*(?:\.\d+)*(?:e-?\d+)?{_UNIT}"
-_VALUE = rf"(?P<value>{_NUMBER}|[A-Z][\w'’-]+(?:\s+(?:of\s+)?[A-Z0-9][\w'’-]+){{0,3}})"
-_REL = r"(?P<rel>[a-z][a-z-]+(?:\s+[a-z][a-z-]+){0,3}?)"
 _SUBJECT = r"(?P<name>(?!The\b)[A-Z0-9][\w&.'’-]*(?:\s+[A-Z0-9][\w&.'’-]*){0,5})"
-_IS = r"(?:is|was|are|were|remains|defaults to) (?:now |currently |about )?(?:set to )?"
-_NOT_IN = "".join(rf"(?<!\b{word} )" for word in ("in", "on", "of", "for", "with", "to", "by", "from"))
-_TAIL = (
-    r"(?P<tail>\s+(?:in|for|under|on|when|with|until|since|before|after|as of|at)\s[^.;]{2,80})?"
-    r"\s*(?:[;(]|,(?!\d)|\.(?!\d)|$|\b(?:and|but|which|where)\b)"
-)
-_VALUES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"\b[Tt]he {_REL} (?:of|in) (?:the )?{_SUBJECT} {_IS}{_VALUE}{_TAIL}",
-        rf"\b{_SUBJECT}['’]s {_REL} {_IS}{_VALUE}{_TAIL}",
-        rf"{_NOT_IN}\b(?:The )?{_SUBJECT} (?:has|had|uses|used) an? {_REL} of (?:about )?{_VALUE}{_TAIL}",
-        rf"\b{_SUBJECT} (?:was|were) (?P<rel>[a-z]+(?:ed|n|t|de|lt)) (?P<prep>in|on|by) (?P<value>"
-        rf"\d{{4}}-\d\d-\d\d|(?:\d{{1,2}} )?[A-Z][a-z]+ (?:\d{{1,2}}, )?\d{{4}}|\d{{4}}|[A-Z][\w'’-]+"
-        rf"(?: [A-Z][\w'’-]+){{0,2}})(?: by (?:the )?[A-Z][\w'’-]+(?: [A-Z][\w'’-]+){{0,3}})?{_TAIL}",
-        rf"\b{_SUBJECT} (?P<rel>weighs|costs|measures|lasts|takes|has|holds|seats|contains|supports|requires) "
-        rf"(?:about |exactly |at most |at least )?(?P<value>\d[\d,]*(?:\.\d+)?(?:\s?%|\s[a-z]{{1,20}}))"
-        rf"(?P<tail>\s[^.;]{{2,80}})?\s*[.;,]",
-        rf"\b{_SUBJECT} is (?:about )?(?P<value>{_NUMBER}) (?P<rel>deep|high|tall|long|wide|old|thick)(?P<tail>)[.;,]",
-        rf"^At (?P<value>{_NUMBER}), the {_REL} of {_SUBJECT}(?P<tail>) [a-z]",
-        rf"^{_SUBJECT}: {_REL} (?P<value>{_NUMBER})(?P<tail>)[.;]?$",
-    )
-)
-_OWN_VALUE = re.compile(rf"^{_LEAD}(?:[Tt]he|Its) {_REL} {_IS}(?P<value>{_NUMBER}){_TAIL}")
 _VERB = re.compile(
     r"(?:['’]s? \w+)?(?: \([^)]*\))?(?:,[^,]{3,60},)? (?:also |now |currently |only |already |often |usually |always )?"
     r"(?:is|are|was|were|has|have|had|can|cannot|could|does|do|did|will|must|may|should|provides?|supports?|uses?|allows?|"
@@ -100,22 +72,15 @@ def stated(
 ) -> Iterator[Proposal]:
     """The values that a sentence gives, and how it says that something stands; `own` are names of the document."""
     quote, text = (Span(s.start, s.end),), s.text
-    for place, pattern in enumerate(_VALUES):
-        for match in pattern.finditer(text):
-            name, relation, value = match["name"], match["rel"], match["value"].strip()
-            before = re.split("[;:.] ", text[: match.start()])[-1]
-            if {name.split()[0].casefold(), relation.split()[0]} & set(openers) or re.fullmatch(
-                rf"{re.escape(name)} [\d.]+", subject
-            ):
-                continue
-            if _UNSAID.search(before) or (pattern is _VALUES[-1] and normal(name) not in own):
-                continue
-            relation = f"{relation} {match['prep']}" if place == 3 else relation
-            relation, scope = _scoped(relation, re.match(_LEAD, before), match["tail"])
-            yield Proposal(subject if normal(name) in own else name, text, quote, relation, value, day, scope=scope)
+    for one in given(text, own, openers):
+        if not re.fullmatch(rf"{re.escape(one.subject)} [\d.]+", subject):
+            scope = {"when": one.case} if one.case else {}
+            by_last = lived(one.relation) and one.subject == subject.split(" ")[-1]
+            told = subject if by_last or normal(one.subject) in own else one.subject
+            yield Proposal(told, text, quote, one.relation, one.value, day, scope=scope)
     for pattern in _STANDING:
         found = pattern.match(text)
-        if found is None or _UNSAID.search(text[: found.start("rest")]) or _TURNED.search(found["rest"]):
+        if found is None or UNSAID.search(text[: found.start("rest")]) or _TURNED.search(found["rest"]):
             continue
         name = found["name"] or ""
         if not name and s.section > 1 and found["self"].casefold() == "this proposal":
@@ -128,7 +93,7 @@ def stated(
             break
     if len(text) < 160 and (does := _DOES.match(text)) and does["name"].split()[0].casefold() not in openers:
         verb, what = does["be"] or does["verb"].removesuffix("s") + "s", re.sub(r"^(?:an?|the|any) ", "", does["what"])
-        if not (_LIMITED.search(what) or _UNSAID.search(what) or (verb == "is" and what != does["what"])):
+        if not (_LIMITED.search(what) or UNSAID.search(what) or (verb == "is" and what != does["what"])):
             value = "no longer" if "no longer" in text else "no" if does["not"] or does["no"] else "yes"
             told = subject if normal(does["name"]) in own else does["name"]
             yield Proposal(told, text, quote, DOES, value, day, scope={"what": f"{verb} {what}"})
@@ -142,19 +107,9 @@ def tells_of(name: str, text: str) -> bool:
 
 def own_values(told: Sequence[Sentence], subject: str, day: str | None) -> Iterator[Proposal]:
     """Values that a short document gives without saying of what: of its own subject, where it says each only once."""
-    found = [(s, m) for s in told if len(told) < _ONE_THING and (m := _OWN_VALUE.match(s.text))]
-    often = Counter(m["rel"] for _, m in found)
-    for s, m in found:
-        if often[m["rel"]] == 1 and " of" not in m["rel"] and not _UNSAID.search(s.text[: m.end("value")]):
-            relation, scope = _scoped(m["rel"], m, m["tail"])
-            yield Proposal(subject, s.text, (Span(s.start, s.end),), relation, m["value"].strip(), day, scope=scope)
-
-
-def _scoped(relation: str, lead: re.Match[str] | None, tail: str | None) -> tuple[str, dict[str, str]]:
-    """A relation, and under what it holds: "By default, the depth" is the default depth."""
-    first = (lead["lead"] or "") if lead else ""
-    if first.casefold() == "by default":
-        return (relation if relation.startswith("default") else f"default {relation}"), {}
-    parts = (part.strip() for part in (first, tail or "") if not re.match(r"\s*(?:since|as of)\b", part, re.IGNORECASE))
-    when = ", ".join(filter(None, parts))  # what holds since a day is no other case, but what holds now
-    return relation, {"when": when} if when else {}
+    found = [(s, one) for s in told if len(told) < _ONE_THING for one in own_value(s.text, subject)]
+    often = Counter(one.relation for _, one in found)
+    for s, one in found:
+        if often[one.relation] == 1 and " of" not in one.relation:
+            scope = {"when": one.case} if one.case else {}
+            yield Proposal(subject, s.text, (Span(s.start, s.end),), one.relation, one.value, day, scope=scope)

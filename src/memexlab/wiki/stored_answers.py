@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..ledger import Blobs
 from .claims import evidence_key
+from .entailment import bears, words
 from .live_claims import Quote
 from .notes import Notes, as_yaml
 from .subjects import Page, key_of, plain
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Sentences = tuple[tuple[str, tuple[str, ...]], ...]
 
 _DENIES, _COUNTS = re.compile(r"\b(?:not|no|never|none|cannot|without)\b|n['’]t\b"), re.compile(r"\d+(?:[.,]\d+)*")
+_NAMES = re.compile(r"(?<=[^\W.] )[A-Z]\w+")
 _CITED = re.compile(r"^(.+) \[((?:\w+ ?)+)\]$")
 _LIVE = """SELECT e.seq, e.id, e.key, e.body ->> '$.question', e.body ->> '$.text', e.subject FROM entries e
  WHERE e.kind = 'answer' AND e.key GLOB ? AND NOT EXISTS
@@ -34,6 +36,11 @@ _GIVEN = "SELECT target FROM refs WHERE seq = ? AND role = 'from' ORDER BY 1"
 _QUOTES = "SELECT target, start, end FROM refs WHERE seq = ? AND role = 'quotes' ORDER BY rowid"
 _HOLDS = """SELECT d.document, coalesce(r.start, 0) FROM refs r JOIN documents d ON d.entry = r.seq WHERE r.target = ?
  AND r.role = 'file' AND coalesce(r.start, 0) <= ? AND coalesce(r.end, 1e18) >= ? ORDER BY 1 LIMIT 1"""
+
+#: What a source with these bytes became: its name, the bytes it has now, and where its text begins and ends in them.
+_BECAME = """SELECT d.document, g.target, coalesce(g.start, 0), coalesce(g.end, 1e18) FROM refs f JOIN entries s ON
+ s.seq = f.seq AND s.kind = 'source' JOIN entries o ON o.kind = 'source' AND o.subject = s.subject JOIN documents d ON
+ d.entry = o.seq JOIN refs g ON g.seq = o.seq AND g.role = 'file' WHERE f.target = ? AND f.role = 'file' ORDER BY 1"""
 
 
 class Said(NamedTuple):
@@ -88,6 +95,18 @@ def read_back(text: str) -> Sentences:
     return tuple((m[1], tuple(m[2].split())) for line in text.splitlines() if (m := _CITED.match(line)))
 
 
+def told_whole(answers: Iterable[tuple[str, Collection[str]]], claims: Mapping[str, str]) -> set[str]:
+    """The claims (words by name) that the sentences citing them say whole: their names, their numbers, most words."""
+    told, out = list(answers), set[str]()
+    for name in {name for _, cites in told for name in cites} & claims.keys():
+        said = words(" ".join(text for text, cites in told if name in cites))
+        missing = [word for word in words(claims[name]) if not bears(word, said)]
+        named = words(" ".join(_NAMES.findall(claims[name])))
+        if 3 * len(missing) <= len(words(claims[name])) and not any(w in named or not w.isalpha() for w in missing):
+            out.add(name)
+    return out
+
+
 def worded(db: sqlite3.Connection) -> dict[str, Said]:
     """Answers to standing questions by the name of their evidence; of several the one that cites most claims, with the
     others beside it."""
@@ -103,9 +122,11 @@ def worded(db: sqlite3.Connection) -> dict[str, Said]:
     return best
 
 
-def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict[str, str]) -> None:
-    """Adds to the files of a wiki a page for each saved question that still rests on something, and its index."""
+def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict[str, str]) -> dict[str, str]:
+    """Adds to the files of a wiki a page for each saved question that still rests on something, and its index; returns
+    the other questions, by the file that each had."""
     listed: dict[str, str] = {}
+    gone: dict[str, str] = {}
     for seq, _, _, question, text, _ in db.execute(_LIVE, ("asked:*",)).fetchall():
         rows = enumerate(db.execute(_QUOTES, (seq,)).fetchall(), 1)
         quotes = {str(number): _quote(db, blobs, *row) for number, row in rows}
@@ -115,8 +136,9 @@ def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict
             found = [quote for one in cites if (quote := quotes.get(one)) is not None]
             if len(found) == len(cites):
                 lines.append(f"- {wiki.subjects.linked(said, here, done)}{notes(found)}")
+        slug = page_of(question)
+        gone[f"{slug}.md"] = question
         if lines:
-            slug = page_of(question)
             sources = ", ".join(as_yaml(one) for one in sorted(notes.sources()))
             head = ["---", "type: question", f"title: {as_yaml(question)}", f"sources: [{sources}]", "---", ""]
             body = [f"# {plain(question)}", "", "## Answer", "", *lines, "", str(notes)]
@@ -125,6 +147,7 @@ def question_pages(db: sqlite3.Connection, blobs: Blobs, wiki: Wiki, files: dict
     if listed:
         index = files["index.md"].rstrip()
         files["index.md"] = "\n".join([index, "", "## Questions", "", *(listed[one] for one in sorted(listed))]) + "\n"
+    return {file: question for file, question in gone.items() if file not in files}
 
 
 def page_of(question: str) -> str:
@@ -134,9 +157,16 @@ def page_of(question: str) -> str:
 
 
 def _quote(db: sqlite3.Connection, blobs: Blobs, blob: str, start: int, end: int) -> Quote | None:
-    """The words of a saved answer's quote, if a source with them still stands; the first by name where two do."""
-    row = db.execute(_HOLDS, (blob, start, end)).fetchone()
-    return quote_at(blobs.get(blob), (row[0], row[1]), start, end) if row else None
+    """The words of a saved answer's quote, if a source with them still stands, though it says other things by now; the
+    first by name where two do."""
+    if (row := db.execute(_HOLDS, (blob, start, end)).fetchone()) is not None:
+        return quote_at(blobs.get(blob), (row[0], row[1]), start, end)
+    words = blobs.get(blob)[start:end]
+    for name, now, begin, until in db.execute(_BECAME, (blob,)).fetchall():
+        data = blobs.get(now)
+        if (at := data.find(words, begin, int(min(until, len(data))))) >= 0:
+            return quote_at(data, (name, begin), at, at + len(words))
+    return None
 
 
 def quote_at(data: bytes, source: tuple[str, int], start: int, end: int) -> Quote:

@@ -9,21 +9,19 @@ import re
 import unicodedata
 from bisect import insort
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..memory.search.passages import normal
 from .compile_cache import Kept, Table, nothing
-from .dates import DOES
-from .live_claims import Standing
-from .prose import spoken
-from .schema import Part
-from .sentence_patterns import tells_of
+from .quantities import WORDS
 
-PERSON = re.compile(r"^(?:author|editor|sponsor|speaker|participant|[\w-]*delegate)$")
+if TYPE_CHECKING:
+    from .uses import Uses
+
 _ENTITY = re.compile(
     r"\b(?:is|was|are|were) (?:an?|the) (?:\w+ ){0,4}?(?:company|organi[sz]ation|universit|city|country|library|"
     r"package|framework|tool|project|program|product|foundation|server|index|language|council|authority|community)"
@@ -34,8 +32,10 @@ _TECHNIQUE = re.compile(
 _RESERVED = frozenset(
     ["index", "log", "con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))]
 )
+_COMMON = frozenset(WORDS["openers"].split())
 _DIGESTED = re.compile(r"-[0-9a-f]{8}$")
-_UNSURE = "?"
+_LINKED_BY = 3
+UNSURE = "?"  # the end of a role that counts only if another use is sure
 _APART = re.compile(r"(?<![^\W_])['’]s\b")  # belongs to what is before it, or is a word by itself
 _ZEROS = re.compile(r"\b0+(?=\d)")
 _INLINE_CODE = re.compile(r"(`[^`\n]*`)")
@@ -58,25 +58,6 @@ class Page:
     stem: str = ""  # the file name that the title makes, if no other page has it
 
 
-@dataclass(slots=True)
-class Uses:
-    """What one source says of names: (key, name, role, text) of each use, (alias, key) of other names it tells.
-
-    A role is home, subject, person, about (a sentence that says something of it) or mention, with a question mark where
-    it counts only if another use is sure; or '', where a name counts for nothing by itself.
-    """
-
-    names: set[tuple[str, str, str, str]] = field(default_factory=set)
-    aliases: set[tuple[str, str]] = field(default_factory=set)
-
-    def use(self, name: str, role: str, text: str = "") -> None:
-        self.names.add((key_of(name), name, role, text))
-
-    def alias(self, name: str, other: str) -> None:
-        if (alias := key_of(other)) and alias != key_of(name):
-            self.aliases.add((alias, key_of(name)))
-
-
 @lru_cache(maxsize=400_000)
 def key_of(name: str) -> str:
     """The normal form under which two spellings of a name are one; numbers lose leading zeros."""
@@ -97,9 +78,13 @@ class Subjects:
     """The closed list of pages. `settle` makes it what all uses say, whatever was settled before."""
 
     def __init__(
-        self, kept: Kept, total: int, joined: Iterable[tuple[str, str]] = (), files: Iterable[tuple[str, str, str]] = ()
+        self,
+        kept: Kept,
+        total: int,
+        joined: Iterable[tuple[str, str]] = (),
+        files: Iterable[tuple[str, str, str, str]] = (),
     ) -> None:
-        """`joined` are names that a person says are one, `files` are (name, once its file, now its file)."""
+        """`joined` are names that a person says are one, `files` (name, once its file, now its file, its source)."""
         self._fresh, self._total, self._moved = kept.fresh, rounded(total), list(files)
         self._same = _untyped(joined) if joined else []
         self._meant: dict[str, Page | None] = {}
@@ -108,6 +93,7 @@ class Subjects:
         self.said = kept.table("said", dict[str, list[list[str]]])  # by key: by source, its uses
         self.of = kept.table("of", list[list[str]])  # by source: the keys it uses, the aliases it tells
         self._pairs = kept.table("pairs", dict[str, list[str]])  # by alias: by source, keys
+        self.held = kept.table("held", list[str])  # by a name with a page: the keys whose sources call themselves so
         self._short = kept.table("short", list[str])  # by a name without its initials: with them
         self._rule = kept.table("rule", str)
         self._joined = kept.table("joined", dict[str, str])
@@ -155,7 +141,7 @@ class Subjects:
         self._join()
         concerned |= self._up(keys | changed)
         ends |= {self._follow(key) for key in concerned}
-        ends |= {self._follow(key_of(name)) for one in self._moved for name in one[:2]}
+        ends |= {self._follow(key) for one in self._moved for key in (self._renamed(one), key_of(one[1]))}
         made: dict[str, Page | None] = {}
         homeless = set[str]()
         for end in ends - {""}:
@@ -176,16 +162,22 @@ class Subjects:
     def _stands(self, key: str) -> tuple[bool, bool]:
         """Whether a source uses the name, and whether one is called so itself."""
         if key not in self._standing:
-            roles = {role for uses in self.said[key].values() for _, role, _ in uses if role and role[-1] != _UNSURE}
+            roles = {role for uses in self.said[key].values() for _, role, _ in uses if role and role[-1] != UNSURE}
             self._standing[key] = bool(roles), "home" in roles
         return self._standing[key]
 
     def _told(self, alias: str) -> str:
         """The one key that a name means besides itself, as sources tell or as its form does; '' for none."""
         known, home = self._stands(alias)
+        meant, held = set[str](), set[str]()
+        for source, keys in self._pairs[alias].items() if not home else ():
+            for key in keys:  # what a source gives itself does not take the page of another
+                taken = key[-1] == UNSURE and self._is_others(alias, source)
+                (held if taken else meant).add(key.removesuffix(UNSURE))
+        if self.held[alias] != sorted(held):
+            self.held.put(alias, sorted(held))
         if home:
             return ""
-        meant = {key for keys in self._pairs[alias].values() for key in keys}
         if known and not meant and not alias.endswith("ss"):
             if alias.endswith("s"):
                 meant = {alias[:-1]} if len(alias) > 3 and self._stands(alias[:-1])[0] else set()
@@ -250,25 +242,18 @@ class Subjects:
         by: dict[str, set[str]] = defaultdict(set)
         kinds: dict[str, str] = {}
         names = sorted(name for name in self._up([key]) if self._follow(name) == key)
-        for own in names:
-            uses_of_own = [(source, *use) for source, uses in self.said[own].items() for use in uses if use[1]]
-            sure = any(role in ("mention", "about") or (role == "subject" and text) for _, _, role, text in uses_of_own)
-            for source, name, role, text in uses_of_own:
-                if role[-1] == _UNSURE:
-                    if not sure:
-                        continue
-                    role = role[:-1]
-                by[role].add(source)
-                if key == own:
-                    spelt[name] += 1
-                    if role == "home":
-                        called[name] += 1
-                        kinds |= {source: text} if text else {}
-                told += role == "subject"
-                if role == "about":
-                    sentences.add(text)
-                if role == "subject" and text:
-                    defined = min(text, defined or text)
+        for own, source, name, role, text in self._heard(names):
+            by[role].add(source)
+            if key == own:
+                spelt[name] += 1
+                if role == "home":
+                    called[name] += 1
+                    kinds |= {source: text} if text else {}
+            told += role == "subject"
+            if role == "about":
+                sentences.add(text)
+            if role == "subject" and text:
+                defined = min(text, defined or text)
         # What a numbered subject counts ("PEP"), and half a person's name, name nothing by themselves.
         gives = {f"{key.split()[0]}{s}" for s in ("", "s")} if by["home"] and re.fullmatch(r"\w+ \d+", key) else set()
         gives |= set(key.split()) - {key} if by["person"] else set()
@@ -283,10 +268,30 @@ class Subjects:
             title = next((name for name in sorted(among) if name.istitle()), title)
         kind = kinds[max(kinds)] if kinds else kind
         page = Page(key, title, "", kind, homes, set(names) - {key}, set(), names)
-        page.stem = _slug(title)
+        page.stem = slug_of(title)
         if len(page.stem.encode()) > 100 or not page.stem:
             page.stem = f"{page.stem.encode()[:90].decode(errors='ignore')}-{_digest(key)}".strip("-")
         return page, gives
+
+    def _heard(self, names: Iterable[str], but: str = "") -> Iterator[tuple[str, str, str, str, str]]:
+        """(key, source, name, role, text) of each use of names that counts, `but` for one source."""
+        for own in names:
+            said = self.said[own].items()
+            uses = [(source, *use) for source, uses in said for use in uses if use[1] and source != but]
+            sure = any(role in ("mention", "about") or (role == "subject" and text) for _, _, role, text in uses)
+            for source, name, role, text in uses:
+                if sure or role[-1] != UNSURE:
+                    yield own, source, name, role.removesuffix(UNSURE), text
+
+    def _is_others(self, alias: str, source: str) -> bool:
+        """Whether a name that a source gives itself has a page without it."""
+        by: dict[str, set[str]] = defaultdict(set)
+        heard = list(self._heard([alias], source))
+        for _, other, _, role, _ in heard:
+            by[role].add(other)
+        said = {text for *_, role, text in heard if role == "about"}
+        told = [text for *_, role, text in heard if role == "subject"]
+        return bool(self._kind(by, len(told), max(told, default=""), len(said)))
 
     @staticmethod
     def _kind(by: Mapping[str, set[str]], told: int, defined: str, said: int) -> str:
@@ -303,22 +308,24 @@ class Subjects:
         claimed, about = by.get("subject", set()), by.get("about", set()) if said else set()
         if len(claimed | about) >= 2 and (claimed or said >= 2):
             return kind
-        return kind if claimed and (told >= 2 or (defined and len(spoken) >= 2)) else ""
+        linked = len(by.get("linked", ())) >= _LINKED_BY  # its authors want the page
+        return kind if linked or (claimed and (told >= 2 or (defined and len(spoken) >= 2))) else ""
 
     def _publish(self, made: dict[str, Page | None]) -> tuple[dict[str, Page | None], set[str]]:
         """Gives pages their files and names, and puts them in place of those that were."""
         moved: dict[str, str] = {}
         for name in (name for pair in self._same for name in pair):
             if (page := made.get(self._follow(key_of(name)))) is not None:
-                page.others |= {name, _slug(name)}  # links to the file that is gone still lead here
-        for name, old, new in self._moved:
-            if (page := made.get(self._follow(key_of(name)))) is not None:
+                page.others |= {name, slug_of(name)}  # links to the file that is gone still lead here
+        for one in self._moved:
+            old, new = one[1:3]
+            if (page := made.get(self._follow(self._renamed(one)))) is not None:
                 moved[page.key] = new
-                page.others.add(old)
+                page.others |= {old} - {one[2] for one in self._moved}  # which may be the name of another's file by now
                 own = key_of(old)
                 if made.get(own) is None and not self._alias(own):
                     page.names = sorted({*page.names, own})
-        stems = {new for _, _, new in self._moved}
+        stems = {one[2] for one in self._moved}
         for key, page in made.items():
             for stem in {one.stem for one in (page, self.pages[key]) if one is not None}:
                 stands = page is not None and page.stem == stem and key not in moved
@@ -357,6 +364,11 @@ class Subjects:
                 led ^= {(name, key, page.slug) for name in page.names}
         return changed, {name for name, _, _ in led}
 
+    def _renamed(self, one: tuple[str, str, str, str]) -> str:
+        """The key of a page that was renamed: of its own source, whatever that is called by now."""
+        uses = ((self.of[one[3]] or [[]])[0]) if one[3] else ()
+        return next((k for k in uses if any(use[1] == "home" for use in self.said[k].get(one[3], ()))), key_of(one[0]))
+
     def resolve(self, name: str) -> Page | None:
         """The page that a name means, if exactly one does."""
         if name not in self._meant:
@@ -387,9 +399,11 @@ class Subjects:
             for size in range(min(longest_from[i], len(words) - i), 0, -1):
                 start, end = words[i].start(), words[i + size - 1].end()
                 name = text[start:end]
-                if "`" in name or (size == 1 and not any(c.isupper() or c.isdigit() for c in name)):
+                if "`" in name or (size == 1 and _names_nothing(name)):
                     continue
                 found = self.resolve(name)
+                if size == 1 and found is not None and found.title.islower() and found.title.isalpha():
+                    continue  # a file called by a common word is not what that word names
                 if found is not None:
                     if found.key != here.key and found.key not in done:
                         done.add(found.key)
@@ -421,34 +435,14 @@ class Subjects:
         return found
 
 
-def uses_of(found: Standing, schema: Mapping[str, Sequence[Part]]) -> dict[str, Uses]:
-    """By source, every name that it uses, and as what."""
-    out = {name: Uses() for name in found.sources}
-    for taken in found.sources.values():
-        uses = out[taken.name]
-        uses.use(taken.subject, "home", taken.kind if taken.kind in schema else "")
-        uses.alias(taken.subject, taken.title)
-        stem = (name := taken.name.rpartition("/")[2]).rpartition(".")[0] or name
-        if not stem.isdigit():  # or 146 metres would link to 00146.md
-            uses.alias(taken.subject, stem)
-    for s in found.statements:
-        uses = out[s.source]
-        if s.relation == "alias":
-            uses.alias(s.subject, s.object)
-        names_it = s.relation not in ("alias", "dated", "says", "summary", DOES)
-        uses.use(s.subject, "subject" if names_it else "", s.text if s.relation == "is" else "")
-        if s.object:
-            person = PERSON.match(s.relation) and re.fullmatch(r"[^\W\d_][^\d@:/]{2,60}", s.object)
-            uses.use(s.object, "person" if person else "")
-    for mention in found.mentions:
-        told = spoken(mention.quote.text)
-        about = tells_of(mention.name, told)
-        unsure = "" if mention.count else _UNSURE
-        out[mention.quote.source].use(mention.name, ("about" if about else "mention") + unsure, told if about else "")
-    return out
+def _names_nothing(word: str) -> bool:
+    """Whether a word of a sentence is no name, whatever page is called so: in small letters, one letter, or common."""
+    common = word.casefold() in _COMMON and not (word.isupper() and len(word) > 1)
+    return common or (len(word) == 1 and word.isascii()) or not any(c.isupper() or c.isdigit() for c in word)
 
 
-def _slug(title: str) -> str:
+def slug_of(title: str) -> str:
+    """The name of a file for a page of that title, where no other has it."""
     return re.sub(r"[^\w]+|_+", "-", unicodedata.normalize("NFKC", title).lower()).strip("-")
 
 

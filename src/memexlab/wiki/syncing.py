@@ -17,16 +17,17 @@ from pathlib import Path
 
 from ..ledger import Claim, Draft, Finding, Ref, Verdict
 from ..memory import Memory
-from .blocks import CLAIMED, LINK, MARK, Block, cited_in, definitions, digest, own_words, parse
+from .blocks import CLAIMED, LINK, MARK, Block, Cited, cited_in, definitions, digest, own_words, parse
 from .incremental import reading
-from .live_claims import BY_HAND
+from .live_claims import BY_HAND, RUNS, item_id
 from .pages import Wiki
-from .quotes import supported
+from .quotes import locate
+from .reworded import bare, borne, value_of
 from .vault import FOLDER, Vault
 
 ALIKE, RENAMED = 0.5, 0.6
-_AFTER = 6
-_VALUE = re.compile(r"[-*] \*\*([^*\n]+):\*\* (.+)", re.DOTALL)
+_AFTER, _RANKS = 6, {"#" * rank for rank in range(1, 7)}
+_TEXT = "SELECT r.target FROM documents d JOIN refs r ON r.seq = d.entry AND r.role = 'file' WHERE d.document = ?"
 
 
 @dataclass(slots=True)
@@ -75,6 +76,8 @@ def take(memory: Memory, root: Path, by: str) -> ByHand:
     taken = ByHand()
     with closing(Vault(root)) as vault:
         edited = vault.edited()
+        if back := list(_put_back(root / FOLDER, vault, [name for name, text in edited.items() if text is None])):
+            taken.findings, edited = back, vault.edited()
         taken.edited = set(edited)
         bases = {name: base for name in edited if (base := vault.last_written(name)) is not None}
     if bases:
@@ -89,6 +92,22 @@ def take(memory: Memory, root: Path, by: str) -> ByHand:
     return taken
 
 
+def _put_back(folder: Path, vault: Vault, gone: Sequence[str]) -> Iterator[Finding]:
+    """Takes pages out of the folders that they were moved to: else there would be two of each."""
+    for name in gone:
+        was = {block.name for block in parse(vault.last_written(name) or "")}
+        for there in sorted(folder.glob(f"*/**/{name}")):
+            now = {block.name for block in parse(there.read_text(encoding="utf-8", errors="replace"))}
+            if len(was & now) >= RENAMED * len(was | now):
+                there.rename(folder / name)
+                place = there.relative_to(folder.parent).as_posix()
+                told = f"was moved to {place}, and is put back: pages lie side by side"
+                yield Finding(
+                    "page-moved", "warning", f"{FOLDER}/{name}", told, "give it another name in wiki/ instead"
+                )
+                break
+
+
 def _found(
     memory: Memory, wiki: Wiki, edited: Mapping[str, str | None], bases: Mapping[str, str], taken: ByHand
 ) -> list[Draft]:
@@ -96,10 +115,7 @@ def _found(
     drafts, renames = list[Draft](), dict(_renamed(bases, edited))
     moved = {old.removesuffix(".md"): new.removesuffix(".md") for old, new in renames.items()}
     for old, new in renames.items():
-        subject = _subject(wiki, old)
-        scope = {"page": old.removesuffix(".md")}
-        now = Claim(f"{old} is now {new}", "file", new.removesuffix(".md"), scope=scope)
-        drafts.append(keyed(memory, Draft(subject, now)))
+        drafts.append(keyed(memory, _other_name(wiki, old, new.removesuffix(".md"))))
         taken.renamed.append((old, new))
     for name, base in sorted(bases.items()):  # not the person's own; a renamed page is read under its old name
         there = edited[renames.get(name, name)]
@@ -112,8 +128,9 @@ def _found(
         before = len(drafts)
         if there.startswith("---\n") and parse(there)[0].name != "front:---":
             there = there.replace("\n\n", "\n---\n\n", 1)  # its end was lost
+        noted = definitions(parse(base))
         for change in compare(_follow(base, moved), _follow(there, moved), wiki, name):
-            drafts += _drafts(memory, wiki, name, change, there, taken)
+            drafts += _drafts(memory, wiki, name, change, noted, there, taken)
             if change.now is not None and not _is_note(change.now):
                 taken.words.setdefault(renames.get(name, name), []).append(digest(change.now.text))
         if len(drafts) > before:
@@ -122,16 +139,25 @@ def _found(
 
 
 def _renamed(bases: Mapping[str, str], edited: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-    """(old file, new file) where a page is gone and an unknown file holds most of its blocks."""
-    fresh = {name: {b.name for b in parse(text)} for name, text in edited.items()
-             if text is not None and name not in bases}  # fmt: skip
-    for name, base in bases.items():
-        if edited[name] is None and fresh and name not in ("index.md", "log.md"):
-            was = {block.name for block in parse(base)}
-            share, new = max((len(was & now) / len(was | now), new) for new, now in fresh.items())
-            if share >= RENAMED:
-                del fresh[new]
-                yield name, new
+    """(old file, new file) where a page is gone, or another's, and another file holds most of its blocks."""
+    held = {name: _said(text) for name, text in edited.items() if text is not None}
+    were = {name: _said(base) for name, base in bases.items() if name not in ("index.md", "log.md")}
+    gone = [name for name in were if name not in held or _share(were[name], held[name]) < 1 - RENAMED]
+    fresh = {name for name in held if name not in bases or name in gone}
+    for name in gone:
+        share, new = max(((_share(were[name], held[new]), new) for new in fresh - {name}), default=(0.0, ""))
+        if share >= RENAMED:
+            fresh.remove(new)
+            yield name, new
+
+
+def _said(text: str) -> set[str]:
+    """The names of its blocks, but of those that every page has."""
+    return {block.name for block in parse(text) if block.name[:6] not in ("front:", "title")}
+
+
+def _share(was: set[str], now: set[str]) -> float:
+    return len(was & now) / max(1, len(was | now))
 
 
 def _follow(text: str, moved: Mapping[str, str]) -> str:
@@ -143,6 +169,22 @@ def _subject(wiki: Wiki, name: str) -> str:
     slug = name.removesuffix(".md")
     page = wiki.subjects.pages.get(wiki.subjects.slugs[slug])
     return (page.title if page is not None else slug)[:300]
+
+
+def _other_name(wiki: Wiki, old: str, slug: str) -> Draft:
+    scope = {"page": old.removesuffix(".md"), "home": _home(wiki, old)}
+    return Draft(_subject(wiki, old), Claim(f"{old} is now {slug}.md", "file", slug, scope=scope))
+
+
+def other_name(wiki: Wiki, slug: str) -> Draft:
+    """That a page has another file than it would have, where a note of a person's own is called so."""
+    return _other_name(wiki, f"{slug}.md", f"{slug}-{item_id(wiki.subjects.slugs[slug])}")
+
+
+def _home(wiki: Wiki, name: str) -> str:
+    """The source whose own page this file is, so that an edit stays with it under another title; '' for others."""
+    page = wiki.subjects.pages.get(wiki.subjects.slugs[name.removesuffix(".md")])
+    return page.homes[0] if page is not None and page.homes and not page.homes[0].startswith(RUNS) else ""
 
 
 def compare(base: str, there: str, wiki: Wiki, name: str) -> list[Change]:
@@ -162,10 +204,10 @@ def compare(base: str, there: str, wiki: Wiki, name: str) -> list[Change]:
             continue
         left = next((pairs[j] for j in range(i - 1, -1, -1) if j in pairs), None)
         start = old.index(left) + 1 if left is not None else 0
-        for was_block in old[start : start + 3]:
+        for place, was_block in enumerate(old[start : start + 3], start):
             if was_block.name in matched or (was_block.name.split(":")[0] == "front") != (block.name[:6] == "front:"):
                 break
-            if _alike(was_block.text, block.text):
+            if _alike(was_block.text, block.text) or _renames(old[place : place + 2], new[i : i + 2]):
                 pairs[i] = was_block
                 matched.add(was_block.name)
                 break
@@ -188,6 +230,12 @@ def _is_note(block: Block) -> bool:
     return bool(definitions([block]))
 
 
+def _renames(was: Sequence[Block], now: Sequence[Block]) -> bool:
+    """Whether a heading is called otherwise, of the same rank and over the same block."""
+    ranks = {pair[0].text.partition(" ")[0] for pair in (was, now)}
+    return len(was) == len(now) == 2 and len(ranks) == 1 and ranks <= _RANKS and was[1].name == now[1].name
+
+
 def _alike(a: str, b: str) -> bool:
     one, two = (MARK.sub("", CLAIMED.sub("", text)) for text in (a, b))
     if one.startswith("#") != two.startswith("#") or a.startswith("[^") != b.startswith("[^"):
@@ -207,8 +255,13 @@ def _values(text: str) -> list[str]:
     return [part.strip(" '\"") for part in re.split(r"[\n,\[\]]+", text.partition(":")[2]) if part.strip(" '\"-")]
 
 
-def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, taken: ByHand) -> Iterator[Draft]:
-    """What one change is in the ledger; nothing where a try that was cut off has landed it before."""
+def _drafts(
+    memory: Memory, wiki: Wiki, file: str, change: Change, base: Mapping[str, str], there: str, taken: ByHand
+) -> Iterator[Draft]:
+    """What one change is in the ledger; nothing where a try that was cut off has landed it before.
+
+    `base` are the footnotes that were written last.
+    """
     page, subject = file.removesuffix(".md"), _subject(wiki, file)
     old, now = change.before, change.now
     hands = [hand for hand in wiki.hands if wiki.page_of(hand) == page]
@@ -237,22 +290,36 @@ def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, t
     if old is None:
         text = CLAIMED.sub("", text).rstrip()
     given = definitions(parse(there))
+    given |= {label: note for label, note in base.items() if cited_in(note) and cited_in(given.get(label, ""))}
+    altered = cited_in(_note(now)) if now is not None and old is not None and cited_in(_note(old)) else None
+    if altered is not None and now is not None:
+        words = f"a quote is of its source, which is put back in place of “{altered.words[:200]}”"
+        hint = "write your own words beside it, then: memex sync"
+        taken.findings.append(Finding("page-edited", "warning", f"{FOLDER}/{file}:{now.line}", words, hint))
     notes = {label: given[label] for label in MARK.findall(text) if label in given}
     if now is not None and _is_note(now) and old is None:
         [(label, text)] = definitions([now]).items()
         if label in MARK.findall(there):
             return  # it comes with the block that cites it
-    if CLAIMED.search(text) and old is not None:
-        words = " ".join(cited.words for label in notes if (cited := cited_in(notes[label])) is not None)
-        gives = _value(_bare(own_words(old.text)), _bare(text), said[0].object) if said else None
-        if supported(_bare(text), f"{words} {subject}") or (gives and gives.casefold() not in words.casefold()):
-            text, notes = re.sub(r"(?:\[\^\d+\])+(?= \^c)", "", text), {}
+    if old is not None and not _is_note(old) and (CLAIMED.search(text) or MARK.search(old.text)):
+        quotes = {label: cited.words for label in notes if (cited := cited_in(notes[label])) is not None
+                  and (notes[label] in base.values() or _stands(memory, cited))}  # fmt: skip
+        here, shown, speakers = wiki.subjects.pages.get(wiki.subjects.slugs[page]), "", list[str]()
+        if said and here is not None and said[0].source in wiki.sources:
+            shown = f" ({bare(wiki.told_by(said[0].source, set(), here))})"
+            speakers = [wiki.sources[said[0].source].author, said[0].scope]
+        was, says = (bare(own_words(one)).replace(shown, "") for one in (old.text, text))
+        if not borne(was, says, quotes, subject, speakers):  # what sources say is no proof of it
+            lost = {label for label, note in notes.items() if note in base.values() or cited_in(note) is not None}
+            text = MARK.sub(lambda m: "" if m[1] in lost else m[0], text)
+            notes = {label: note for label, note in notes.items() if label not in lost}
     instead = mine.instead if mine is not None else (old.name,) if old is not None else ()
     scope: dict[str, str | int | bool] = {
         "page": page, "name": old.name if old is not None else now.name if now is not None else "",
         "instead": " ".join(instead), "after": " ".join(mine.after if mine is not None else change.after),
         "blanks": now.blanks if now is not None else 0, "place": now.line if now is not None else 0,
-        "notes": json.dumps(notes, sort_keys=True, ensure_ascii=False), "gone": now is None,
+        "notes": json.dumps(notes, sort_keys=True, ensure_ascii=False), "gone": now is None, "home": _home(wiki, file),
+        "states": " ".join(f"{s.entry}={s.id}" for s in said),
     }  # fmt: skip
     stands = (hand for hand in hands if (hand.name, hand.text, hand.gone) == (scope["name"], text, now is None))
     if next(stands, None) is not None:
@@ -262,7 +329,7 @@ def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, t
     taken.withdrawn += now is None
     object_ = None
     if said and old is not None:
-        object_ = _value(_bare(own_words(old.text)), _bare(text), (mine and mine.value) or said[0].object)
+        object_ = value_of(bare(own_words(old.text)), bare(text), (mine and mine.value) or said[0].object)
     refs = [Ref("supersedes", s.entry) for s in said] + ([Ref("supersedes", mine.entry)] if mine is not None else [])
     if notes and said:
         refs += _evidence(memory, [s.entry for s in said])
@@ -270,19 +337,14 @@ def _drafts(memory: Memory, wiki: Wiki, file: str, change: Change, there: str, t
     yield keyed(memory, Draft(said[0].subject if said else subject, body, tuple(sorted(refs, key=str))))
 
 
-def _value(was: str, now: str, object_: str) -> str | None:
-    """The value that a line gives by now, where it gave `object_`; None where the line was worded anew."""
-    if not object_:
-        return None
-    before, found, after = was.partition(object_)
-    if found and len(now) > len(before + after) and now.startswith(before) and now.endswith(after):
-        return now[len(before) : len(now) - len(after)].strip()
-    value = _VALUE.fullmatch(now)
-    return value[2].partition(" · ")[0] if value else None
+def _note(block: Block) -> str:
+    return next(iter(definitions([block]).values()), "")
 
 
-def _bare(text: str) -> str:
-    return LINK.sub(lambda m: m[3] or m[1], CLAIMED.sub("", MARK.sub("", text))).strip()
+def _stands(memory: Memory, cited: Cited) -> bool:
+    """Whether the words of a footnote that a person brought along are in the source that it names."""
+    row = memory.db.execute(_TEXT, (cited.source,)).fetchone()
+    return row is not None and locate(cited.words, memory.blobs.get(row[0]).decode(errors="replace")) is not None
 
 
 def _evidence(memory: Memory, entries: Sequence[str]) -> list[Ref]:

@@ -18,6 +18,7 @@ from ..memory import Memory
 from .answer_formats import NUMBER
 from .dates import dates
 from .evidence_search import Piece
+from .readers.tables import delimiter_of
 from .subjects import key_of
 from .value_questions import held_at
 
@@ -75,7 +76,7 @@ def _found(memory: Memory, column: str, row: str, table: str, how: str, as_of: s
         if not named or not held_at(as_of, day, None):
             continue
         data = memory.blobs.get(blob)
-        for header, rows in _tables(data, name, base):
+        for header, rows in tables_of(data, name, base):
             # "price" is the column "price (EUR)" or "price_eur", where no other begins so
             fits = [i for i, one in enumerate(header) if key_of(one) == column] or [
                 i for i, one in enumerate(header) if column and key_of(one.replace("_", " ")).startswith(f"{column} ")
@@ -86,7 +87,7 @@ def _found(memory: Memory, column: str, row: str, table: str, how: str, as_of: s
             dated = [i for i, one in enumerate(header) if key_of(one) in _DATED and i != at]
             those: list[tuple[str, str, int, int, int]] = []
             for told, line, start, end in rows:
-                if len(told) != len(header) or not all(held_at(as_of, _day(told[i]), None) for i in dated):
+                if len(told) != len(header) or not all(held_at(as_of, day_of(told[i]), None) for i in dated):
                     continue
                 keys = [key_of(one) for one in told[: len(told) if how else 1]]
                 called = {first, f"{first}s", f"{first} {keys[0]}", *keys, *(f"{key} {first}s" for key in keys)}
@@ -108,10 +109,10 @@ def _found(memory: Memory, column: str, row: str, table: str, how: str, as_of: s
     return found
 
 
-def _tables(data: bytes, name: str, base: int) -> Iterator[tuple[list[str], list[tuple[list[str], int, int, int]]]]:
+def tables_of(data: bytes, name: str, base: int) -> Iterator[tuple[list[str], list[tuple[list[str], int, int, int]]]]:
     """Header and rows of each table of a source; of a row its cells, its first line, and its place in bytes."""
     if name.lower().endswith((".csv", ".tsv")):
-        rows = list(_rows(data, "\t" if name.lower().endswith(".tsv") else ","))
+        rows = list(_rows(data, delimiter_of(data[:200_000].decode("utf-8", errors="replace"), name)))
         yield (rows[0][0] if rows else []), rows[1:]
         return
     for found in _TABLE.finditer(data, base):
@@ -124,12 +125,16 @@ def _tables(data: bytes, name: str, base: int) -> Iterator[tuple[list[str], list
         yield rows[0][0], rows[2:]
 
 
+_COMMA = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+|\d+),(\d{1,2}|\d{4,})(?![\d.,])")
+
+
 def _number(cell: str) -> float | None:
+    cell = _COMMA.sub(lambda m: f"{m[1].replace('.', '')}.{m[2]}", cell)  # 1.250,50 as most of Europe writes it
     found = None if dates(cell) else NUMBER.match(cell)
     return float(found[1].replace(",", "")) if found else None
 
 
-def _day(cell: str) -> str:
+def day_of(cell: str) -> str:
     """The day or the year that a cell holds, else ''."""
     return next((day for day, *_ in dates(cell)), cell.strip() if re.fullmatch(r"\s*[12]\d{3}\s*", cell) else "")
 

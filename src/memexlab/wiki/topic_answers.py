@@ -11,10 +11,15 @@ from collections.abc import Collection, Iterable
 from ..memory.search.retrieval import STOPPED
 from .dates import DOES
 from .incremental import Reading
+from .question_words import OPENING
 from .subjects import key_of
-from .value_questions import Valued, held_at, what_of, who
+from .value_questions import Valued, held_at
+from .value_wording import as_said, what_of, who
 
-_UNTOLD = frozenset(["alias", "dated", "tag", "columns", "created", "published", DOES])
+_UNTOLD = frozenset(
+    ["alias", "dated", "tag", "columns", "created", "published", "clipped", "address", "note dated", "note created",
+     "note updated", "note published", DOES]
+)  # fmt: skip
 MOST = 20
 _CONTRADICTING = re.compile(
     r"(?:(?:which|what|who|where|do|does|are|is|list|show|there|any|all|of|the|my|me|our|sources?|notes?|claims?|papers?"
@@ -29,12 +34,18 @@ def names_in(wiki: Reading, question: str) -> dict[str, list[str]]:
     while at < len(words):
         for size in range(min(12, len(words) - at), 0, -1):
             page = wiki.subjects.resolve(name := " ".join(words[at : at + size]))
-            if page is not None and (size > 1 or name not in STOPPED):
+            if page is not None and (size > 1 or name not in STOPPED) and not _asks(page.title, name, question):
                 found[name] = page.names
                 at += size - 1
                 break
         at += 1
     return found
+
+
+def _asks(title: str, name: str, question: str) -> bool:
+    """Whether a title is a question itself, or speaks of a thing of another that the question asks in other words."""
+    opens = "?" in title and name.partition(" ")[0] in OPENING
+    return opens or (" " in name and re.search(r"['’]s\b", title) is not None and not re.search("['’]", question))
 
 
 def told_of(wiki: Reading, topic: str, as_of: str | None) -> Valued:
@@ -51,7 +62,7 @@ def told_of(wiki: Reading, topic: str, as_of: str | None) -> Valued:
     lines = dict[str, tuple[str, ...]]()
     for s in said:
         if s.text not in beside:
-            lines.setdefault(s.text, (s.entry,))
+            lines.setdefault(as_said(wiki, s, as_of), (s.entry,))
     told = list(lines.items())
     first = len({s.text for s in said if s.relation == "is"} - beside)
     told[first:first] = differ
@@ -63,6 +74,11 @@ def contradictions(wiki: Reading, question: str) -> Valued | None:
     if not _CONTRADICTING.fullmatch(key_of(question)):
         return None
     told = differing(wiki, keys := sorted(key for key in wiki.differing if key in wiki.subjects.pages)[:MOST])
+    if not keys:
+        looked = (
+            "values of one subject, and sentences that deny one another, were compared; prose may differ in other words"
+        )
+        return Valued(0, ((f"no contradiction was found: {looked}", ()),), "")
     count = f"pages with contradictions: {len(wiki.differing)}; of the first {len(keys)} (all: memex conflicts):"
     return Valued(len(wiki.differing), ((count, ()), *told), "")
 

@@ -10,16 +10,19 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..memory.questions.moments import quoted
+from .blocks import bare
 from .dates import DOES, QUANTITIES, STANDS, same
 from .extract import MANY
 from .incremental import Reading
 from .live_claims import BY_HAND, Statement
-from .subjects import PERSON, Page, key_of
+from .subjects import Page, key_of
+from .uses import PERSON
+from .value_wording import as_said, what_of, who
 
 _NO_VALUES = frozenset(["says", "summary", "is", "dated", "alias", DOES])
 _INVERSE = {"superseded by": "supersedes", "supersedes": "superseded by"}
@@ -54,7 +57,6 @@ _FILLER = re.compile(
 )
 _DAY = re.compile(r"(?:created |published |dated |written |made )?(in|on|from|before|after|since|until)"
                   r" (\d{4})(?: (\d{1,2}))?(?: (\d{1,2}))?(?= )")  # fmt: skip
-_AT = (" in", " on", " at", " by")
 _SIGNS = {"before": "<", "after": ">", "since": ">=", "until": "<="}
 
 
@@ -173,7 +175,7 @@ class Values:
         for size in range(min(12, len(words)), 0, -1):
             for i in range(len(words) - size + 1):
                 page = self._wiki.subjects.resolve(name := " ".join(words[i : i + size]))
-                if page is None and size == 2 and words[i + 1].isdigit() and (kind := self._kind(words[i])):
+                if page is None and size == 2 and words[i + 1].isdigit() and (kind := self.kind(words[i])):
                     page = Page(name, f"{kind[0]} {words[i + 1]}", "", "")  # one that was not taken in
                 rest = " ".join([*words[:i], "X", *words[i + size :]])
                 if page is not None and (relation := self._asked(rest) or self._measured(rest)):
@@ -192,7 +194,8 @@ class Values:
         """What a subject is, as sources define it, or as a document says of itself."""
         said = [s for s in self._wiki.naming(page.names) if key_of(s.subject) in page.names]
         found = [s for s in said if s.relation == "is"] or [s for s in said if s.relation == "summary"]
-        lines = {s.text: (s.entry,) for s in found if held_at(self._as_of, s.since, s.until)}
+        held = (s for s in found if held_at(self._as_of, s.since, s.until))
+        lines = {as_said(self._wiki, s, self._as_of): (s.entry,) for s in held}
         return Valued(list(lines), tuple(lines.items()), "") if lines else None
 
     # --- one relation of one subject
@@ -265,10 +268,16 @@ class Values:
         lines = [(group[0].text, tuple(s.entry for s in group)) for group in grouped.values()]
         # Without a day, a difference that is not among those of the wiki was settled by a person.
         if edits or (relation in _INVERSE and unclear) or (not many and len(grouped) > 1 and (kind or self._as_of)):
-            sides = [f"{shown[key]}, {who(self._wiki, group)}" for key, group in grouped.items()] + list(edits.values())
-            first = f"sources disagree on {what}{f' ({kind})' if kind and not self._as_of else ''}: {'; '.join(sides)}"
-            lines = [(first, tuple(s.entry for s in found))]
-        values = [*shown.values(), *(words.partition(", said by ")[0] for words in edits.values())]
+            sides = [f"{shown[key]}, {who(self._wiki, group)}" for key, group in grouped.items()]
+            told = "; ".join([*edits.values(), *sides])
+            first = f"sources disagree on {what}{f' ({kind})' if kind and not self._as_of else ''}: {told}"
+            if settled := edits and all(
+                s.id in self._wiki.edited for s in found
+            ):  # nothing stands but a person's words
+                first = f"{what}: {'; '.join(edits.values())}, in place of {'; '.join(sides)}"
+                shown.clear()
+            lines = [(first[:1].upper() + first[1:] if settled else first, tuple(s.entry for s in found))]
+        values = [*(words.partition(", said by ")[0] for words in edits.values()), *shown.values()]
         value: object = values if many or len(values) > 1 else values[0]
         return Valued(value, tuple(lines), sql, tuple(edits))
 
@@ -281,15 +290,14 @@ class Values:
                 continue
             [at] = self._db.execute("SELECT substr(at, 1, 10) FROM entries WHERE id = ?", (hand.entry,)).fetchone()
             if held_at(self._as_of, at, None):
-                words = re.sub(r"\s*\^c[0-9a-f]{10}\s*$|\*\*|\[\^[\w-]+\]|^- ", "", hand.text)
-                told[hand.entry] = f"{hand.value or words.strip()}, said by {hand.by} by hand ({at})"
+                told[hand.entry] = f"{hand.value or bare(hand.text)}, said by {hand.by} by hand ({at})"
         return told
 
     # --- every subject of a kind
 
     def _listed(self, asked: str) -> Valued | None:
         lead = _LEAD.match(asked)
-        of_kind = self._kind(asked[lead.end() :]) if lead else None
+        of_kind = self.kind(asked[lead.end() :]) if lead else None
         if lead and of_kind is None and (any_kind := _ANY.match(asked[lead.end() :])):
             of_kind = "", asked[lead.end() + any_kind.end() :]
         if lead is None or of_kind is None:
@@ -343,20 +351,11 @@ class Values:
                             (f"not counted: {s.subject}: {s.object}, {who(self._wiki, [s])}; {words}", (s.entry,))
                         )
                         edits.append(entry)
-            if said.casefold() in ("status = superseded", "status = replaced"):
-                old = "iif(c.relation = 'supersedes', c.object, c.subject)"
-                pairs = f"SELECT DISTINCT {old} {self._from} AND c.relation IN ('supersedes', 'superseded by')"
-                rest_of = {key_of(one): one for (one,) in self._db.execute(f"{pairs} AND {old} GLOB {numbered}")}
-                more = [rest_of[key] for key in sorted(rest_of.keys() - names.keys(), key=_by_number)]
-                if more:
-                    lines.append(
-                        (f"not counted, for their status is another: superseded by others are {', '.join(more)}", ())
-                    )
         head = f"{count} {kind or 'source'}{'s' * (count != 1)} with {', '.join(said for _, _, said in steps)}"
         value: object = count if lead[1] in ("how many", "count") else [names[k] for k in sorted(names, key=_by_number)]
         return Valued(value, ((head, ()), *lines), sql, tuple(edits))
 
-    def _kind(self, text: str) -> tuple[str, str] | None:
+    def kind(self, text: str) -> tuple[str, str] | None:
         """What numbered sources of the lab are called, such as PEP, where the text speaks of them; the text without."""
         words = text.split()
         for i, word in enumerate(words):
@@ -380,7 +379,7 @@ class Values:
         if found := _DAY.match(rest):
             day = "-".join(part.zfill(2) for part in found.groups()[1:] if part)
             compared = f"substr(c.object, 1, {len(day)}) {_SIGNS.get(found[1], '=')} {quoted(day)}"
-            dated = "c.relation IN ('created', 'published')"
+            dated = "c.relation IN ('created', 'published', 'note created', 'note published', 'note dated')"
             sql = f"SELECT e.id AS claim, c.subject {self._from} AND {dated} AND {compared}"
             return found.end(), "created", sql, f"created {found[1]} {day}"
         for form, after, relation in (
@@ -398,6 +397,12 @@ class Values:
                 if tail := re.match(after, rest[end:]):
                     sql = self._select(relation, "object", named[2])
                     return end + tail.end(), relation, sql, f"{relation} = {named[1]}"
+        if done := re.match(rf"{_DONE} (?!by )", rest):  # by what documents say of each other, or of themselves
+            old = "iif(c.relation = 'supersedes', c.object, c.subject)"
+            told = f"""(c.relation IN ('supersedes', 'superseded by') OR c.relation IN ('status', {quoted(STANDS)}) AND
+ lower(c.object) IN ('superseded', 'replaced'))""".replace("\n", "")
+            sql = f"SELECT e.id AS claim, {old} AS subject {self._from} AND {told}"
+            return done.end() - 1, "status", sql, "a successor or the status superseded"
         words = rest.split()
         for size in range(min(4, len(words)), 0, -1):
             relation = self._relations.get(" ".join(words[:size]), "")
@@ -433,7 +438,23 @@ class Values:
         spelt = sorted(self._valued_as(value)[relation])
         return self._select(relation, "object", ", ".join(map(quoted, spelt))), f"{relation} = {spelt[0]}"
 
+    def relation(self, word: str) -> str:
+        """The relation that a word of a question names; "" for none."""
+        return self._relations.get(word, "")
+
     # --- SQL
+
+    def by_value(self, relation: str, size: int, kind: str) -> tuple[str, list[tuple[str, set[str], str]]]:
+        """The SELECT, and by value of a relation, of which so many characters count, subjects of a kind and a claim."""
+        one = f"c.relation = {quoted(relation)} AND c.subject GLOB {quoted(f'{kind} [0-9]*')}"
+        sql = f"SELECT e.id AS claim, c.subject, substr(c.object, 1, {size}) {self._from} AND {one} ORDER BY 3, 2"
+        rows = self._db.execute(sql).fetchall()
+        stands = self._wiki.told([claim for claim, *_ in rows])
+        found: dict[str, tuple[str, set[str], str]] = {}
+        for claim, subject, value in rows:
+            if claim in stands:
+                found.setdefault(value, (value, set(), claim))[1].add(subject)
+        return sql, list(found.values())
 
     def _select(self, relation: str, column: str, names: str) -> str:
         """Claims of a relation with one of the names as subject or object; of a succession, as either side tells it."""
@@ -454,21 +475,6 @@ class Values:
 
     def _names(self, page: Page) -> str:
         return ", ".join(map(quoted, sorted(self._spelt(page) | {page.title})))
-
-
-def what_of(relation: str, title: str) -> str:
-    """What a question for a relation of something asks, in words."""
-    told = {"superseded by": f"what superseded {title}", "supersedes": f"what {title} superseded"}
-    return told.get(relation) or (f"{relation!r} of {title}" if relation[-3:] in _AT else f"the {relation} of {title}")
-
-
-def who(wiki: Reading, claims: Iterable[Statement]) -> str:
-    """By which sources claims are said, each with its date; who repeats words is no second witness."""
-    told: dict[str, dict[str, None]] = defaultdict(dict)
-    for s in claims:
-        source = f"{s.source} ({wiki.sources[s.source].date or 'undated'})"
-        told[key_of(s.quotes[0].text) if s.quotes else s.id][source] = None
-    return "said by " + " and ".join(dict.fromkeys(", in the same words ".join(who) for who in told.values()))
 
 
 def _valued(db: sqlite3.Connection, wiki: Reading) -> set[str]:

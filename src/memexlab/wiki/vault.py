@@ -19,6 +19,9 @@ from pathlib import Path
 from ..ledger import Finding, write_durably
 
 FOLDER = "wiki"
+_ORDER = "\ufeff"  # the mark of byte order, that some editors put first
+#: The rule of a finding: a person's own note has the name of a page.
+FOREIGN = "page-foreign"
 _PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 0)
 _SETTLED_NS = 2_000_000_000  # a file changed later than this may change again without its times showing it
 
@@ -73,7 +76,7 @@ class Vault:
             text = (self._folder / name).read_bytes().decode("utf-8", errors="replace") if name in there else None
             row = self._db.execute("SELECT text, next FROM pages WHERE path = ?", (name,)).fetchone()
             if text is None or text not in (row or ()):
-                out[name] = text
+                out[name] = text and text.removeprefix(_ORDER)
             elif row == (text, None):
                 held[name] = there[name]
         self._keep(held)
@@ -142,9 +145,10 @@ class Vault:
             if there == text:
                 if known.get(name, (None, None)) != (text, None):
                     todo.append((name, text))
-            elif there is not None and there != taken and there not in known.get(name, ()):
+            elif there is not None and there.removeprefix(_ORDER) != taken and there not in known.get(name, ()):
                 told = "was edited by hand and is left as it is" if name in known else "is no page of memex and stays"
-                findings.append(Finding("page-edited", "warning", f"{FOLDER}/{name}", told, "memex sync"))
+                rule = "page-edited" if name in known else FOREIGN
+                findings.append(Finding(rule, "warning", f"{FOLDER}/{name}", told, "memex sync"))
             else:
                 todo.append((name, text))
         written, removed = self._apply(todo)

@@ -300,8 +300,8 @@ def read_logbook(db: sqlite3.Connection, campaign: str, only: Collection[int] | 
     rows = db.execute(
         f"SELECT run, id, number, role, status, verdict, reason, {value}, description, parent, commit_id, seed,"
         f" {seconds}, {usd}, hardware, isolation, self_reported, error, at, status IN ({failed})"
-        f" AND status NOT IN ('started', 'blocked') AND verdict IS NOT 'retract', iif(status IN ({failed}), NULL, {value}) FROM runs"
-        f" WHERE campaign = :campaign{_among('run', only)}"
+        " AND status NOT IN ('started', 'blocked') AND verdict IS NOT 'retract',"
+        f" iif(status IN ({failed}), NULL, {value}) FROM runs WHERE campaign = :campaign{_among('run', only)}"
         " ORDER BY number, run",
         named,
     )

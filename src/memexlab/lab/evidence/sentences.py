@@ -188,8 +188,8 @@ def _nothing_won(book: Logbook, amounts: Amounts, sigma: float | None) -> str:
 
 #: What may become of an idea, in the order in which it is counted; the last three were not tried, or not yet.
 _CAME_TO = (
-    "confirmed", "provisional", "inconclusive", "cut short", "kept without a check", "discarded", "not judged yet",
-    "failed", "retracted", "turned down by the owner", "refused before they ran", "still running",
+    "confirmed", "provisional", "inconclusive", "cut short", "kept without a check", "dropped", "discarded",
+    "not judged yet", "failed", "retracted", "turned down by the owner", "refused before they ran", "not ended yet",
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def came_to(run: LoggedRun) -> str:
         return "failed" if run.failed else "retracted"
     if "inconclusive" in (run.verdict, run.status):
         return "inconclusive" if run.usable is not None else "cut short"
-    if run.verdict in ("confirmed", "provisional"):
+    if run.verdict in ("confirmed", "provisional", "dropped"):
         return run.verdict
     return {"keep": "kept without a check", "ok": "not judged yet"}.get(run.status, "discarded")
 

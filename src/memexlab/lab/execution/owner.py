@@ -36,5 +36,6 @@ def _start_of(pid: int) -> str:
             return "-"
         return ""
     with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return "" if told[0] == "Z" else told[19]  # killed, and waiting for whoever started it to look
     return ""

@@ -147,7 +147,7 @@ class Night(Part):
                         self._halt("Stopped now, as told; what was measured is kept.")
                     self.steering.beat(
                         owner=this_process(), campaign=self.campaign, candidates=self._done, paused=self._paused,
-                        since=self._since, limits=asdict(self._limits),
+                        since=self._since, limits=asdict(self._limits), proposer=self.planner.proposer.name,
                     )  # fmt: skip
                 except KeyboardInterrupt:
                     self._halt("Stopped by hand; what was measured is kept.")

@@ -28,6 +28,7 @@ TITLES: dict[Action, str] = {
 }  # fmt: skip
 
 
+KEEP_GOING = "Keep going"
 _LOOK = "Look at run {} before you believe it"
 
 
@@ -60,7 +61,7 @@ def agenda(
         why = "Four runs of each give this log a noise floor; without it no gain in it can be called real."
         items.append(Next(f"Repeat run {champion} and run {book.baseline.number if book.baseline else 1}", why))
     if is_lab:
-        items.append(Next("Keep going", "More ideas, judged against the same noise floor.", more))
+        items.append(Next(KEEP_GOING, "More ideas, judged against the same noise floor.", more))
     return items[:_MOST]
 
 

@@ -10,8 +10,8 @@ from typing import Literal
 from .labels import Box
 
 Mark = Literal[
-    "confirmed", "provisional", "inconclusive", "kept", "doubtful", "open", "discard", "baseline", "pair", "running",
-    "failed",
+    "confirmed", "provisional", "inconclusive", "kept", "doubtful", "open", "dropped", "discard", "baseline", "pair",
+    "running", "failed",
 ]  # fmt: skip
 Theme = Literal["light", "dark", "page"]
 
@@ -23,10 +23,11 @@ MARKS: dict[Mark, str] = {
     "kept": "kept, never repeated",
     "doubtful": "kept, gain within noise",
     "open": "not judged yet",
+    "dropped": "dropped: fresh pairs took it back",
     "discard": "discarded or within noise",
     "baseline": "baseline",
     "pair": "fresh pair",
-    "running": "still running",
+    "running": "not ended yet",
     "failed": "failed",
 }
 COLOURS: dict[str, tuple[str, str]] = {  # light, dark
@@ -40,6 +41,7 @@ COLOURS: dict[str, tuple[str, str]] = {  # light, dark
     "kept": ("#0e7490", "#58c4dc"),
     "doubtful": ("#a76500", "#f0b44c"),
     "open": ("#2563b0", "#7db4f5"),
+    "dropped": ("#a29d92", "#77746d"),
     "discard": ("#a29d92", "#77746d"),
     "baseline": ("#4b4a63", "#b9b7d9"),
     "pair": ("#85809b", "#918ea8"),

@@ -357,7 +357,7 @@ def _outline(mark: Mark, r: float) -> tuple[str, bool]:
     if mark == "confirmed":
         corners = enumerate([r * 2.1, r * 0.9] * 5)
         return _polygon((math.sin(i * math.pi / 5) * s, -math.cos(i * math.pi / 5) * s) for i, s in corners), True
-    if mark in ("provisional", "kept", "doubtful", "inconclusive"):
+    if mark in ("provisional", "kept", "doubtful", "inconclusive", "dropped"):
         s = r * 1.45
         return _polygon([(0, -s), (s, 0), (0, s), (-s, 0)]), mark in ("provisional", "kept")
     if mark == "open":

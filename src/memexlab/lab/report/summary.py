@@ -450,7 +450,7 @@ def _mark(book: Logbook, run: LoggedRun, doubted: set[int]) -> Mark:
         return "baseline"
     if run.failed:  # a candidate, as the headline counts them
         return "failed"
-    judged: tuple[Mark, ...] = ("confirmed", "provisional", "inconclusive")
+    judged: tuple[Mark, ...] = ("confirmed", "provisional", "inconclusive", "dropped")
     for decision in judged:
         if run.verdict == decision or (run.status == decision and not run.verdict):
             return decision

@@ -257,8 +257,12 @@ def _runs(scene: Scene, q: Question) -> Answer:
     fit = "tried it" if q.kind == "tried" and of_what else "fit"
     done = {"helped": "helped (kept)", "hurt": "did not help (thrown away)", "changed": "changed the champion (kept)"}
     head = f"{len(rows)} run{'s' * (len(rows) != 1)} {done.get(q.kind, fit)}"
-    lines = [head, *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN])]
-    lines += [f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)
+    lines, first = _by_gain(scene, q.kind == "hurt", rows) if kept and q.kind != "changed" else ([], [])
+    if lines:
+        lines[0] = f"{head}; {lines[0]}"
+    else:
+        lines = [head, *map(line_and_why if q.status or q.decision else line, rows[:_SHOWN])]
+        lines += [f"... and {len(rows) - _SHOWN} more"] * (len(rows) > _SHOWN)
     if q.kind in ("helped", "hurt") and scene.cut is None:
         listing = {row[0] for row in rows}  # as a set, because SQL reads a list of 20,000 numbers for each effect
         every = scene.db.execute("SELECT status, runs FROM effects WHERE campaign = ?", (scene.campaign,))
@@ -266,7 +270,35 @@ def _runs(scene: Scene, q: Question) -> Answer:
         counts = ", ".join(f"{n} {status}" for status, n in sorted(said.items(), key=lambda one: (-one[1], one[0])))
         lines += [f"what all runs together say of these changes (memex effects): {counts}"] if said else []
     value = len(rows) if q.kind == "count" else [row[0] for row in rows]
-    return scene.answer(q, value, "\n".join(lines), sql, [row[1] for row in rows])
+    return scene.answer(q, value, "\n".join(lines), sql, [row[1] for row in (*first, *rows)])
+
+
+def _by_gain(scene: Scene, worst: bool, rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """What runs gained, as their measurements say it, the most first, or the worst, and these runs; what may be noise,
+    and what went the other way, is counted apart. Nothing of the past, and where none was measured against another."""
+    if scene.cut is not None:
+        return [], []
+    own = "measurements m JOIN runs r USING (run) WHERE m.campaign = ? GROUP BY m.run"
+    gains = dict(scene.db.execute(f"SELECT r.number, max(m.gain) FROM {own}", (scene.campaign,)).fetchall())
+    seeds = f"{own} HAVING min(lower(m.knob) GLOB '*seed')"
+    shifts = [abs(gain) for _, gain in scene.db.execute(f"SELECT 1, max(m.gain) FROM {seeds}", (scene.campaign,))]
+    noise = noise_floor(scene.db, scene.campaign)
+    least, why = (noise.sigma, "one sigma") if noise.known else (max(shifts, default=0.0), "what a new seed alone did")
+    sign = -1 if worst else 1
+    known = sorted(((sign * gains[row[0]], row) for row in rows if row[0] in gains), key=lambda one: -one[0])
+    told = [(size, row) for size, row in known if size > least]
+    if not known:
+        return [], []
+    what = ("lost", "worst", "better", "thrown away") if worst else ("gained", "best", "worse", "kept")
+    beyond = f"{why}, {least:.3g}" if least else "nothing"
+    lines = [f"{len(told)} of them {what[0]} more than {beyond}, the {what[1]} first"]
+    lines += [f"{sign * size:+.3g} {line(row)}" for size, row in told[:_SHOWN]]
+    lines += [f"... and {len(told) - _SHOWN} more"] * (len(told) > _SHOWN)
+    other, small = sum(size < 0 for size, _ in known), sum(0 <= size <= least for size, _ in known)
+    lines += [f"{small} {what[0]} less than that, which may be noise"] * bool(small)
+    lines += [f"{other} measured {what[2]}, and were {what[3]} all the same"] * bool(other)
+    lines += [f"{len(rows) - len(known)} have nothing to be compared with"] * (len(known) < len(rows))
+    return lines, [row for _, row in told[:_SHOWN]]
 
 
 def _setting(scene: Scene, q: Question) -> Answer:

@@ -179,7 +179,9 @@ class Scene:
         if q.words:
             parts.append(in_words(q.words))
         if q.status:
-            one_of = {"failed": f"IN ({FAILED_LIST})", "measured": f"NOT IN ({FAILED_LIST})",
+            ran = listed(sorted(FAILED - {"started", "blocked"}))  # what was refused before it ran did not fail
+            failed = f"IN ({ran}) AND {self.decided} IS NOT 'retract'"
+            one_of = {"failed": failed, "measured": f"NOT IN ({FAILED_LIST})",
                       "unkept": "NOT IN ('keep', 'started')"}  # fmt: skip
             tests = [f"{self.status} {one_of.get(s, f'= {quoted(s)}')}" for s in q.status.split()]
             parts.append(f"({' OR '.join(tests)})" if len(tests) > 1 else tests[0])
@@ -209,7 +211,8 @@ class Scene:
         return Answer(self.question, q.kind, value, told, sql, tuple(dict.fromkeys(refs))[:MOST_REFS], self.last, sure)
 
     def shown(self, value: str = "r.value") -> str:
-        own = f"r.number, r.id, {self.status} AS status, {value} AS value, r.description"
+        status = f"iif({self.decided} IS 'retract', 'retracted', {self.status}) AS status"
+        own = f"r.number, r.id, {status}, {value} AS value, r.description"
         return f"SELECT {own}, coalesce(nullif(r.error, ''), nullif(r.reason, ''), '') FROM runs r WHERE"
 
     def has_settings(self, knob: str) -> bool:

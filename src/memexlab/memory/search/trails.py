@@ -34,16 +34,21 @@ class Trails:
     question and drop it."""
 
     def __init__(self, db: sqlite3.Connection, until: int | None = None) -> None:
-        self.db, self._until = db, math.inf if until is None else until
+        self.db, self.until = db, math.inf if until is None else until
         self._links: dict[Node, list[Link]] = {}
         self._degrees: dict[Node, int] = {}
+        # Sources that were not read for the wiki: what they name is known by their words alone.
+        self._unread = db.execute(_UNREAD).fetchone() is not None
 
     def links(self, node: Node) -> list[Link]:
         """All links of a node."""
         if node not in self._links:
-            rows = (row for sql in _LINKS[node[0]].split(";") for row in self.db.execute(sql, _values(node)))
+            values = _values(node)
+            rows = [row for sql in _LINKS[node[0]].split(";") for row in self.db.execute(sql, values)]
+            if node[0] == "name" and (self._unread or not rows):
+                rows += self.db.execute(_SPELT, values)
             self._links[node] = [Link(to, words, entry) for *to_, words, entry in rows
-                                 if (to := tuple(to_)) != node and entry <= self._until]  # fmt: skip
+                                 if (to := tuple(to_)) != node and entry <= self.until]  # fmt: skip
         return self._links[node]
 
     def degree(self, node: Node) -> int:
@@ -132,10 +137,15 @@ _BY_AND_SAID = f"""SELECT 'author', by, 'recorded by', seq FROM entries WHERE se
  AND kind IN ('claim', 'answer')"""
 _WORDS = "number IS NULL AND value = lower(value) AND value NOT IN ('true', 'false')"
 _SPEAKS = "CASE role WHEN 'title' THEN 'is called' ELSE 'mentions' END"
-_ABOUT = f"FROM named n JOIN {STANDING} AND c.entry = n.entry AND n.role = 'subject'"
+_ABOUT = f"FROM named n JOIN {STANDING} AND c.entry = n.entry AND n.role IN ('subject', 'object')"
 #: What a source says without having been read for the wiki: numbers and scraps of two letters name nothing there.
 _NAMES_SOMETHING = """length(CAST(j.value AS BLOB)) > 2 AND j.value GLOB '*[^0-9 ]*'
  AND NOT EXISTS (SELECT 1 FROM named WHERE entry = :key)"""
+_UNREAD = "SELECT 1 FROM documents d WHERE NOT EXISTS (SELECT 1 FROM named WHERE entry = d.entry) LIMIT 1"
+#: Documents by the words of a name: all of them where nobody names it, else those that were not read for the wiki.
+_SPELT = """SELECT DISTINCT 'document', p.entry, 'mentions', p.entry FROM passage_words w JOIN passages p
+ ON p.rowid = w.rowid WHERE passage_words MATCH :key AND (NOT EXISTS (SELECT 1 FROM named WHERE name = :more)
+ OR NOT EXISTS (SELECT 1 FROM named WHERE entry = p.entry))"""
 #: For each kind of node, queries for (kind, key, words, entry) of what it is linked to.
 _LINKS = {
     "run": f"""SELECT 'run', run, 'parent and child', run FROM refs JOIN runs ON run = seq WHERE target = {_ID}
@@ -152,13 +162,10 @@ _LINKS = {
  replace(names, char(10), '","') || '"]') j WHERE entry = :key AND names <> '' AND {_NAMES_SOMETHING};
  SELECT 'name', n.name, 'tells of', min(c.entry) {_ABOUT} AND c.source = :key GROUP BY 2;
  SELECT 'author', author, 'written by', entry FROM documents WHERE entry = :key AND author <> ''; {_BY_AND_SAID}""",
-    "name": f"""SELECT 'name', o.name, c.text, c.entry FROM named n JOIN named o ON o.entry = n.entry AND o.name <> n.name
- JOIN {STANDING} AND c.entry = n.entry AND n.name = :more AND n.role IN ('subject', 'object');
+    "name": f"""SELECT 'name', o.name, c.text, c.entry FROM named n JOIN named o ON o.entry = n.entry
+ AND o.name <> n.name JOIN {STANDING} AND c.entry = n.entry AND n.name = :more AND n.role IN ('subject', 'object');
  SELECT 'document', c.source, 'tells of', min(c.entry) {_ABOUT} AND n.name = :more GROUP BY 2;
  SELECT 'document', d.entry, {_SPEAKS}, d.entry FROM named JOIN documents d USING (entry) WHERE name = :more;
- SELECT DISTINCT 'document', p.entry, 'mentions', p.entry FROM passage_words w JOIN passages p
- ON p.rowid = w.rowid WHERE passage_words MATCH :key AND (NOT EXISTS (SELECT 1 FROM named WHERE name = :more)
- OR NOT EXISTS (SELECT 1 FROM named WHERE entry = p.entry));
  SELECT 'setting', s.knob || '=' || s.value, 'is the value', min(s.run) FROM (SELECT DISTINCT knob FROM changes) k
  JOIN settings s ON s.knob = k.knob AND s.value = :more AND {_WORDS} GROUP BY s.knob""",
     "author": """SELECT 'run', run, 'recorded by', run FROM runs WHERE by = :key;

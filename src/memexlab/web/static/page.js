@@ -3,9 +3,9 @@
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
-function tell(text) {
+function tell(text, address) {
   const place = one("#told");
-  place.textContent = text;
+  place.replaceChildren(address ? Object.assign(document.createElement("a"), {href: address, textContent: text}) : text);
   place.classList.add("on");
   setTimeout(() => place.classList.remove("on"), 5000);
 }
@@ -24,6 +24,9 @@ async function call(address, body, button) {
   const data = await said_to(address, posted(body));
   if (button) button.disabled = false;
   if (!data.ok) tell(data.error);
+  const piece = button?.closest("[data-piece]");  // what was answered is done with, or was gone: it is shown as it is now
+  if (piece?.contains(document.activeElement)) document.activeElement.blur();
+  if (piece) dispatchEvent(new Event("said"));
   return data.ok ? data : null;
 }
 
@@ -87,6 +90,7 @@ function follow(part) {
     setTimeout(() => { busy = false; if (again) { again = false; renew(); } }, wait);
   }
   source.addEventListener("landed", renew);
+  addEventListener("said", renew);
   if ("behind" in part.dataset) setTimeout(renew, Number(part.dataset.behind));
 }
 
@@ -105,10 +109,15 @@ function renewPiece(fresh) {
   if (focus) one(`a[href="${CSS.escape(focus)}"]`, old)?.focus({preventScroll: true});
 }
 
+let submitting = 0;
 function dress(within) {
   localTimes(within);
   advance();
-  for (const field of all("[data-submit]", within)) field.addEventListener("change", () => field.form.requestSubmit());
+  for (const field of all("[data-submit]", within)) field.addEventListener("change", () => {
+    clearTimeout(submitting);
+    // Keys come one after the other: it waits for the last, and whoever comes back is where they were.
+    submitting = setTimeout(() => { sessionStorage.setItem("focus", JSON.stringify([field.name, field.value, field.type])); field.form.requestSubmit(); }, field.type === "select-one" ? 0 : 400);
+  });
   for (const form of all("form[data-call]", within)) form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const body = Object.fromEntries([...new FormData(form, event.submitter)].filter(([, value]) => value !== ""));
@@ -118,11 +127,18 @@ function dress(within) {
   for (const button of all("[data-post]", within)) button.addEventListener("click", async () => {
     if (button.dataset.ask && !confirm(button.dataset.ask)) return;
     const done = await call(button.dataset.post, JSON.parse(button.dataset.body || "{}"), button);
-    if (done) { tell(done.text || "Done."); if ("reload" in button.dataset) location.reload(); }
+    const saved = done?.data?.files?.[0]?.match?.(/^wiki\/(.+)\.md$/);
+    if (saved) tell(`Saved: ${done.data.question}`, `/wiki/${encodeURI(saved[1])}`);
+    else if (done) { tell(done.text || "Done."); if ("reload" in button.dataset) location.reload(); }
   });
   for (const list of all("[data-review]", within)) judge(list);
   for (const button of all("[data-worded]", within)) button.addEventListener("click", () => word(button));
 }
+
+const left = JSON.parse(sessionStorage.getItem("focus") || "null");
+sessionStorage.removeItem("focus");
+if (left) all("[data-submit]").find((field) => field.name === left[0] && (left[2] !== "checkbox" || field.value === left[1]))?.focus({preventScroll: true});
+for (const list of all(".contents")) { const here = one("[aria-current]", list); if (here) list.scrollTop = here.offsetTop - list.offsetTop - list.clientHeight / 3; }
 
 let waiting = "";
 document.addEventListener("keydown", (event) => {
@@ -134,15 +150,16 @@ document.addEventListener("keydown", (event) => {
   waiting = event.key === "g" && !waiting ? "g" : "";
   if (place) { place.click(); return; }
   if (event.key === "?") one("#help").showModal();
-  if (event.key === "/") { const field = one("[data-search]"); if (field) { event.preventDefault(); field.focus(); field.select(); } }
+  if (event.key === "/") { const field = one("[data-search]") || one("[data-find]"); if (field) { event.preventDefault(); field.focus(); field.select?.(); } }
+  if (event.key === "x") one("tr.at input[type=checkbox]")?.click();
   if (event.key === "j" || event.key === "k") {
-    const rows = all("[data-rows] tbody tr, [data-rows] > li");
-    if (!rows.length) return;
+    const rows = ["[data-rows] tbody tr, [data-rows] > li", ".index li:not([hidden])", ".lineage a", "main table tbody tr"].map((kind) => all(kind)).find((found) => found.length);
+    if (!rows) return;
     const at = rows.findIndex((row) => row.classList.contains("at"));
     const next = Math.max(0, Math.min(rows.length - 1, at + (event.key === "j" ? 1 : -1)));
     rows.forEach((row, i) => row.classList.toggle("at", i === next));
     rows[next].scrollIntoView({block: "nearest"});
-    const link = one("a", rows[next]);
+    const link = rows[next].matches("a") ? rows[next] : one("a", rows[next]);
     if (link) link.focus({preventScroll: true});
   }
 });
@@ -205,7 +222,7 @@ async function look_up() {
   if (!text) { found.replaceChildren(); close(); return; }
   const answer = await fetch("/search?json=1&q=" + encodeURIComponent(text)).catch(() => null);
   if (!answer || !answer.ok || number !== asked) return;
-  const hits = await answer.json();
+  const hits = (await answer.json()).data;
   found.replaceChildren(...hits.map((hit, i) => {
     const row = Object.assign(document.createElement("li"), {id: "found-" + i, role: "option"});
     const link = Object.assign(document.createElement("a"), {href: hit.at, textContent: hit.title, tabIndex: -1});
@@ -245,7 +262,7 @@ for (const field of all("[data-narrow]")) {
 
 // In the graph, the lines of the thing under the pointer or the keyboard stand out, and what they lead to.
 function trace(event) {
-  const node = event.target.closest?.(".graph [data-n]");
+  const node = event.target.closest?.("a[data-n]");
   for (const lit of all(".graph .on, .graph .near")) lit.classList.remove("on", "near");
   if (!node) return;
   for (const line of all(`.graph path[data-a="${node.dataset.n}"], .graph path[data-b="${node.dataset.n}"]`)) {
@@ -290,7 +307,8 @@ for (const form of all("#drop")) {
   // The list is renewed below what was said of it.
   const renewList = async () => {
     const answer = await fetch(location).catch(() => null), list = one("[data-rows]");
-    const fresh = answer?.ok && one("[data-rows]", new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const made = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html"), fresh = made && one("[data-rows]", made);
+    if (made) one("[data-total]").textContent = one("[data-total]", made).textContent;
     if (fresh && list) list.replaceWith(fresh); else if (fresh) location.reload();
   };
   const take = async (names, troubles) => {
@@ -337,7 +355,11 @@ for (const text of all("[data-source]")) {
     const grown = range.cloneRange(), inside = (node, i) => /^[\p{L}\p{N}]{2}$/u.test(node.data?.slice(i - 1, i + 1) ?? "");
     while (!range.collapsed && grown.startOffset && inside(grown.startContainer, grown.startOffset)) grown.setStart(grown.startContainer, grown.startOffset - 1);
     while (!range.collapsed && inside(grown.endContainer, grown.endOffset)) grown.setEnd(grown.endContainer, grown.endOffset + 1);
-    return String(grown).replace(/\s+/g, " ").trim();
+    const piece = grown.cloneContents();
+    for (const note of all(".note", piece)) note.remove();
+    // A gap between paragraphs is an empty one, and words do not run together over it.
+    for (const gap of all(".gap, .h, .br", piece)) gap.append(" ");
+    return piece.textContent.replace(/\s+/g, " ").trim();
   };
   const line = (node) => Number((node.nodeType === 3 ? node.parentElement : node).closest("p[id^=L]")?.id.slice(1) || 0);
   // Nothing comes up under a pointer that still selects: it would be selected too.
@@ -355,10 +377,30 @@ for (const text of all("[data-source]")) {
     pick.style.left = `${Math.max(8, Math.min(box.left, innerWidth - pick.offsetWidth - 12)) + scrollX}px`;
     pick.style.top = `${(box.top - pick.offsetHeight - 8 > 60 ? box.top - pick.offsetHeight - 8 : box.bottom + 8) + scrollY}px`;
   }
+  // By keys: j and k select a paragraph, q and c do with it what the buttons do.
+  const paragraphs = [[]];
+  for (const p of all("p[id^=L]", text)) { if (p.matches(".gap, .h, .rule")) paragraphs.push([]); else paragraphs.at(-1).push(p); }
+  const full = paragraphs.filter((found) => found.length);
+  let here = -1;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if ((event.key === "j" || event.key === "k") && full.length) {
+      here = Math.max(0, Math.min(full.length - 1, here + (event.key === "j" ? 1 : -1)));
+      const range = document.createRange(), [first, last] = [full[here][0], full[here].at(-1)];
+      range.setStartBefore(first.firstChild || first);
+      range.setEndAfter(last.lastChild || last);
+      first.scrollIntoView({block: "center"});
+      document.getSelection().removeAllRanges();
+      document.getSelection().addRange(range);
+    }
+    const button = !pick.hidden && waiting !== "g" && one(`[data-pick][title="${CSS.escape(event.key)}"]`, pick);
+    if (button) { event.preventDefault(); button.click(); }
+  });
   pick.addEventListener("mousedown", (event) => event.preventDefault());
   pick.addEventListener("click", async (event) => {
     const kind = event.target.dataset.pick;
-    if (kind === "ask") location.href = "/ask?q=" + encodeURIComponent(words.slice(0, 300));
+    // The words themselves are no question: what else is said about them is asked once there is one.
+    if (kind === "ask") location.href = "/ask?about=" + encodeURIComponent(words.slice(0, 300));
     if (kind === "quote") { await navigator.clipboard.writeText(`“${words}” (${text.dataset.source}, line ${from}: ${location.origin}${text.dataset.at}?line=${from}&last=${to}#L${from})`); tell("Copied, with its place."); }
     if (kind === "claim") { one("blockquote", dialog).textContent = words; one("[role=alert]", dialog).hidden = true; dialog.showModal(); one("textarea", dialog).focus(); }
   });
@@ -366,7 +408,7 @@ for (const text of all("[data-source]")) {
     if (event.submitter?.value !== "save") return;
     event.preventDefault();
     const form = event.target, trouble = one("[role=alert]", dialog);
-    const body = {source: text.dataset.source, subject: form.elements.subject.value, sentence: form.elements.sentence.value, quote: words};
+    const body = {source: text.dataset.source, subject: form.elements.subject.value, sentence: form.elements.sentence.value, quote: words, line: from, last: to};
     event.submitter.disabled = true;
     const data = await said_to("/sources/claim", posted(body));
     event.submitter.disabled = false;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from ...ledger import Finding
 from . import Document
 from .mail import date_of
 from .needs import Unread, markdown_of, reader
+from .text import headed
 
 _EPOCH_MS = 1_288_834_974_657  # of X's ids: milliseconds in the bits above the 22nd
 _ARCHIVE = re.compile(rb"\s*window\.YTD\.(?:tweets?|note_tweet)\.part\d+\s*=\s*")
@@ -36,19 +38,20 @@ def _feed(data: bytes, name: str) -> Iterator[Document | Finding]:
     owner = _person(root)
     for number, item in enumerate(items, 1):
         part = f"{name}#{number:04}"
-        html = next(filter(None, (_child(item, tag) for tag in ("encoded", "content", "description", "summary"))), "")
+        shown = next(filter(None, (_child(item, tag) for tag in ("encoded", "content", "description", "summary"))), "")
         title = _child(item, "title") or f"{whole} {number}"
-        text = markdown_of(html, part) if "<" in html else html.strip()
+        text = markdown_of(shown, part) if "<" in shown else shown.strip()
         if not text:
             yield Finding("source-empty", "info", part, f"{title!r} has no text in the feed")
             continue
         link = next((e.get("href") or (e.text or "") for e in item if _tag(e) == "link"), "").strip()
         when = _child(item, "published") or _child(item, "pubdate") or _child(item, "updated") or _child(item, "date")
-        meta = {"subject": title, "fields": []}
+        author, day = _person(item) or owner, _day(when)
+        head, fields = headed(author=author, date=day, source=link)
+        meta = {"subject": title, "fields": fields, "body": len(head)}
         yield Document(
-            part, title[:250], text + "\n", "application/feed", _person(item) or owner, _day(when), link, meta=meta,
-            raw=html.encode(),
-        )  # fmt: skip
+            part, title[:250], f"{head}{text}\n", "application/feed", author, day, link, meta=meta, raw=shown.encode()
+        )
 
 
 def _tag(element: Element) -> str:
@@ -95,10 +98,11 @@ def _tweets(data: bytes, name: str) -> Iterator[Document | Finding]:
         first = next((head for head, members in threads.items() if first in members), identity)
         threads.setdefault(first, []).append(identity)
     for first, members in threads.items():
-        texts = [str(tweets[identity].get("full_text", "")).strip() for identity in members]
+        texts = [html.unescape(str(tweets[identity].get("full_text", ""))).strip() for identity in members]
         if texts[0].startswith("RT @"):
             continue  # somebody else's words
-        title = " ".join(texts[0].split())[:80]
+        words = " ".join(re.sub(r"https?://\S+", "", texts[0]).split()) or texts[0]
+        title = words if len(words) <= 80 else words[:80].rsplit(" ", 1)[0] + " …"
         if first.isdecimal() and int(first) > 30_000_000_000:  # ids before November 2010 hold no time
             published = day_of(int(first))
         else:

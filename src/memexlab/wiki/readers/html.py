@@ -35,7 +35,9 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
     if not text:
         raise Unread("source-no-text", name, "holds no article", "save the page as it reads, or as Markdown")
     author, published = str(metadata.author or ""), str(metadata.date or "")
-    for document in parse_text((headed(author=author, date=published)[0] + text).encode(), name):
+    for document in parse_text(
+        (headed(author=author, date=published, source=str(metadata.url or ""))[0] + text).encode(), name
+    ):
         if isinstance(document, Document):
             title = title or document.title
             meta = {"subject": title, "fields": document.meta["fields"]}

@@ -28,7 +28,7 @@ _DATED = re.compile(
 _YEAR = re.compile(r"(?<=\()(?:1[5-9]|20)\d\d(?=\))|(?<=© )(?:1[5-9]|20)\d\d\b|(?<=, )(?:1[5-9]|20)\d\d$", re.MULTILINE)
 #: What the parts of a paper are called, where no outline says it.
 _HEADING = re.compile(
-    r"^(?:\d{1,2}(?:\.\d{1,2})*\.?[ \t]+)?(abstract|summary|introduction|background|related work"
+    r"(?:^|(?<=\f))(?:\d{1,2}(?:\.\d{1,2})*\.?[ \t]+)?(abstract|summary|introduction|background|related work"
     r"|(?:materials and )?methods?|results?(?: and discussion)?|discussion|conclusions?|references|bibliography"
     r"|literature cited|acknowledge?ments?|appendix.{0,60})[ \t]*$", re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 from ...ledger import Finding
@@ -20,8 +21,22 @@ def _ranges(rows: list[list[str]]) -> Iterator[str]:
     """The least and the greatest of each column of numbers."""
     for name, *cells in zip_longest(*rows, fillvalue=""):
         given = [cell.strip() for cell in cells if cell.strip()]
-        if len(given) > 1 and all(re.fullmatch(r"[-+]?\d+(?:\.\d+)?", cell) for cell in given):
-            yield f"{name} {min(given, key=float)} to {max(given, key=float)}"
+        if len(given) > 1 and all(re.fullmatch(r"[-+]?\d+(?:[.,]\d+)?", cell) for cell in given):
+            least, *_, greatest = sorted(given, key=lambda cell: float(cell.replace(",", ".")))
+            yield f"{name} {least} to {greatest}"
+
+
+def delimiter_of(text: str, name: str) -> str:
+    """What parts the cells: the mark of which the first rows hold the same number each, a comma where none does."""
+    if name.lower().endswith(".tsv"):
+        return "\t"
+
+    def fits(mark: str) -> tuple[bool, int]:
+        rows = islice(csv.reader(io.StringIO(text, newline=""), delimiter=mark), 20)
+        widths = [len(row) for row in rows if row]
+        return (min(widths) == max(widths), widths[0]) if widths and widths[0] > 1 else (False, 0)
+
+    return max(",;\t|", key=fits)
 
 
 def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
@@ -30,9 +45,9 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
         if isinstance(document, Finding):
             yield document
             continue
-        delimiter = "\t" if name.lower().endswith(".tsv") else ","
         try:
-            rows = list(csv.reader(document.text.splitlines(), delimiter=delimiter))
+            delimiter = delimiter_of(document.text, name)
+            rows = list(csv.reader(io.StringIO(document.text, newline=""), delimiter=delimiter))
         except csv.Error as error:
             yield Finding("source-damaged", "warning", name, f"is no table that can be read: {error}")
             continue

@@ -12,7 +12,8 @@ from ..dates import dates
 from . import Document
 from .text import decoded, headed
 
-_CUE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})\s*-->")
+_TIME = r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{3})"
+_CUE = re.compile(rf"{_TIME}\s*-->\s*{_TIME}")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _PAUSE_SECONDS = 4.0
 
@@ -38,7 +39,10 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
         if found is None:
             continue
         i, cue = found
-        seconds = int(cue[1] or 0) * 3600 + int(cue[2]) * 60 + int(cue[3]) + int(cue[4]) / 1000
+        seconds, ends = (
+            int(hours or 0) * 3600 + int(minutes) * 60 + int(whole) + int(thousandths) / 1000
+            for hours, minutes, whole, thousandths in (cue.groups()[:4], cue.groups()[4:])
+        )
         for line in lines[i + 1 :]:
             voice = _VOICE.search(line)
             spoken = " ".join(html.unescape(re.sub(r"<[^>]*>|\{\\[^}]*\}", "", line)).split())
@@ -47,13 +51,13 @@ def parse(data: bytes, name: str) -> Iterator[Document | Finding]:
             said.append(spoken)
             named = voice[1].strip() if voice else speaker
             speakers |= {named} - {""}
-            pause = before is None or seconds - before > _PAUSE_SECONDS
+            pause = before is None or (seconds - before > _PAUSE_SECONDS and not said[-2:-1][0].endswith(","))
             lead = ("\n\n" if out else "") if pause or named != speaker else " "
             lead += f"{named}: " if named and (named != speaker or not out) else ""
             times.append((at + len(lead), seconds))
             out += [lead, spoken]
             at += len(lead) + len(spoken)
-            speaker, before = named, seconds
+            speaker, before = named, ends
     if not out:
         yield Finding("source-damaged", "warning", name, "holds no captions", "a .vtt or .srt file has lines with -->")
         return
