@@ -213,12 +213,12 @@ def test_a_true_quote_over_markup_and_wraps_is_found(quote: str, text: str) -> N
 
 
 def test_a_sentence_of_an_answer_has_the_verbs_of_what_it_cites() -> None:
-    cited = {"c1": "The pier was opened in 1958 and has 40 berths."}
+    cited = {"c1": "It was opened in 1958 and has 40 berths.", "c2": "The pier is a landing place in Trent."}
     for text, count in (
-        ("The pier burned down in 1958 and has 40 berths.", 0),
+        ("The pier is a landing place in Trent which burned down in 1958 and has 40 berths.", 0),
         ("Opened in 1958, the pier has 40 berths.", 1),
     ):
-        good, _ = sentences_from([{"text": text, "cites": ["c1"]}], cited, "Pier")
+        good, _ = sentences_from([{"text": text, "cites": ["c1", "c2"]}], cited, "Pier")
         assert len(good) == count, text
 
 

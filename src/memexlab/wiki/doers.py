@@ -137,7 +137,7 @@ def other_verb(sentence: str, held: str, about: str) -> tuple[str, str] | None:
     if PATTERNS["negation"].search(sentence) or PATTERNS["negation"].search(held):
         return None  # "stays" where "will not be moved"
     told, there = (_TOKEN.findall(spoken(text)) for text in (sentence, held))
-    known, said = (" ".join(_content(tokens)) for tokens in ([*there, *_TOKEN.findall(about)], told))
+    known, said = key_of(spoken(f"{held} {about}")), key_of(spoken(sentence))
     content = _content(there)
     for place, verb in enumerate(told[:-1]):
         after = _content(told[place + 1 :])[:1]
@@ -159,7 +159,7 @@ def other_verb(sentence: str, held: str, about: str) -> tuple[str, str] | None:
 
 def unheld_verb(sentence: str, held: str) -> str:
     """A verb of a past or of the list that the evidence has in no form."""
-    known = " ".join(_content(_TOKEN.findall(spoken(held))))
+    known = key_of(spoken(held))
     told = (word for word in _TOKEN.findall(spoken(sentence)) if word.islower() and word not in _LIGHT | _SMALL)
     return next(
         (word for word in told if (word in _VERBS or re.search(r"\w\wed$", word)) and not _has(word, known)), ""
@@ -168,8 +168,9 @@ def unheld_verb(sentence: str, held: str) -> str:
 
 def _has(word: str, text: str) -> bool:
     """Whether a text has a form of the word, or another one that says the same."""
+    word = key_of(word)
     own = re.escape(word.removeprefix("ge")[: max(3, len(word) - 3)])
-    return re.search(rf"\b(?:ge)?{own}", text) is not None or one_meaning(key_of(word), key_of(text).split())
+    return re.search(rf"\b(?:ge)?{own}", text) is not None or one_meaning(word, text.split())
 
 
 def _after(marks: str, tokens: list[str]) -> int:

@@ -30,6 +30,8 @@ _NO_ACT = re.compile(r"\b[Tt]he authors?(?:['’]s?)?(?! of\b)")
 #: The first word of each sentence; the dot of a day or of an initial ends none.
 _OPENS = re.compile(r"(?:^|(?<!\b\d)(?<!\b\d\d)(?<!\b[A-Z])[.!?]['\")]*\s+)\W*(?P<word>[^\W_]+(?:['’][^\W_]+)*)")
 _CLAUSE = re.compile(r"[;:,]\s|\s(?:and|while|but|und|aber|et|mais)\s|\s[-–—]\s")
+#: Code, and what stands in angles, may be as the quote has it: pages show it as text.
+_QUOTED = re.compile(r"`[^`]*`|<[^<>/=]*>")
 _GERUND = re.compile(r"\w+ing (?:the|an?|all|any|each|every|its|their|this|these|those|one|it|no|more|less)\b")
 _OPENERS, _COMMON = frozenset(WORDS["openers"].split()), tuple(WORDS["common"].split())
 _SMALL, _ARTICLES, _PLAIN, _GENERAL, _WHICH = (
@@ -46,7 +48,10 @@ def unsupported(
     lead = " ".join(_ENDS.split(before)[-1].split()[-3:]) if before[-1:] == " " else ""
     if missing := supported(sentence, f"{about} {held}"):
         return missing[0]
-    if re.search(r"https?://|www\.|!?\[\[|!\[|\]\(|<\w", re.sub("<[A-Z]>|`[^`<>]*`", " ", sentence)):
+    if re.search(
+        r"https?://|www\.|!?\[\[|!\[|\]\(|<\w",
+        _QUOTED.sub(lambda m: " " if m[0].strip("`") in held else m[0], sentence),
+    ):
         return wrong("claim-markup", "a sentence holds no address, image, link or HTML", "write plain words")
     if found := (
         _unnamed(sentence, f"{about} {held}", f"{before} {after}")

@@ -184,9 +184,8 @@ def _artefacts(text: str) -> Iterator[re.Match[str]]:
     found = list(_ARTEFACTS.finditer(text))
     alone = {int(m[0]) for m in found if m[0].strip().isdecimal()}
     for m in found:
-        number = int(m[0]) if m[0].strip().isdecimal() else -9
-        told = text[max(0, m.start() - 40) : m.start()].split()[-1:]
-        if number < 0 or {number - 1, number + 1} & alone or told[-1:] == [] or told[-1].casefold() not in _LEANS:
+        number, told = int(m[0]) if m[0].strip().isdecimal() else -9, text[max(0, m.start() - 40) : m.start()].split()
+        if number < 0 or {number - 1, number + 1} & alone or not told or told[-1].casefold() not in _LEANS:
             yield m
 
 

@@ -95,16 +95,16 @@ def read_back(text: str) -> Sentences:
     return tuple((m[1], tuple(m[2].split())) for line in text.splitlines() if (m := _CITED.match(line)))
 
 
-def told_whole(answers: Iterable[tuple[str, Collection[str]]], claims: Mapping[str, str]) -> set[str]:
+def told_whole(answers: Sequence[tuple[str, Collection[str]]], claims: Mapping[str, str]) -> set[str]:
     """The claims (words by name) that the sentences citing them say whole: their names, their numbers, most words."""
-    told, out = list(answers), set[str]()
-    for name in {name for _, cites in told for name in cites} & claims.keys():
-        said = words(" ".join(text for text, cites in told if name in cites))
+
+    def borne(name: str) -> bool:
+        said = words(" ".join(text for text, cites in answers if name in cites))
         missing = [word for word in words(claims[name]) if not bears(word, said)]
         named = words(" ".join(_NAMES.findall(claims[name])))
-        if 3 * len(missing) <= len(words(claims[name])) and not any(w in named or not w.isalpha() for w in missing):
-            out.add(name)
-    return out
+        return 3 * len(missing) <= len(words(claims[name])) and all(w.isalpha() and w not in named for w in missing)
+
+    return {name for _, cites in answers for name in cites if name in claims and borne(name)}
 
 
 def worded(db: sqlite3.Connection) -> dict[str, Said]:
