@@ -56,7 +56,10 @@ def pages(root: Path) -> dict[str, str]:
 def told(lab: Lab, asked: list[str]) -> list[object]:
     """What a lab answers, today and as of a month, and what waits there for a person."""
     answers = [lab.ask(question, as_of=day).data() for question in asked for day in (None, "2011-03")]
-    return [*answers, lab.review().data(), str(lab.ingest([lab.root / "raw"], brief=True))]
+    # The line of a page is known once the page is written: an answer is none the other for it.
+    plain = re.sub(r'(wiki/[^"#]*?\.md)#L\d+(?:-L\d+)?', r"\1", json.dumps(answers, ensure_ascii=False))
+    plain = re.sub(r'("source": "wiki/[^"]*"(?:, "(?:line|last_line)": \d+)*)', lambda m: m[0].split(",")[0], plain)
+    return [*json.loads(plain), lab.review().data(), str(lab.ingest([lab.root / "raw"], brief=True))]
 
 
 def from_nothing(lab: Lab, asked: list[str]) -> tuple[dict[str, str], list[object]]:

@@ -171,7 +171,7 @@ class Subjects:
         known, home = self._stands(alias)
         meant, held = set[str](), set[str]()
         for source, keys in self._pairs[alias].items() if not home else ():
-            for key in keys:  # what a source gives itself does not take the page of another
+            for key in filter(None, keys):  # what a source gives itself does not take the page of another
                 taken = key[-1] == UNSURE and self._is_others(alias, source)
                 (held if taken else meant).add(key.removesuffix(UNSURE))
         if self.held[alias] != sorted(held):

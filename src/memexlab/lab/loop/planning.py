@@ -117,7 +117,8 @@ class Planner(Part):
         brief = self._brief(head)
         for proposal in self._ask(replace(brief, files=broken, program=said + brief.program)):
             commit = self.checkouts.commit(head.commit, {**broken, **proposal.files}, _message(proposal))
-            mended = replace(plan, commit=commit, description=f"{plan.description}, mended", tests=broken_run.id)
+            title = plan.description.removesuffix("" if self.code_of(head.commit, commit) else ", and code")
+            mended = replace(plan, commit=commit, description=f"{title}, mended", tests=broken_run.id)
             wrong = self._unfit(mended, head)
             if wrong:
                 self.land_refused(mended, wrong)
