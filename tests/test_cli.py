@@ -261,6 +261,7 @@ def test_init_here_touches_nothing_else(tmp_path: Path) -> None:
     assert "git repository" in done.stderr
 
 
+@pytest.mark.slow
 def test_twelve_first_starts_at_once(tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     assert memex("init", lab, "--target", "none").returncode == 0

@@ -126,6 +126,7 @@ def test_no_flipped_bit_is_silent(specimen: Specimen) -> None:
     )
 
 
+@pytest.mark.slow
 def test_damage_to_the_last_entries_is_no_torn_write(specimen: Specimen) -> None:
     data = specimen.files[specimen.last]
     *_, first, second, _ = data.split(b"\n")

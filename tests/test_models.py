@@ -161,6 +161,7 @@ def test_a_broken_reply_is_not_given_as_an_answer_later(memory: Memory) -> None:
     assert 0.5 <= waits[0] <= 1.0
 
 
+@pytest.mark.slow
 def test_a_reply_that_outlasts_its_time_is_not_paid_for_again(memory: Memory) -> None:
     with serving(drips) as server:
         with pytest.raises(CallFailed, match="was not done in time"):

@@ -118,7 +118,7 @@ CHANGED = "(LEARNING_RATE, WIDTH, MOMENTUM, ACTIVATION) != (0.001, 32, 0.9, 'gel
     ("extra", "status", "why"),
     [
         pytest.param("1 / 0", "crash", "ZeroDivisionError", marks=pytest.mark.slow),
-        ("time.sleep(100)", "timeout", "ended after"),
+        pytest.param("time.sleep(100)", "timeout", "ended after", marks=pytest.mark.slow),
         ("LEARNING_RATE = float('nan')", "crash", "no finite number"),
         ("open('evaluate.py', 'a').write('#')", "invalid", "locked file"),
         pytest.param("sys.exit(0)", "invalid", "no artifact", marks=pytest.mark.slow),
@@ -143,12 +143,14 @@ def test_a_failed_run_has_a_status_of_its_own_and_never_wins(tmp_path: Path, ext
         Lab(root).history("99", log=True)
 
 
+@pytest.mark.slow
 def test_a_metric_that_the_run_prints_is_not_believed_where_an_evaluator_is_set(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab", extra="print('---'); print('loss: 0.000001')")
     night(root, runs=2)
     assert sql(root, "SELECT min(value) > 0.5, max(self_reported) FROM runs") == [(1, 0)]
 
 
+@pytest.mark.slow
 def test_without_an_evaluator_the_run_is_marked_self_reported(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab", extra="print('---'); print('loss:', 2 + rng.random() / 100)")
     text = (root / "memex.toml").read_text()

@@ -109,6 +109,7 @@ def calmer(source: str) -> str:
     return source.replace("bonus = 0.0", "bonus = 0.001")
 
 
+@pytest.mark.slow
 def test_the_same_code_under_another_name_is_refused_and_says_how_to_measure_it_again(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(
@@ -123,6 +124,7 @@ def test_the_same_code_under_another_name_is_refused_and_says_how_to_measure_it_
     assert all("To measure it again: memex race 5 1 --pairs 4" in str(row[1]) for row in refused[:2])
 
 
+@pytest.mark.slow
 def test_a_file_that_does_not_parse_costs_no_run(tmp_path: Path) -> None:
     root = make_toy(tmp_path / "lab")
     run_night(root, Rewriter(lambda source: source + "\nif True\n    pass\n", calmer), runs=1)

@@ -368,6 +368,7 @@ def test_what_is_broken_is_a_finding_or_a_document_and_never_raises(module: str,
     assert all(isinstance(one, Document | Finding) for one in found)
 
 
+@pytest.mark.slow
 def test_hostile_pdfs_end_in_a_process_of_their_own(request: pytest.FixtureRequest) -> None:
     folder = request.config.rootpath.parent / "shared" / "data" / "bad-inputs" / "samples" / "pdf"
     if not folder.exists():

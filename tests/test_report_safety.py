@@ -99,6 +99,7 @@ def test_json_is_json_even_where_values_are_not_finite(views: Views) -> None:
     assert [point["value"] for point in data["sections"][0]["chart"]["points"]] == [None, 1.0]
 
 
+@pytest.mark.slow
 def test_a_page_of_many_long_campaigns_stays_small(views: Views) -> None:
     for campaign in range(9):
         views.campaign(f"campaign {campaign}", origin="import")

@@ -189,6 +189,7 @@ def test_a_retraction_holds_against_a_verdict_that_did_not_know_of_it(tmp_path: 
     assert lab.champion() == 1
 
 
+@pytest.mark.slow
 def test_any_order_of_landing_gives_the_same_doubts(tmp_path: Path) -> None:
     lab = PlantedLab(tmp_path / "first")
     wrong = lab.win(lab.base[0])

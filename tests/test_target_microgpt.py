@@ -125,6 +125,7 @@ def test_schedule_rises_then_falls_to_zero(code: SimpleNamespace, monkeypatch: p
     assert code.train.schedule(0.25) == pytest.approx(0.75)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_first_step(alone: Path) -> None:
     lines = []
     for seed in ("5", "5", "6"):

@@ -99,6 +99,7 @@ def test_both_go_on_under_the_names_they_have_now(tmp_path: Path) -> None:
         b.log(description="x", status="discard", metric=["loss=7"], campaign=other, better="lower")
 
 
+@pytest.mark.slow
 def test_the_union_of_three_is_the_same_in_every_order(tmp_path: Path) -> None:
     for name, worst in (("a", 5.0), ("b", 9.0), ("c", 7.0)):
         a_lab(tmp_path / name, worst).close()

@@ -176,6 +176,7 @@ def test_what_is_made_apart_is_made_by_one_process_that_is_started_again_and_end
         apart.made(_of_memory, "told")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("known_apart")
 def test_what_never_comes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Lab.init(tmp_path, target="none")

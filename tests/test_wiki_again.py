@@ -210,6 +210,7 @@ def test_two_that_ingest_at_once_both_commit(tmp_path: Path) -> None:
     assert pages(folder).keys() == {"index.md", "log.md", *(f"note-{n}.md" for n in range(6))}
 
 
+@pytest.mark.slow
 def test_a_commit_waits_for_another_git(tmp_path: Path) -> None:
     folder = repository(tmp_path / "lab")
     lock = folder / ".git" / "index.lock"

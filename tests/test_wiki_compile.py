@@ -98,6 +98,7 @@ def test_names_meet_through_aliases_and_dates_stand_in_order(full: Lab) -> None:
     assert "## What it is" in pages(full)["bay-ferry.md"]
 
 
+@pytest.mark.slow
 def test_the_order_of_ingest_does_not_change_a_byte(full: Lab, tmp_path: Path) -> None:
     rng = random.Random(5)
     for turn in range(3):

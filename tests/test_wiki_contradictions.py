@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from memexlab.commands.ask_sources import from_sources
 from memexlab.commands.eval_wiki import pages, write_lab
 from memexlab.memory import Memory
@@ -171,6 +173,7 @@ def _shown(page: str) -> list[str]:
     return [kind for kind in re.findall(r"> \[!contradiction\] [^:\n]+: (.+)", page) if kind != "scope differs"]
 
 
+@pytest.mark.slow
 def test_planted_pairs_told_in_prose(tmp_path: Path) -> None:
     by_title = _lab(tmp_path)
     missed = [name for name, *_ in (*CONTRADICT, *DENIED) if not _shown(by_title[name])]

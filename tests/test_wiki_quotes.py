@@ -46,6 +46,7 @@ def mutant(quote: str, others: list[str], rng: random.Random) -> str:
     return " ".join(words)
 
 
+@pytest.mark.slow
 def test_two_thousand_changed_quotes_are_refused() -> None:
     rng = random.Random(7)
     pool = [(text, true_quotes(text)) for text in TEXTS.values()]

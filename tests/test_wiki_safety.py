@@ -94,6 +94,7 @@ def test_an_obedient_model_changes_nothing_outside_the_claims_of_that_source(ord
     lab.close()
 
 
+@pytest.mark.slow
 def test_the_clean_sources_keep_their_claims_among_all_orders_at_once(tmp_path: Path) -> None:
     lab = lab_with(tmp_path / "lab", {"bridge.md": BRIDGE, "ferry.md": FERRY})
     take(lab)
