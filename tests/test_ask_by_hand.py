@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,22 @@ def test_a_topic_is_told_in_the_words_that_people_gave_it(lab: Lab) -> None:
     told = said(lab, "What do my notes say about the Boiler?")
     assert any("every spring. (said by" in line for line in told)
     assert not any(line.startswith("Bleed the radiators every autumn") for line in told)
+
+
+def test_a_note_that_comes_to_a_settled_folder_is_found_and_one_that_goes_is_not(tmp_path: Path) -> None:
+    Lab.init(tmp_path / "lab", target="none")
+    lab = Lab(tmp_path / "lab")
+    (lab.root / "raw" / "kiln.md").write_text("# Kiln\n\nThe kiln of the Orrin yard was fired with oak in 1990.\n")
+    lab.ingest([lab.root / "raw"])
+    question = "Who repaired the bellows?"
+    mine = lab.root / "wiki" / "own" / "bellows.md"
+    for wanted in (False, True, False):
+        if wanted:
+            mine.parent.mkdir(exist_ok=True)
+            mine.write_text("# Bellows\n\nMira Solheim repaired the bellows in spring.\n")
+        else:
+            mine.unlink(missing_ok=True)
+        time.sleep(0.1)  # the folder settles: what is kept of it is used
+        for _ in range(2):
+            assert ("Mira Solheim" in str(lab.ask(question))) is wanted
+    lab.close()

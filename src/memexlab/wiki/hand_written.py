@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -27,6 +28,12 @@ _OVER = f"""SELECT e.id FROM quotes q JOIN claims c USING (entry) JOIN entries e
  d.entry = c.source LEFT JOIN endings n ON n.entry = e.id LEFT JOIN entries y ON y.id = n.ended_by WHERE d.document = ?
  AND q.start < ? AND q.end > ? AND NOT coalesce({OF_HAND.format("e")}, 0) AND (n.entry IS NULL OR
  {OF_HAND.format("y")})"""
+
+
+#: By folder `wiki/`: the stamps of it and of the folders in it, and the files there that memex never wrote.
+_OWN: dict[str, tuple[dict[str, int], list[str]]] = {}
+#: Clocks of file systems tick: what has just changed may change again under the same stamp.
+_SETTLED_NS = 50_000_000
 
 
 class Written(NamedTuple):
@@ -64,9 +71,16 @@ class HandWritten:
         return found
 
     def _own_pages(self) -> list[str]:
-        """The files of `wiki/` that memex never wrote; names alone are looked at, for there may be many."""
-        with closing(Vault(self._root)) as vault:
-            return sorted(set(_notes_in(str(self._root / FOLDER))) - vault.names())
+        """The files of `wiki/` that memex never wrote; names alone are looked at, and only where a folder changed."""
+        folder = str(self._root / FOLDER)
+        stamps, names = _OWN.get(folder, ({}, []))
+        if not stamps or any(_stamp(one) != stamp for one, stamp in stamps.items()):
+            stamps = {}
+            with closing(Vault(self._root)) as vault:
+                names = sorted(set(_notes_in(folder, stamps)) - vault.names())
+            if time.time_ns() - max(stamps.values(), default=0) > _SETTLED_NS:
+                _OWN[folder] = stamps, names
+        return names
 
     def instead(self, places: Sequence[tuple[str, int, int]]) -> list[list[Written] | None]:
         """For each place in a source, what people put there instead; None where they withdrew what it says."""
@@ -90,13 +104,19 @@ class HandWritten:
             yield Written(text, hand.by, name, hand.subject, line, self._days[hand.entry], hand.entry)
 
 
-def _notes_in(folder: str, at: str = "") -> Iterator[str]:
-    """The Markdown files in a folder and in folders of it, those aside that are hidden."""
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+def _stamp(folder: str) -> int:
+    """When a file came to a folder or left it, in nanoseconds; 0 where there is no such folder."""
+    return os.stat(folder).st_mtime_ns if os.path.isdir(folder) else 0
+
+
+def _notes_in(folder: str, stamps: dict[str, int], at: str = "") -> Iterator[str]:
+    """The Markdown files in a folder and in folders of it, those aside that are hidden; folders are stamped first."""
+    stamps[folder] = _stamp(folder)
+    for name in os.listdir(folder) if stamps[folder] else ():
         if name.endswith(".md"):
             yield f"{at}{name}"
         elif not name.startswith(".") and os.path.isdir(f"{folder}/{name}"):
-            yield from _notes_in(f"{folder}/{name}", f"{at}{name}/")
+            yield from _notes_in(f"{folder}/{name}", stamps, f"{at}{name}/")
 
 
 def _own_page(path: Path, name: str) -> Iterator[Written]:
